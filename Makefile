@@ -1,0 +1,43 @@
+# `make demo` and `make test` need Python 3.11 or newer, git and a package registry, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo test check benchmark pictures clean
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+# What `make demo` needs: the tool and an installer.
+$(VENV)/.tool: $(BIN)/uv pyproject.toml
+	uv pip install --quiet --python $(BIN)/python --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.tool
+	uv pip install --quiet --python $(BIN)/python --group dev
+	touch $@
+
+# Generate a project, install it, train it on its sample.
+demo: $(VENV)/.tool
+	rm -rf demo && mkdir demo
+	cd demo && ptscaffold new --domain vision --style lightning
+	cd demo/vision-lightning && uv sync --quiet && uv run python -m vision_lightning.train
+	@echo "Now: cd demo/vision-lightning && uv run tensorboard --logdir runs"
+
+test: $(VENV)/.dev
+	ruff check . && ruff format --check . && mypy
+	pytest
+
+# The speed of the tool against its peers, and of training against a hand-written loop.
+benchmark: $(VENV)/.dev
+	python benchmarks/tool.py --results benchmarks/tool.md
+	python benchmarks/training.py --results benchmarks/training.md
+
+# The pictures of README.md, from a project made now; needs Chromium.
+pictures: $(VENV)/.dev
+	python docs/pictures.py
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,11 @@
+"""ptscaffold generates PyTorch projects from layers: a domain, a style and features.
+
+Each command is a plain function that returns data, usable without the command line:
+
+    from ptscaffold.create import Request, create
+    result = create(Request(name="digits", domain="vision", style="lightning"))
+"""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

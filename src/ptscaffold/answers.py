@@ -1,0 +1,238 @@
+"""Answers: gathered from flags, `--set` and a file, completed with defaults, checked all at once.
+
+Precedence: flag > `--set key=value` > `--answers FILE` > default. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.errors import UsageError, unknown
+from ptscaffold.names import check_name, normalize, package_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ptscaffold.layers import Catalogue, Layer
+
+__all__ = ["FLAGS", "Answers", "Given", "complete", "gather", "problems_of", "select_layers"]
+
+# Each answer, and how to give it on the command line.
+FLAGS: Final[Mapping[str, str]] = {
+    "domain": "--domain",
+    "style": "--style",
+    "features": "--feature",
+    "name": "NAME",
+    "description": "--set description=TEXT",
+}
+
+_KIND_OF: Final = {"domain": "domains", "style": "styles", "features": "features"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Everything that decides what a project looks like."""
+
+    name: str
+    description: str
+    domain: str
+    style: str
+    features: tuple[str, ...] = ()
+
+    @property
+    def package(self) -> str:
+        return package_name(self.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "description": self.description,
+            "domain": self.domain,
+            "style": self.style,
+            "features": list(self.features),
+        }
+
+
+@dataclass(frozen=True)
+class Given:
+    """Answers as given so far, with what is wrong about how they were given."""
+
+    values: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+
+    def also(self, **values: Any) -> Given:
+        return replace(self, values={**self.values, **values})
+
+
+def gather(flags: Mapping[str, Any], sets: Sequence[str], file: Path | None) -> Given:
+    """Lay flags over `--set` over the answers file; keys nobody knows become problems."""
+    problems: list[str] = []
+    from_file = _read_file(file, problems) if file else {}
+    from_sets = _read_sets(sets, problems)
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    return Given({**from_file, **from_sets, **given}, tuple(problems))
+
+
+def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
+    """Everything that is wrong with the answers that are there; a missing one is no problem yet."""
+    values = given.values
+    problems = list(given.problems)
+    for key, value in values.items():
+        if key == "features":
+            continue
+        if not isinstance(value, str):
+            problems.append(f"{key} must be text, not {value!r}")
+        elif key in _KIND_OF:
+            problems += _unknown_choice(key, value, catalogue)
+        elif key == "name":
+            problems += filter(None, [check_name(value, _imports(values, catalogue))])
+        else:
+            problems += _unprintable(key, value)
+    problems += _feature_problems(values.get("features", ()), catalogue)
+    return problems or _clashes(values, catalogue)
+
+
+def complete(given: Given, catalogue: Catalogue) -> Answers:
+    """Fill in the defaults; UsageError lists everything that is bad or missing, at once."""
+    problems = problems_of(given, catalogue)
+    for key in ("domain", "style"):
+        if key not in given.values:
+            choices = [layer.name for layer in catalogue.choices(_KIND_OF[key])]
+            problems.append(f"{FLAGS[key]} is missing ({', '.join(choices)})")
+    if problems:
+        raise UsageError(
+            *problems,
+            hint="see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --style STYLE",
+        )
+    values = dict(given.values)
+    domain = catalogue.layer(f"domains/{values['domain']}")
+    style = catalogue.layer(f"styles/{values['style']}")
+    values.setdefault("name", f"{domain.name}-{style.name}")
+    values.setdefault("description", default_description(domain, style))
+    values["features"] = tuple(sorted(set(values.get("features", ()))))
+    return Answers(**values)
+
+
+def default_description(domain: Layer, style: Layer) -> str:
+    """What a project says about itself by default: `Image classification (Lightning)`."""
+    return f"{domain.help[:1].upper()}{domain.help[1:]} ({style.label})"
+
+
+def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
+    """The layers of a project in the order they are laid: base, domain, style, features by name."""
+    paths = ["base", f"domains/{answers.domain}", f"styles/{answers.style}"]
+    paths += [f"features/{feature}" for feature in answers.features]
+    return tuple(catalogue.layer(path) for path in paths)
+
+
+def _read_file(file: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        problems.append(f"cannot read the answers file {str(file)!r}: {reason}")
+        return {}
+    try:
+        table = _parse(text, json_text=file.suffix.lower() == ".json")
+    except ValueError as error:
+        problems.append(f"cannot read the answers file {str(file)!r}: {error}")
+        return {}
+    if not isinstance(table, dict):
+        problems.append(f"the answers file {str(file)!r} holds no table of answers")
+        return {}
+    return _known(table, f"in {str(file)!r}", problems)
+
+
+def _parse(text: str, *, json_text: bool) -> Any:
+    if json_text:
+        import json
+
+        return json.loads(text)
+    import tomllib
+
+    return tomllib.loads(text)
+
+
+def _read_sets(sets: Sequence[str], problems: list[str]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals:
+            problems.append(f"--set {item!r} is not of the form key=value")
+        elif key in table:
+            problems.append(f"--set {key} is given twice")
+        elif key == "features":
+            table[key] = tuple(filter(None, (part.strip() for part in value.split(","))))
+        else:
+            table[key] = value
+    return _known(table, "--set", problems)
+
+
+def _known(table: dict[str, Any], where: str, problems: list[str]) -> dict[str, Any]:
+    problems += [unknown("answer", key, where, FLAGS) for key in table if key not in FLAGS]
+    return {key: value for key, value in table.items() if key in FLAGS}
+
+
+def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
+    kind = _KIND_OF[key]
+    if value in catalogue.names(kind):
+        return []
+    what = "feature" if key == "features" else key
+    return [unknown(what, value, FLAGS[key], (layer.name for layer in catalogue.choices(kind)))]
+
+
+def _feature_problems(features: Any, catalogue: Catalogue) -> list[str]:
+    if not isinstance(features, list | tuple) or not all(isinstance(f, str) for f in features):
+        return [f"features must be a list of names, not {features!r}"]
+    return [text for name in features for text in _unknown_choice("features", name, catalogue)]
+
+
+def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
+    """What the chosen layers say about each other: one requires an absent one, or excludes one."""
+    chosen = [f"{_KIND_OF[key]}/{values[key]}" for key in ("domain", "style") if key in values]
+    chosen += [f"features/{feature}" for feature in sorted(set(values.get("features", ())))]
+    problems = []
+    for layer in map(catalogue.layer, chosen):
+        for other in layer.requires:
+            kind = other.partition("/")[0]
+            decided = kind == "features" or any(path.startswith(f"{kind}/") for path in chosen)
+            if other not in chosen and decided and other != "base":
+                problems.append(f"{layer.path} requires {other}: add {_as_flag(other)}")
+        problems += [
+            f"{layer.path} does not go with {other}: leave out one of them"
+            for other in layer.conflicts
+            if other in chosen
+        ]
+    return problems
+
+
+def _as_flag(path: str) -> str:
+    kind, _, name = path.partition("/")
+    return next(f"{FLAGS[key]} {name}" for key in _KIND_OF if _KIND_OF[key] == kind)
+
+
+def _unprintable(key: str, value: str) -> list[str]:
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        return [f"{key} is not valid UTF-8 text"]
+    if any(
+        (ord(character) < 32 and character not in "\n\t") or ord(character) == 127
+        for character in value
+    ):
+        return [f"{key} holds a control character"]
+    return []
+
+
+def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
+    """The import names of what the chosen layers bring, as far as they are chosen and exist."""
+    layers = [
+        catalogue.layer(f"{kind}/{values[key]}")
+        for key, kind in (("domain", "domains"), ("style", "styles"))
+        if isinstance(values.get(key), str) and values[key] in catalogue.names(kind)
+    ]
+    return frozenset(
+        normalize(requirement)
+        for layer in (catalogue.layer("base"), *layers)
+        for requirement in (*layer.dependencies, *layer.dev_dependencies)
+    )

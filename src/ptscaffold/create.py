@@ -1,0 +1,129 @@
+"""`ptscaffold new`: from what was asked for to a project on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ptscaffold.answers import Answers, Given, complete, gather, problems_of, select_layers
+from ptscaffold.apply import apply
+from ptscaffold.install import install
+from ptscaffold.layers import Catalogue
+from ptscaffold.names import split_path
+from ptscaffold.plan import Plan, Survey, make_plan, survey
+from ptscaffold.render import Renderer
+from ptscaffold.steps import again, next_steps
+
+__all__ = ["Ask", "Request", "Result", "create", "settle"]
+
+# Completes answers by asking a person.
+Ask = Callable[[Given, Catalogue], Given]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, unchecked: the arguments of `ptscaffold new`."""
+
+    name: str | None = None
+    domain: str | None = None
+    style: str | None = None
+    features: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    answers_file: Path | None = None
+    into: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What `create` did, or on a dry run would do."""
+
+    plan: Plan
+    survey: Survey
+    dry_run: bool
+    installed: bool
+    command: str
+    next_steps: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "directory": str(self.plan.directory),
+            "answers": self.plan.answers.as_dict(),
+            "layers": [layer.path for layer in self.plan.layers],
+            "template_version": self.plan.version,
+            "files": list(self.plan.files),
+            "written": [] if self.dry_run else list(self.survey.missing),
+            "kept": list(self.survey.kept),
+            "dry_run": self.dry_run,
+            "installed": self.installed,
+            "command": self.command,
+            "next_steps": list(self.next_steps),
+        }
+
+
+def create(
+    request: Request,
+    *,
+    catalogue: Catalogue | None = None,
+    ask: Ask | None = None,
+    dry_run: bool = False,
+    with_install: bool = False,
+) -> Result:
+    """Make a project, or with `dry_run` only find out what would be made.
+
+    Raises UsageError before anything is rendered, DestinationError before anything is written,
+    WriteError with everything removed again, InstallError with the project in place.
+    """
+    catalogue = catalogue or Catalogue()
+    answers, directory = settle(request, catalogue, ask)
+    layers = select_layers(answers, catalogue)
+    plan = make_plan(answers, layers, directory, request.into is not None, Renderer())
+    found = survey(plan)
+    installed = with_install and not dry_run
+    result = Result(
+        plan=plan,
+        survey=found,
+        dry_run=dry_run,
+        installed=installed,
+        command=again(plan),
+        next_steps=next_steps(plan, installed=installed),
+    )
+    if not dry_run:
+        apply(plan, found)
+    if installed:
+        install(directory)
+    return result
+
+
+def settle(request: Request, catalogue: Catalogue, ask: Ask | None) -> tuple[Answers, Path]:
+    """Decide on the answers and the folder; UsageError lists everything that is wrong, at once."""
+    flags = {
+        "name": request.name,
+        "domain": request.domain,
+        "style": request.style,
+        "features": request.features,
+    }
+    given, directory = _locate(gather(flags, request.sets, request.answers_file), request.into)
+    if ask is not None and not problems_of(given, catalogue):
+        given = ask(given, catalogue)
+        if directory is None:
+            given, directory = _locate(given, request.into)
+    answers = complete(given, catalogue)
+    return answers, directory or Path(answers.name)
+
+
+def _locate(given: Given, into: Path | None) -> tuple[Given, Path | None]:
+    """Take the folder out of a name that is a path, or the name out of the folder to adopt."""
+    name = given.values.get("name")
+    if name is None and into is not None:
+        return given.also(name=into.resolve().name), into
+    if not isinstance(name, str):
+        return given, into
+    path, problem = split_path(name)
+    if into is not None and len(path.parts) > 1 and problem is None:
+        problem = f"{name!r} is a path, but --into already says where to go. Give a plain name"
+    if problem is None:
+        return given.also(name=path.name), into or Path(path)
+    others = {key: value for key, value in given.values.items() if key != "name"}
+    return replace(given, values=others, problems=(*given.problems, problem)), into

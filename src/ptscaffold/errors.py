@@ -1,0 +1,75 @@
+"""Every error that ptscaffold raises on purpose.
+
+    PtscaffoldError          exit 1
+    ├── UsageError           exit 2  unknown, bad, missing or clashing input, all of it at once
+    ├── LayerError           exit 1  a layer is broken: its manifest, a file name, a template
+    ├── DestinationError     exit 1  something stands where the project should go
+    ├── WriteError           exit 1  the disk refused; what was written has been removed
+    └── InstallError         exit 1  the project stands, its environment does not
+
+Each says what is wrong, one sentence per problem, and carries a hint: what to do about it.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "DestinationError",
+    "InstallError",
+    "LayerError",
+    "PtscaffoldError",
+    "UsageError",
+    "WriteError",
+    "unknown",
+]
+
+
+class PtscaffoldError(Exception):
+    """The base of all of them; `problems` holds one sentence each, `hint` the way out."""
+
+    exit_code: ClassVar[int] = 1
+    default_hint: ClassVar[str] = "run it again with --debug to see where it failed"
+
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.hint = hint or self.default_hint
+
+
+class UsageError(PtscaffoldError):
+    exit_code = 2
+    default_hint = "see ptscaffold --help"
+
+
+class LayerError(PtscaffoldError):
+    default_hint = "fix the layer; with the built-in templates this is a bug: reinstall ptscaffold"
+
+
+class DestinationError(PtscaffoldError):
+    default_hint = "choose another name, or adopt the folder with --into"
+
+
+class WriteError(PtscaffoldError):
+    default_hint = "free some space or choose a place you can write to; nothing was left behind"
+
+
+class InstallError(PtscaffoldError):
+    default_hint = "the project is complete; repeat the failed command inside it"
+
+
+def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:
+    """Say that `value` is not among `choices`, with the nearest one when there is one.
+
+    >>> unknown("style", "plane", "--style", ["plain", "fastai"])
+    "unknown style 'plane' for --style (plain, fastai). Did you mean 'plain'?"
+    """
+    known = list(choices)
+    text = f"unknown {what} {value!r}" + (f" for {where}" if where else "")
+    text += f" ({', '.join(known)})" if known else " (there are none)"
+    nearest = get_close_matches(value.lower(), known, n=1, cutoff=0.5)
+    return f"{text}. Did you mean {nearest[0]!r}?" if nearest else text

@@ -1,0 +1,98 @@
+"""What the command line prints for a person: plain text, no colour, no boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ptscaffold.answers import FLAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ptscaffold.create import Result
+
+__all__ = ["created", "dry_run", "kept", "layer_list", "shown", "tree"]
+
+
+def tree(root: str, paths: Iterable[str]) -> str:
+    """An indented tree of files; folders that hold one folder only share its line."""
+    lines = [f"{root.rstrip('/')}/"]
+    open_folder = ""
+    for folder, name in sorted(_split(path) for path in paths):
+        if folder != open_folder:
+            lines.append(f"  {folder}/")
+            open_folder = folder
+        lines.append(f"    {name}" if folder else f"  {name}")
+    return "\n".join(lines)
+
+
+def dry_run(result: Result) -> str:
+    size = sum(len(result.plan.files[path].data) for path in result.survey.missing)
+    count = len(result.survey.missing)
+    return f"{_files(count)}, {size / 1000:.0f} kB; nothing written"
+
+
+def created(result: Result) -> str:
+    """The end of `new`: what was made, the command that makes it again, what to do next."""
+    plan = result.plan
+    layers = ", ".join(layer.name for layer in plan.layers[1:])
+    done = "Added to" if result.survey.same or result.survey.kept else "Created"
+    count = _files(len(result.survey.missing))
+    lines = [
+        f"{done} {plan.directory}/ ({count}): {layers}, template {plan.version}",
+        f"Again:  {result.command}",
+    ]
+    heads = ["Next:   ", *["        "] * (len(result.next_steps) - 1)]
+    lines += [head + step for head, step in zip(heads, result.next_steps, strict=True)]
+    return "\n".join(lines)
+
+
+def kept(result: Result) -> str:
+    """Which files stood in the way of `--into` and were not touched."""
+    count = _files(len(result.survey.kept))
+    names = "\n".join(f"  {path}" for path in result.survey.kept)
+    return (
+        f"Kept as it was, different from the template ({count}):\n{names}\n"
+        "hint: make the project in an empty folder to compare, and merge what you need by hand"
+    )
+
+
+def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
+    flags = {"domains": "domain", "styles": "style", "features": "features"}
+    width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
+    blocks = []
+    for kind, layers in kinds.items():
+        rows = [f"  {layer['name']:<{width}}  {layer['help']}" for layer in layers]
+        blocks.append("\n".join([f"{kind} ({FLAGS[flags[kind]]})", *(rows or ["  none"])]))
+    return "\n\n".join(blocks)
+
+
+def shown(data: Mapping[str, Any]) -> str:
+    """What `show` prints: one `key: value` a line, then the files."""
+    lines = []
+    for key, value in data.items():
+        if key == "files":
+            continue
+        if isinstance(value, dict):
+            lines += [f"{name}: {_flat(item)}" for name, item in value.items()]
+        elif value:
+            lines.append(f"{key.replace('_', ' ')}: {_flat(value)}")
+    files = data["files"]
+    lines.append(f"{_files(len(files))}:")
+    if isinstance(files, dict):
+        width = max(map(len, files.values()), default=0)
+        return "\n".join([*lines, *(f"  {files[path]:<{width}}  {path}" for path in files)])
+    return "\n".join([*lines, *(f"  {path}" for path in files)])
+
+
+def _flat(value: Any) -> str:
+    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, _, name = path.rpartition("/")
+    return folder, name

@@ -1,0 +1,90 @@
+"""Checkpoints: written in one step, read without running any code in them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .config import TASK, Config
+from .flags import UserError, from_dict, to_dict
+from .loaders import Datasets
+from .model import make_model
+
+
+class CheckpointError(UserError):
+    """The file is no checkpoint of this project."""
+
+
+class Trained(NamedTuple):
+    model: nn.Module
+    config: Config
+    classes: list[str]
+    state: dict[str, Any]
+
+
+def describe(model: nn.Module, config: Config, datasets: Datasets) -> dict[str, Any]:
+    """Give what every checkpoint holds: all that is needed to predict."""
+    return {
+        "task": TASK,
+        "model": model.state_dict(),
+        "config": to_dict(config),
+        "classes": datasets.classes,
+        "state": datasets.state,
+    }
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write beside the file, then rename: a crash leaves the old checkpoint or the new one."""
+    scratch = path.with_name(path.name + ".tmp")
+    with scratch.open("wb") as file:
+        torch.save(dict(content), file)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU; raises `CheckpointError` if it is not one of this project."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist. Train first, or look in runs/.") from error
+    except Exception as error:  # bytes that are no checkpoint lead the reader to any error
+        raise CheckpointError(f"{path} is no checkpoint, or is cut short.") from error
+    if not isinstance(content, dict) or "task" not in content:
+        raise CheckpointError(f"{path} was not written by this project.")
+    if content["task"] != TASK:
+        raise CheckpointError(f"{path} is for {content['task']}; this project does {TASK}.")
+    return content
+
+
+def restore(path: Path, model: nn.Module, classes: list[str]) -> dict[str, Any]:
+    """Load the weights into a model that goes on training, and return the checkpoint."""
+    content = load(path)
+    if content["classes"] != classes:
+        raise CheckpointError(
+            f"{path} was trained on the classes {', '.join(content['classes'][:20])}; the data has"
+            f" {', '.join(classes[:20])}. Resume with the same data, or start a new run."
+        )
+    load_weights(model, content, path)
+    return content
+
+
+def load_model(path: Path, device: torch.device) -> Trained:
+    """Rebuild the model of a checkpoint, in evaluation mode, with what it was trained on."""
+    content = load(path)
+    config = from_dict(content["config"])
+    model = make_model(config, len(content["classes"]))
+    load_weights(model, content, path)
+    return Trained(model.to(device).eval(), config, content["classes"], content["state"])
+
+
+def load_weights(model: nn.Module, content: Mapping[str, Any], path: Path) -> None:
+    try:
+        model.load_state_dict(content["model"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(f"{path} holds another model than model.py makes: {first}") from error

@@ -1,0 +1,200 @@
+"""Folders of examples: find them, check them, split them, download them."""
+
+import hashlib
+import os
+import random
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .flags import UserError
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
+
+class DataError(UserError):
+    """The data is not what it should be: says what was found, what is expected, what to do."""
+
+
+def find_labeled_files(root: Path, extensions: set[str]) -> dict[str, list[tuple[Path, str]]]:
+    """Find the files of `root/CLASS/...`, or of `root/{train,val,test}/CLASS/...`.
+
+    Returns sorted (path, class) pairs by split; without split folders, the only split is `""`.
+    """
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise DataError(f"{root} {what}. Give a folder with one folder a class: {root}/CLASS/FILE.")
+    found = {SPLITS[p.name.lower()]: p for p in subfolders(root) if p.name.lower() in SPLITS}
+    if "train" not in found:
+        return {"": find_classes(root, extensions)}
+    return {split: find_classes(folder, extensions) for split, folder in found.items()}
+
+
+def subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def find_classes(folder: Path, extensions: set[str]) -> list[tuple[Path, str]]:
+    pairs = []
+    kinds = ", ".join(sorted(extensions))
+    for class_folder in subfolders(folder):
+        everything = sorted(p for p in class_folder.rglob("*") if p.is_file())
+        files = [p for p in everything if p.suffix.lower() in extensions and p.name[0] != "."]
+        if not files:
+            others = sorted({p.suffix.lower() or p.name for p in everything})
+            held = f"no {kinds} file, only {', '.join(others[:5])}" if others else "no file"
+            raise DataError(f"The class folder {class_folder} holds {held}. Fill it or remove it.")
+        pairs += [(path, class_folder.name) for path in files]
+    check_classes([label for _, label in pairs], str(folder))
+    return pairs
+
+
+def check_classes(labels: Sequence[str], where: str) -> None:
+    """Raise `DataError` unless there are at least two classes."""
+    classes = sorted(set(labels))
+    if len(classes) < 2:
+        found = f"one class only, {classes[0]!r}" if classes else "no class"
+        raise DataError(f"{where} holds {found}. Two or more are needed: {where}/CLASS/FILE.")
+
+
+def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> list[int]:
+    """Turn class names into indices; a name that is not among `classes` raises `DataError`."""
+    index = {name: i for i, name in enumerate(classes)}
+    if unknown := sorted(set(labels) - set(index)):
+        raise DataError(
+            f"{where} has the label {unknown[0]!r}, which training has never seen (it knows"
+            f" {', '.join(classes[:20])}). Remove its examples, or train with some of them."
+        )
+    return [index[label] for label in labels]
+
+
+def keep_readable(
+    paths: Sequence[Path], check: Callable[[Path], object], strict: bool
+) -> list[bool]:
+    """Try every file; name and count those that fail on stderr, or raise `DataError` if strict."""
+
+    def problem(path: Path) -> str | None:
+        try:
+            if path.stat().st_size == 0:
+                return "empty file"
+            check(path)
+        except Exception as error:  # a decoder raises whatever it likes
+            return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return None
+
+    with ThreadPoolExecutor(min(16, (os.cpu_count() or 1) * 2)) as pool:
+        problems = list(pool.map(problem, paths))
+    bad = [(path, text) for path, text in zip(paths, problems, strict=True) if text]
+    if bad and strict:
+        raise DataError(f"{bad[0][0]} cannot be read: {bad[0][1]}. Mend it, or leave out --strict.")
+    if bad and len(bad) == len(paths):
+        raise DataError(f"None of the {len(paths)} files can be read; {bad[0][0]}: {bad[0][1]}.")
+    if bad:
+        report(f"skipped {len(bad)} of {len(paths)} files that cannot be read:")
+        for path, text in bad[:5]:
+            report(f"  {path}: {text}")
+        if len(bad) > 5:
+            report(f"  and {len(bad) - 5} more; --strict stops at the first")
+    return [text is None for text in problems]
+
+
+def report(text: str) -> None:
+    """Print on stderr, once for all processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=sys.stderr)
+
+
+def split(
+    labels: Sequence[str], seed: int, val: float = 0.15, test: float = 0.15
+) -> dict[str, list[int]]:
+    """Split at random, each class in the same shares; every class keeps a training example.
+
+    Returns sorted indices for `train`, `val` and `test`. A class of one example is in `train` only.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        members[label].append(index)
+    parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for label in sorted(members):
+        indices = members[label]
+        random.Random(f"{seed} {label}").shuffle(indices)
+        spare = len(indices) - 1
+        num_val = min(spare, max(1, round(val * len(indices)))) if val else 0
+        num_test = min(spare - num_val, max(1, round(test * len(indices)))) if test else 0
+        parts["val"] += indices[:num_val]
+        parts["test"] += indices[num_val : num_val + num_test]
+        parts["train"] += indices[num_val + num_test :]
+    return {name: sorted(indices) for name, indices in parts.items()}
+
+
+def describe(labels: Sequence[str]) -> str:
+    """Count the examples of each class, the largest first, in one line."""
+    counts = Counter(labels).most_common()
+    shown = ", ".join(f"{label} {count}" for label, count in counts[:8])
+    return shown + (f", and {len(counts) - 8} more" if len(counts) > 8 else "")
+
+
+def is_archive(name: str) -> bool:
+    return name.lower().endswith(ARCHIVES)
+
+
+def fetch(source: str, folder: Path, sha256: str | None = None) -> Path:
+    """Download an archive (or take a local one) and unpack it into a folder of its name; done once.
+
+    Raises `DataError` when it cannot be had, has another checksum or is no archive.
+    """
+    name = source.rstrip("/").rpartition("/")[2]
+    ending = next((end for end in ARCHIVES if name.lower().endswith(end)), None)
+    stem = name.removesuffix(name[-len(ending) :]) if ending else ""
+    if not stem:
+        raise DataError(f"{source} is no archive; expected one of {', '.join(ARCHIVES)}.")
+    target = folder / stem
+    if target.is_dir():
+        return only_child(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch:
+        archive = Path(scratch) / name
+        try:
+            if "://" in source:
+                report(f"downloading {source}")
+                with urllib.request.urlopen(source) as response, archive.open("wb") as file:
+                    shutil.copyfileobj(response, file)
+            else:
+                shutil.copyfile(source, archive)
+        except OSError as error:
+            raise DataError(f"{source} cannot be had: {error}. Check the address.") from error
+        if sha256 and hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
+            raise DataError(f"{source} is not the expected file (other checksum). Try again.")
+        unpack(archive, Path(scratch) / stem)
+        (Path(scratch) / stem).rename(target)
+    return only_child(target)
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack a zip or tar file; nothing in it can land outside the target."""
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(target)
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(target, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{archive.name} is damaged: {error}. Download it again.") from error
+
+
+def only_child(folder: Path) -> Path:
+    """Step into the one folder that most archives hold, unless that is a class or a split."""
+    children = [p for p in folder.iterdir() if not p.name.startswith(("._", "__MACOSX", ".DS"))]
+    inner = children[0] if len(children) == 1 and children[0].is_dir() else None
+    if inner is None or not subfolders(inner):
+        return folder
+    return inner

@@ -1,0 +1,145 @@
+"""Loaders whose batches depend on the seed and the epoch alone, not on workers or a resume."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .config import Config
+from .flags import UserError
+from .runtime import Runtime
+
+Key = tuple[int, int]  # (epoch, index)
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Splits of `(input, label)` items; `state` is what was fitted on the training split."""
+
+    train: Dataset[Any]
+    val: Dataset[Any]
+    test: Dataset[Any] | None
+    classes: list[str]
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class EpochBatches(Sampler[list[Key]]):
+    """Batch sampler: this process's share of every batch of an epoch.
+
+    Batches are those of all processes together: with more processes the shares shrink, the batches
+    stay the same. `start` skips the batches that an interrupted epoch has seen already, `limit`
+    ends every epoch early.
+    """
+
+    limit: int | None = None
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.size, self.batch_size, self.shuffle, self.seed = size, batch_size, shuffle, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch, self.start = 0, 0
+
+    def order(self, epoch: int) -> list[list[int]]:
+        """Give the indices of every batch; a last, smaller one is dropped in training."""
+        indices = list(range(self.size))
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            indices = torch.randperm(self.size, generator=generator).tolist()
+        starts = range(0, self.size, self.batch_size)
+        batches = [indices[start : start + self.batch_size] for start in starts]
+        if self.shuffle and len(batches) > 1 and len(batches[-1]) < self.batch_size:
+            batches.pop()
+        return batches
+
+    def __len__(self) -> int:
+        size = self.size / self.batch_size
+        batches = max(1, int(size)) if self.shuffle else -int(-size // 1)
+        return batches if self.limit is None else min(batches, self.limit)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        start, self.start = self.start, 0
+        for batch in self.order(self.epoch)[start : len(self)]:
+            if share := batch[self.rank :: self.world_size]:
+                yield [(self.epoch, index) for index in share]
+
+
+class SeededItems(Dataset[Any]):
+    """A dataset whose random augmentation is drawn from (seed, epoch, index) and nothing else."""
+
+    def __init__(self, dataset: Dataset[Any], seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __getitem__(self, key: Key) -> Any:
+        epoch, index = key
+        before = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(hash((self.seed, epoch, index)))
+        try:
+            return self.dataset[index]
+        finally:
+            torch.default_generator.set_state(before)
+
+
+class Loader(DataLoader[Any]):
+    """A `DataLoader` over `EpochBatches`."""
+
+    def __init__(self, dataset: Dataset[Any], batches: EpochBatches, **options: Any) -> None:
+        self.batches = batches
+        super().__init__(dataset, batch_sampler=batches, **options)
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch of the next pass and the number of its batches to leave out."""
+        self.batches.epoch, self.batches.start = epoch, start
+
+
+@dataclass(frozen=True)
+class Loaders:
+    train: Loader
+    val: Loader
+    test: Loader | None
+
+
+def make_loader(
+    dataset: Dataset[Any],
+    batches: EpochBatches,
+    config: Config,
+    runtime: Runtime,
+    collate_fn: Callable[[list[Any]], tuple[Tensor, Tensor]] | None = None,
+) -> Loader:
+    """Make the loader of a split, its workers chosen from the machine."""
+    if batches.shuffle and batches.size < runtime.world_size:
+        raise UserError(f"{batches.size} training examples are too few for all processes.")
+    if config.dry_run:
+        batches.limit = 2
+    workers = config.num_workers
+    if workers is None:
+        workers = choose_workers(config, runtime)
+    return Loader(
+        SeededItems(dataset, config.seed),
+        batches,
+        collate_fn=collate_fn,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=runtime.device.type == "cuda",
+    )
+
+
+def choose_workers(config: Config, runtime: Runtime) -> int:
+    """One worker a core beside the main process, at most 8; none where the cores train."""
+    sample = config.data is None and config.dataset is None
+    if sample or config.dry_run or runtime.device.type == "cpu":
+        return 0
+    limited = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
+    return max(0, min(8, cores // runtime.world_size - 1))

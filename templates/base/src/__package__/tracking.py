@@ -1,0 +1,219 @@
+"""What a run leaves behind: its folder, `metrics.jsonl`, checkpoints and TensorBoard."""
+
+import json
+import math
+import platform
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from . import checkpoint
+from .config import Config
+from .flags import RUNS, UserError, to_dict
+from .loaders import Datasets, Loader
+from .preview import log_predictions
+from .runtime import Runtime
+
+PACKAGES = ("torch", "torchvision", "lightning", "fastai", "tokenizers", "numpy", "tensorboard")
+STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second")
+
+
+class Tracker:
+    """The folder of a run. On all processes but the first, nothing is written."""
+
+    def __init__(self, config: Config, runtime: Runtime, datasets: Datasets, step: int = 0) -> None:
+        self.config, self.runtime, self.datasets = config, runtime, datasets
+        self.run_dir = start_run(config, runtime)
+        self.quiet = not (runtime.is_main and sys.stderr.isatty())
+        self.rows = read_metrics(self.run_dir, step)
+        self.writer = SummaryWriter(self.run_dir, purge_step=step + 1) if runtime.is_main else None
+
+    def log_graph(self, model: nn.Module, loader: Loader) -> None:
+        if self.writer:
+            inputs, _ = next(iter(loader))
+            log_graph(self.writer, model, inputs.to(self.runtime.device))
+
+    def log_step(
+        self, step: int, loss: Tensor, accuracy: Tensor, grad_norm: Tensor, lr: float, rate: float
+    ) -> None:
+        """Write the scalars of a step; raises `UserError` when the loss is no longer a number."""
+        values = torch.stack([loss.detach(), accuracy, grad_norm]).tolist()
+        check_finite(values[0], step)
+        if self.writer:
+            for tag, value in zip(STEP_TAGS, [*values, lr, rate], strict=True):
+                self.writer.add_scalar(tag, value, step)
+
+    def log_epoch(
+        self, row: dict[str, float], model: nn.Module, loader: Loader, confusion: Tensor
+    ) -> None:
+        """Write a row of `metrics.jsonl`, and the validation split to TensorBoard."""
+        check_finite(row["train/loss"], int(row["step"]))
+        self.rows.append(row)
+        if self.writer:
+            write_metrics(self.run_dir, self.rows)
+            print(format_row(row))
+            log_validation(self.writer, row, confusion, self.datasets.classes)
+            inputs, labels = next(iter(loader))
+            inputs, labels = inputs[:16], labels[:16]
+            logits = predict_logits(model, inputs, self.runtime)
+            classes, state = self.datasets.classes, self.datasets.state
+            step = int(row["step"])
+            log_predictions(self.writer, inputs, labels, logits, classes, step, self.config, state)
+
+    def save(self, name: str, model: nn.Module, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint into the folder: what prediction needs, and the state of the loop."""
+        if self.writer:
+            content = checkpoint.describe(model, self.config, self.datasets)
+            checkpoint.save(self.run_dir / name, {**content, **state})
+
+    def close(self, *, finished: bool) -> dict[str, float]:
+        """Write the hyper-parameters, say where the run is, and return the last row."""
+        row = self.rows[-1] if self.rows else {}
+        if self.writer:
+            if finished and row:
+                log_hparams(self.writer, self.config, row)
+            self.writer.close()
+            best, last = self.run_dir / "best.pt", self.run_dir / "last.pt"
+            print(f"finished: {best}" if finished else f"stopped: {last}; go on with --resume auto")
+        return row
+
+
+def start_run(config: Config, runtime: Runtime) -> Path:
+    """Make the folder of the run, the same for all processes, with its settings and versions."""
+    chosen = [str(config.run_dir or new_folder(config))]
+    if runtime.world_size > 1:
+        dist.broadcast_object_list(chosen)
+    run_dir = Path(chosen[0])
+    if runtime.is_main:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_json(run_dir / "config.json", to_dict(config))
+        write_json(run_dir / "versions.json", versions())
+        print(f"run {run_dir}")
+    return run_dir
+
+
+def new_folder(config: Config) -> Path:
+    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + ("-dry-run" if config.dry_run else "")
+    folder, number = RUNS / name, 2
+    while folder.exists():
+        folder, number = RUNS / f"{number}_{name}", number + 1
+    return folder
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of Python and the libraries, and the git commit when there is one."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    with suppress(OSError, subprocess.CalledProcessError):  # no git, or not a repository
+        found["git"] = git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+    return found
+
+
+def git(*args: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_metrics(run_dir: Path, step: int) -> list[dict[str, float]]:
+    """Read the rows of `metrics.jsonl` up to a step: what a resumed run does over is left out."""
+    path = run_dir / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [row for row in map(json.loads, lines) if row["step"] <= step]
+
+
+def write_metrics(run_dir: Path, rows: list[dict[str, float]]) -> None:
+    scratch = run_dir / "metrics.tmp"
+    scratch.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    scratch.replace(run_dir / "metrics.jsonl")
+
+
+def format_row(row: Mapping[str, float]) -> str:
+    """Format a row of `metrics.jsonl` for a person."""
+    return (
+        f"epoch {row['epoch']:3.0f}  train/loss {row['train/loss']:.4f}"
+        f"  val/loss {row['val/loss']:.4f}  val/accuracy {row['val/accuracy']:.4f}"
+        f"  {row['examples_per_second']:,.0f} examples/s"
+    )
+
+
+def check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise UserError(f"The loss is {loss} at step {step}. Try a lower --lr, or fp32.")
+
+
+@torch.inference_mode()
+def predict_logits(model: nn.Module, inputs: Tensor, runtime: Runtime) -> Tensor:
+    """Run the model in evaluation mode and give its logits on the CPU; the mode is restored."""
+    training = model.training
+    model.eval()
+    with runtime.autocast():
+        logits: Tensor = model(inputs.to(runtime.device))
+    model.train(training)
+    return logits.float().cpu()
+
+
+def log_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
+    """Write the graph of the model, traced in evaluation mode on the first example."""
+    training = model.training
+    model.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the graph rests on torch.jit.trace, which is deprecated
+        writer.add_graph(model, inputs[:1])
+    model.train(training)
+
+
+def log_validation(
+    writer: SummaryWriter, row: Mapping[str, float], confusion: Tensor, classes: list[str]
+) -> None:
+    for tag in ("val/loss", "val/accuracy"):
+        writer.add_scalar(tag, row[tag], int(row["step"]))
+    writer.add_figure("confusion_matrix", draw_confusion(confusion, classes), int(row["step"]))
+
+
+def log_hparams(writer: SummaryWriter, config: Config, row: Mapping[str, float]) -> None:
+    """Write the settings beside the final metrics, into the run itself, not one of its own."""
+    settings = {k: v if isinstance(v, float | str) else str(v) for k, v in to_dict(config).items()}
+    final = {f"final/{key}": value for key, value in row.items() if key.startswith("val/")}
+    file_writer = writer._get_file_writer()  # add_hparams would start a run of its own
+    for summary in hparams(settings, final):
+        file_writer.add_summary(summary)
+    for name, value in final.items():
+        writer.add_scalar(name, value, int(row["step"]))
+
+
+def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
+    """Draw counts (classes, classes), rows the true class; colors are shares of the true class."""
+    size = min(12.0, 2.5 + 0.5 * len(classes))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.add_subplot()
+    shares = confusion / confusion.sum(dim=1, keepdim=True).clamp(min=1)
+    axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="predicted", ylabel="true")
+    if len(classes) <= 30:
+        axes.set_xticks(range(len(classes)), classes, rotation=60, ha="right")
+        axes.set_yticks(range(len(classes)), classes)
+        for row, column in confusion.nonzero().tolist():
+            color = "white" if shares[row, column] > 0.5 else "black"
+            text = str(int(confusion[row, column]))
+            axes.text(column, row, text, ha="center", va="center", color=color)
+    return figure

@@ -1,0 +1,48 @@
+"""What TensorBoard shows of the validation sounds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from .config import Config
+from .features import LogMel
+
+SHOWN = 4
+
+
+def log_predictions(
+    writer: SummaryWriter,
+    inputs: Tensor,
+    labels: Tensor,
+    logits: Tensor,
+    classes: Sequence[str],
+    step: int,
+    config: Config,
+    state: Mapping[str, Any],
+) -> None:
+    """Write some of the waveforms (B, samples), each to listen to and as a spectrogram with its
+    prediction and, where this is wrong, its class.
+    """
+    waveforms = inputs[:SHOWN]
+    peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-6)
+    for number, waveform in enumerate(waveforms / peaks, start=1):
+        writer.add_audio(f"predictions/sound_{number}", waveform[None], step, config.sample_rate)
+
+    scores, predictions = logits.softmax(dim=1).max(dim=1)
+    log_mel = LogMel(config.sample_rate, config.num_mels)(waveforms)  # (B, M, T)
+    figure = Figure(figsize=(2.6 * len(waveforms), 2.6), layout="constrained")
+    grid = figure.subplots(1, len(waveforms), squeeze=False, sharey=True).flatten()
+    grid[0].set(ylabel="mel band")
+    shown = zip(grid, log_mel, labels, predictions, scores, strict=False)
+    for number, (axes, bands, label, prediction, score) in enumerate(shown, start=1):
+        extent = (0, config.clip_seconds, 0, config.num_mels)
+        axes.imshow(bands.numpy(), origin="lower", aspect="auto", extent=extent)
+        right = bool(label == prediction)
+        text = f"sound_{number}: {classes[prediction]} {score:.0%}"
+        text += "" if right else f"\nis {classes[label]}"
+        axes.set_title(text, fontsize=9, color="green" if right else "red")
+        axes.set(xlabel="seconds")
+    writer.add_figure("predictions/spectrograms", figure, step)

@@ -1,0 +1,42 @@
+"""Settings of a run. Every field is a flag: `batch_size` is `--batch-size`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+TASK = "text classification"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    # Data
+    data: Annotated[Path | None, "table of your texts, or a folder; default: a sample"] = None
+    dataset: Annotated[str | None, "AG_NEWS or IMDB, of the Hugging Face Hub"] = None
+    data_dir: Annotated[Path, "where --dataset keeps what it downloads"] = Path("data")
+    strict: Annotated[bool, "fail on an unreadable row instead of skipping it"] = False
+    text_column: Annotated[str, "column of a table that holds the text"] = "text"
+    label_column: Annotated[str, "column of a table that holds the class"] = "label"
+    max_length: Annotated[int, "tokens of a text; what is beyond them is cut off"] = 256
+    vocab_size: Annotated[int, "most tokens that the tokenizer learns, 257 or more"] = 8000
+    num_workers: Annotated[int | None, "loading processes; default: chosen from the machine"] = None
+    # Optimization
+    epochs: Annotated[int, "passes over the training data"] = 4
+    batch_size: Annotated[int, "examples per step, over all processes"] = 32
+    lr: Annotated[float, "peak learning rate of AdamW"] = 2e-3
+    weight_decay: Annotated[float, "decoupled weight decay; norms and biases have none"] = 0.05
+    warmup: Annotated[float, "share of the steps in which the rate rises"] = 0.1
+    clip_norm: Annotated[float, "largest gradient norm of a step"] = 1.0
+    # Machine
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: CUDA, MPS, CPU"] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], "auto: bf16 or fp16 on CUDA, else fp32"
+    ] = "auto"
+    compile: Annotated[bool, "compile the model with torch.compile"] = False
+    # Run
+    seed: Annotated[int, "seed of the weights, the splits and every random draw"] = 0
+    run_dir: Annotated[Path | None, "folder of this run; default: runs/<time>"] = None
+    resume: Annotated[
+        str | None, "checkpoint to go on from; auto: newest run", {"nargs": "?", "const": "auto"}
+    ] = None
+    log_every: Annotated[int, "steps between two points in TensorBoard"] = 10
+    dry_run: Annotated[bool, "two batches of everything, to see that it works"] = False

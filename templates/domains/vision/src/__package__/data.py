@@ -1,0 +1,154 @@
+"""Images: the generated sample, your own folders, public data sets; transforms and loaders."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import datasets as public
+from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from .config import Config
+from .files import (
+    DataError,
+    check_classes,
+    class_indices,
+    fetch,
+    find_labeled_files,
+    is_archive,
+    keep_readable,
+    split,
+)
+from .loaders import Datasets, EpochBatches, Loaders, make_loader
+from .runtime import Runtime
+from .sample import make_sample
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+PUBLIC = ("CIFAR10", "CIFAR100", "FashionMNIST")
+# Mean and standard deviation of ImageNet, as in torchvision's classification presets
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Source(NamedTuple):
+    images: Sequence[Path] | Tensor  # files, or uint8 (N, 3, H, W)
+    labels: list[str]
+
+    def pick(self, indices: list[int]) -> "Source":
+        images, labels = self.images, [self.labels[i] for i in indices]
+        return Source(
+            images[indices] if isinstance(images, Tensor) else [images[i] for i in indices], labels
+        )
+
+
+def make_datasets(
+    config: Config, classes: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
+) -> Datasets:
+    """Make the splits; replace this function to bring data in another form.
+
+    Items are `(image, class index)`, the image float32 (3, image_size, image_size), normalized.
+    `classes` are those of a checkpoint, and then fix the indices.
+    """
+    if config.data is not None:
+        splits = read_folder(config.data, config)
+    elif config.dataset is not None:
+        splits = read_public(config.dataset, config)
+    else:
+        splits = divide({"": Source(*make_sample(2000, config.image_size, config.seed))}, config)
+    names = list(classes) if classes else sorted(set(splits["train"].labels))
+    made = {}
+    for name, (images, labels) in splits.items():
+        indices = class_indices(labels, names, f"The {name} split")
+        made[name] = Images(images, indices, make_transform(config, augment=name == "train"))
+    return Datasets(made["train"], made["val"], made.get("test"), names)
+
+
+def make_transform(config: Config, augment: bool) -> v2.Compose:
+    """Random crops and flips in training, the center in evaluation; then normalization."""
+    size = config.image_size
+    crop: list[v2.Transform] = [v2.Resize(size), v2.CenterCrop(size)]
+    if augment:
+        crop = [v2.RandomResizedCrop(size, scale=(0.7, 1.0)), v2.RandomHorizontalFlip()]
+    return v2.Compose([*crop, v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    def __init__(
+        self, images: Sequence[Path] | Tensor, labels: list[int], transform: v2.Transform
+    ) -> None:
+        self.images, self.labels, self.transform = images, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = self.images[index]
+        if isinstance(image, Path):
+            image = load_image(image)
+        return self.transform(image), self.labels[index]
+
+
+def load_image(path: Path) -> Tensor:
+    """Read an image file as uint8 RGB (3, H, W), turned the way the camera was held."""
+    with Image.open(path) as image:
+        return pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loaders:
+    def loader(dataset: Any, shuffle: bool) -> Any:
+        batches = EpochBatches(
+            len(dataset),
+            config.batch_size,
+            shuffle=shuffle,
+            seed=config.seed,
+            rank=runtime.rank,
+            world_size=runtime.world_size,
+        )
+        return make_loader(dataset, batches, config, runtime)
+
+    test = loader(datasets.test, shuffle=False) if datasets.test is not None else None
+    return Loaders(loader(datasets.train, shuffle=True), loader(datasets.val, shuffle=False), test)
+
+
+def read_folder(root: Path, config: Config) -> dict[str, Source]:
+    """Read `root/CLASS/*.png` or `root/{train,val,test}/CLASS/*.png`."""
+    splits = {}
+    for name, pairs in find_labeled_files(root, EXTENSIONS).items():
+        paths, labels = [path for path, _ in pairs], [label for _, label in pairs]
+        keep = keep_readable(paths, load_image, config.strict)
+        kept = [pair for pair, good in zip(pairs, keep, strict=True) if good]
+        paths, labels = [path for path, _ in kept], [label for _, label in kept]
+        check_classes(labels, str(root / name))
+        splits[name] = Source(paths, labels)
+    return divide(splits, config)
+
+
+def read_public(name: str, config: Config) -> dict[str, Source]:
+    """Download a data set of torchvision, or an archive of class folders."""
+    if is_archive(name):
+        return read_folder(fetch(name, config.data_dir), config)
+    if name not in PUBLIC:
+        raise DataError(f"--dataset {name}: choose one of {', '.join(PUBLIC)}, or give an archive.")
+    splits = {}
+    for split_name, train in {"train": True, "test": False}.items():
+        try:
+            raw: Any = getattr(public, name)(config.data_dir, train=train, download=True)
+        except (RuntimeError, OSError) as error:
+            raise DataError(f"{name} cannot be downloaded to {config.data_dir}: {error}") from error
+        pixels = torch.as_tensor(raw.data)  # CIFAR (N, H, W, 3), MNIST (N, H, W)
+        gray = pixels.dim() == 3
+        images = pixels[:, None].expand(-1, 3, -1, -1) if gray else pixels.permute(0, 3, 1, 2)
+        splits[split_name] = Source(images, [raw.classes[int(target)] for target in raw.targets])
+    return divide(splits, config)
+
+
+def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
+    """Split validation examples off where there are none, and test examples off undivided data."""
+    if "val" in splits:
+        return splits
+    whole = splits.get("train", splits.get("", Source([], [])))
+    parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
+    return {**splits, **{name: whole.pick(indices) for name, indices in parts.items() if indices}}

@@ -1,0 +1,194 @@
+"""The fastai `Learner` of this project and its callbacks."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.amp import GradScaler
+from torch.nn.parallel import DistributedDataParallel
+
+from .config import Config
+from .evaluate import Tally
+from .loaders import Loaders
+from .optim import lr_factor, make_optimizer
+from .runtime import Runtime, StopRequest
+from .tracking import Tracker
+
+with warnings.catch_warnings():
+    # While it is imported, fastai uses what torch and pandas have deprecated
+    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", "The 'mode.chained_assignment'", DeprecationWarning)
+    from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
+    from fastai.callback.fp16 import MixedPrecision
+    from fastai.callback.schedule import ParamScheduler
+    from fastai.callback.training import GradientClip
+    from fastai.data.core import DataLoaders
+    from fastai.learner import Learner
+    from fastai.optimizer import OptimWrapper
+    from fastai.torch_core import default_device
+
+
+def make_learner(model: nn.Module, loaders: Loaders, config: Config, runtime: Runtime) -> Learner:
+    default_device(runtime.device.type != "cpu")  # where fastai puts the batches
+    callbacks: list[Callback] = [ClipNorm(config.clip_norm)]
+    if runtime.precision != "fp32":
+        callbacks.append(Precision(runtime))
+    if config.compile or runtime.world_size > 1:
+        callbacks.append(Wrap(config.compile, runtime.world_size))
+    return Learner(
+        DataLoaders(loaders.train, loaders.val),
+        model,
+        loss_func=nn.CrossEntropyLoss(),  # CrossEntropyLossFlat makes slow `TensorBase` of the batches
+        opt_func=OptimWrapper(opt=make_optimizer(model, config)),
+        lr=config.lr,
+        cbs=callbacks,
+    )
+
+
+def warmup_cosine(config: Config, total_steps: int) -> ParamScheduler:
+    def lr(pct: float) -> float:
+        return config.lr * lr_factor(round(pct * total_steps), total_steps, config.warmup)
+
+    return ParamScheduler({"lr": lr})
+
+
+class Precision(MixedPrecision):
+    """`MixedPrecision` as the runtime says; fastai's own is for CUDA alone."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def before_fit(self) -> None:
+        self.autocast, self.scales = self.runtime.autocast(), []
+        scaled = self.runtime.precision == "fp16"
+        self.learn.scaler = GradScaler(self.runtime.device.type, enabled=scaled)
+
+
+class ClipNorm(GradientClip):
+    """`GradientClip` that keeps the norm it has found."""
+
+    def before_step(self) -> None:
+        parameters = self.learn.model.parameters()
+        self.learn.grad_norm = nn.utils.clip_grad_norm_(parameters, self.max_norm)
+
+    def after_cancel_step(self) -> None:
+        self.learn.grad_norm = self.loss.new_tensor(torch.inf)  # fp16 has overflown
+
+
+class Wrap(Callback):
+    """Trains through a compiled or distributed wrapper; validates and saves the model itself.
+
+    fastai's own `distrib_ctx` needs accelerate, and loaders that give every process equal batches.
+    """
+
+    order = TrainEvalCallback.order + 1
+
+    def __init__(self, compiled: bool, world_size: int) -> None:
+        self.compiled, self.world_size = compiled, world_size
+
+    def before_fit(self) -> None:
+        self.bare = self.wrapped = self.learn.model
+        if self.compiled:
+            self.wrapped = torch.compile(self.bare)
+        if self.world_size > 1:
+            self.wrapped = DistributedDataParallel(self.wrapped)
+
+    def before_train(self) -> None:
+        self.learn.model = self.wrapped
+
+    def before_validate(self) -> None:
+        self.learn.model = self.bare
+
+    def after_fit(self) -> None:
+        self.learn.model = self.bare
+
+
+class RunRecorder(Callback):
+    """Stands in for fastai's `Recorder`: rows of metrics, TensorBoard, checkpoints, exact resume.
+
+    Its sums stay on the device, where `Recorder` waits for every batch, and gathers it from all processes.
+    """
+
+    name, order = "recorder", 50
+    metric_names = ("epoch", "train/loss", "val/loss", "val/accuracy")  # for EarlyStoppingCallback and the like
+
+    def __init__(
+        self, tracker: Tracker, stop: StopRequest, model: nn.Module, saved: Mapping[str, Any]
+    ) -> None:
+        self.tracker, self.stop, self.bare, self.saved = tracker, stop, model, saved
+        self.config, self.runtime = tracker.config, tracker.runtime
+        self.batch, self.best = saved["batch"], saved["best"]
+        self.sums = saved["sums"].to(self.runtime.device) * self.runtime.is_main  # loss, examples
+        self.values: list[list[float]] = []
+        self.stopped = False
+
+    def before_fit(self) -> None:
+        self.learn.train_iter = self.saved["step"]
+        if self.saved["scaler"] and hasattr(self, "scaler"):
+            self.scaler.load_state_dict(self.saved["scaler"])
+
+    def before_train(self) -> None:
+        self.learn.pct_train += self.batch / (len(self.dl) * self.n_epoch)
+        self.dl.set_epoch(self.epoch, start=self.batch)
+        self.examples, self.began = 0, time.perf_counter()
+
+    def before_batch(self) -> None:
+        if self.training:
+            self.runtime.seed_step(self.config.seed, self.train_iter)
+
+    def before_validate(self) -> None:
+        self.tally = Tally(len(self.tracker.datasets.classes))
+
+    def after_batch(self) -> None:
+        if not self.training:
+            self.tally.add(self.pred, self.y)
+            return
+        self.batch, self.examples = self.batch + 1, self.examples + len(self.y)
+        loss = self.loss.detach()
+        self.sums += torch.stack([loss, torch.ones_like(loss)]) * len(self.y)
+        self.rate = self.examples * self.runtime.world_size / (time.perf_counter() - self.began)
+        step = self.train_iter
+        if step % self.config.log_every == 0:
+            accuracy = (self.pred.argmax(dim=1) == self.y).float().mean()
+            lr = self.opt.hypers[-1]["lr"]
+            self.tracker.log_step(step, loss, accuracy, self.grad_norm, lr, self.rate)
+        if self.batch < self.n_iter and self.stop.agreed(step):
+            self.runtime.sum(self.sums)
+            self.save("last.pt", self.epoch)
+            self.leave()
+
+    def after_validate(self) -> None:
+        train_loss, seen = self.runtime.sum(self.sums).tolist()
+        result = self.tally.total(self.runtime)
+        row = {
+            "epoch": self.epoch + 1,
+            "step": self.train_iter,
+            "train/loss": train_loss / seen,
+            "val/loss": result.loss,
+            "val/accuracy": result.accuracy,
+            "lr": self.opt.hypers[-1]["lr"],
+            "examples_per_second": self.rate,
+        }
+        self.tracker.log_epoch(row, self.bare, self.dl, result.confusion)
+        self.values.append([row[name] for name in self.metric_names[1:]])
+        self.batch = 0
+        self.sums.zero_()
+        if result.accuracy > self.best:
+            self.best = result.accuracy
+            self.save("best.pt", self.epoch + 1)
+        self.save("last.pt", self.epoch + 1)
+        if self.stop.agreed():
+            self.leave()
+
+    def save(self, name: str, epoch: int) -> None:
+        state = {"epoch": epoch, "batch": self.batch, "step": self.train_iter, "best": self.best}
+        state |= {"sums": self.sums, "optimizer": self.opt.state_dict()}
+        state["scaler"] = self.scaler.state_dict() if hasattr(self, "scaler") else {}
+        self.tracker.save(name, self.bare, state)
+
+    def leave(self) -> None:
+        self.stopped = True
+        raise CancelFitException

@@ -1,0 +1,102 @@
+"""What the Trainer does beside training: the records of a run, its checkpoints, a polite end."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.utils.tensorboard import SummaryWriter
+
+from . import checkpoint, tracking
+from .lit import LitClassifier
+from .preview import log_predictions
+from .runtime import StopRequest
+
+
+class Record(Callback):
+    """Writes metrics.jsonl, and to TensorBoard what the model makes of the validation split."""
+
+    def __init__(self, run_dir: Path, writer: SummaryWriter, step: int) -> None:
+        self.run_dir, self.writer = run_dir, writer
+        self.rows = tracking.read_metrics(run_dir, step)
+
+    def on_train_epoch_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
+        train_loss, seen = lit.runtime.sum(lit.sums.clone()).tolist()
+        tracking.check_finite(train_loss, trainer.global_step)
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            "train/loss": train_loss / seen,
+            "val/loss": lit.result.loss,
+            "val/accuracy": lit.result.accuracy,
+            "lr": lit.lr,
+            "examples_per_second": lit.rate,
+        }
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            tracking.write_metrics(self.run_dir, self.rows)
+            lit.print(tracking.format_row(row))
+            self.draw(lit, trainer.val_dataloaders, trainer.global_step)
+
+    def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
+        classes, state = lit.datasets.classes, lit.datasets.state
+        figure = tracking.draw_confusion(lit.result.confusion, classes)
+        self.writer.add_figure("confusion_matrix", figure, step)
+        inputs, labels = (part[:16] for part in next(iter(loader)))
+        logits = tracking.predict_logits(lit.model, inputs, lit.runtime)
+        log_predictions(self.writer, inputs, labels, logits, classes, step, lit.config, state)
+
+    def on_train_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
+        if trainer.is_global_zero and trainer.current_epoch == trainer.max_epochs:
+            tracking.log_hparams(self.writer, lit.config, self.rows[-1])
+
+    def close(self, trainer: Trainer) -> dict[str, float]:
+        """Say where the run is, and return the last row."""
+        if trainer.is_global_zero:
+            best, last = self.run_dir / "best.pt", self.run_dir / "last.pt"
+            finished = trainer.current_epoch == trainer.max_epochs
+            print(f"finished: {best}" if finished else f"stopped: {last}; go on with --resume auto")
+        return self.rows[-1] if self.rows else {}
+
+
+class Stop(Callback):
+    """Saves and leaves after the step in which SIGTERM or Ctrl-C came."""
+
+    def __init__(self, request: StopRequest, path: Path) -> None:
+        self.request, self.path = request, path
+
+    def on_train_start(self, *args: Any) -> None:
+        # In place of Lightning's handler, which talks to the other processes wherever they are
+        self.request.listen()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        if not trainer.is_last_batch and self.request.agreed(trainer.global_step):
+            trainer.save_checkpoint(self.path)
+            raise SIGTERMException
+
+    def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
+        trainer.should_stop = self.request.agreed()
+
+
+class Checkpoint(ModelCheckpoint):
+    """Keeps one file, written over; its folder may be moved before the run goes on."""
+
+    FILE_EXTENSION = ".pt"
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(path.parent, path.stem, enable_version_counter=False, **options)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        score, path = state_dict["best_model_score"], self.format_checkpoint_name({})
+        if score is not None:
+            here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
+            super().load_state_dict({**state_dict, **here, "best_k_models": {path: score}})
+
+
+class AtomicIO(TorchCheckpointIO):
+    """Writes beside the old file; Lightning writes to /tmp, and a move between disks can be cut."""
+
+    def save_checkpoint(self, content: Any, path: Any, storage_options: Any = None) -> None:
+        checkpoint.save(Path(path), content)

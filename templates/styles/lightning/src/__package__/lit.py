@@ -1,0 +1,103 @@
+"""The LightningModule: the steps of training and validation, the optimizer, the checkpoint."""
+
+import time
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from .checkpoint import describe
+from .config import Config
+from .evaluate import Tally
+from .loaders import Datasets
+from .model import make_model
+from .optim import lr_factor, make_optimizer
+from .runtime import Runtime
+from .tracking import check_finite
+
+Batch = tuple[Tensor, Tensor]
+
+
+class LitClassifier(LightningModule):
+    """Trains `model.py`, which turns inputs (B, ...) into logits (B, classes)."""
+
+    def __init__(self, config: Config, datasets: Datasets, runtime: Runtime, steps: int) -> None:
+        super().__init__()
+        self.config, self.datasets, self.runtime, self.steps = config, datasets, runtime, steps
+        self.model = runtime.place(make_model(config, len(datasets.classes)))
+        self.sums = torch.zeros(2, device=runtime.device)  # loss, examples of the epoch so far
+        self.lr = self.rate = 0.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.model(inputs)
+
+    def configure_optimizers(self) -> Any:
+        # Lightning leaves the unscaling of fp16 to a fused optimizer, and then cannot clip
+        optimizer = make_optimizer(self.model, self.config, fused=self.runtime.precision != "fp16")
+        factor = partial(lr_factor, total_steps=self.steps, warmup=self.config.warmup)
+        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_train_start(self) -> None:
+        self.examples, self.began = 0, time.perf_counter()
+
+    def on_train_epoch_start(self) -> None:
+        self.examples, self.began = 0, time.perf_counter()
+        self.sums.zero_()
+        loader: Any = self.trainer.train_dataloader
+        loader.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        inputs, labels = batch
+        self.runtime.seed_step(self.config.seed, self.global_step)
+        logits = self(inputs)
+        loss = F.cross_entropy(logits, labels)
+        self.sums += torch.stack([loss.detach(), torch.ones_like(loss)]) * len(labels)
+        return {"loss": loss, "logits": logits.detach()}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: Any = None,
+        gradient_clip_algorithm: Any = None,
+    ) -> None:
+        self.lr = optimizer.param_groups[0]["lr"]
+        self.grad_norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        _, labels = batch
+        self.examples += len(labels) * self.runtime.world_size
+        self.rate = self.examples / (time.perf_counter() - self.began)
+        if self.global_step % self.config.log_every == 0:
+            check_finite(float(outputs["loss"]), self.global_step)
+            accuracy = (outputs["logits"].argmax(dim=1) == labels).float().mean()
+            scalars = {"train/loss": outputs["loss"], "train/accuracy": accuracy, "lr": self.lr}
+            scalars |= {"grad_norm": self.grad_norm, "examples_per_second": self.rate}
+            self.log_dict({**scalars, "step": float(self.global_step)})
+
+    def on_validation_epoch_start(self) -> None:
+        self.tally = Tally(len(self.datasets.classes))
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        inputs, labels = batch
+        self.tally.add(self(inputs), labels)
+
+    def on_validation_epoch_end(self) -> None:
+        self.result = self.tally.total(self.runtime)
+        scalars = {"val/loss": self.result.loss, "val/accuracy": self.result.accuracy}
+        self.log_dict({**scalars, "step": float(self.global_step)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        step, sums = self.global_step, self.runtime.sum(self.sums.clone())
+        checkpoint.update(describe(self.model, self.config, self.datasets))
+        checkpoint.update(epoch=step // self.trainer.num_training_batches, step=step, sums=sums)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.sums = checkpoint["sums"].to(self.runtime.device) * self.runtime.is_main
+        for schedule in checkpoint["lr_schedulers"]:  # --lr may have changed
+            schedule["base_lrs"] = [self.config.lr] * len(schedule["base_lrs"])

@@ -1,0 +1,19 @@
+"""Layers as one importable package, as they stand in `templates/`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ptscaffold.layers import templates_root
+
+
+def assemble(name: str, *layers: str) -> Callable[[str], Any]:
+    """Make a package of the given name out of layers, and give what imports its modules."""
+    package = ModuleType(name)
+    package.__path__ = [str(templates_root() / layer / "src" / "__package__") for layer in layers]
+    sys.modules[name] = package
+    return lambda module: importlib.import_module(f"{name}.{module}")

@@ -1,0 +1,163 @@
+"""`ptscaffold list`, `show`, `--help` and `--version`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., object]
+
+
+def test_help_opens_with_the_one_line_and_the_exit_codes(run: Run) -> None:
+    ran = run("--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert (
+        ran.out
+        == """\
+Usage: ptscaffold [OPTIONS] COMMAND [ARGS]...
+
+  One line does it: ptscaffold new NAME --domain vision --style lightning
+  Exit codes: 0 done, 1 failed, 2 usage, 3 needs you, 130 interrupted.
+  Asks nothing without a terminal, with --no-input or with CI set. No telemetry.
+
+Options:
+  --version   Show the version.
+  -h, --help  Show this message and exit.
+
+Commands:
+  new   Make a project.
+  list  List the domains, styles and features.
+  show  Show a layer, a choice of layers, or a project.
+"""
+    )
+
+
+def test_no_command_at_all_is_a_call_for_help(run: Run) -> None:
+    assert run() == run("--help")
+
+
+def test_version(run: Run) -> None:
+    ran = run("--version")
+    assert (ran.code, ran.out, ran.err) == (0, "ptscaffold 0.1.0\n", "")
+
+
+def test_list(run: Run) -> None:
+    ran = run("list")
+    assert (ran.code, ran.err) == (0, "")
+    assert (
+        ran.out
+        == """\
+domains (--domain)
+  vision     image classification
+  text       text classification
+
+styles (--style)
+  plain      one visible loop
+  lightning  a LightningModule
+
+features (--feature)
+  docker     an image
+  serve      an endpoint
+"""
+    )
+
+
+def test_list_as_json(run: Run) -> None:
+    listed = json.loads(run("list", "--json").out)
+    assert list(listed) == ["domains", "styles", "features"]
+    assert listed["styles"][1] == {
+        "name": "lightning",
+        "label": "Lightning",
+        "help": "a LightningModule",
+    }
+
+
+def test_show_a_layer(run: Run) -> None:
+    ran = run("show", "styles/lightning")
+    assert ran.code == 0
+    assert (
+        ran.out
+        == """\
+layer: styles/lightning
+label: Lightning
+help: a LightningModule
+dependencies: lightning>=2.5
+2 files:
+  src/__package__/lit.py
+  src/__package__/train.py
+"""
+    )
+
+
+def test_show_a_choice_of_layers(run: Run) -> None:
+    ran = run("show", "--domain", "text", "--style", "plain", "--feature", "docker")
+    assert ran.code == 0
+    assert (
+        ran.out
+        == """\
+layers: base, domains/text, styles/plain, features/docker
+11 files:
+  base             .gitignore
+  features/docker  Dockerfile
+  base             README.md
+  base             logo.png
+  base             pyproject.toml
+  base             run.sh
+  base             src/text_plain/__init__.py
+  domains/text     src/text_plain/data.py
+  base             src/text_plain/flags.py
+  styles/plain     src/text_plain/train.py
+  base             tests/test_base.py
+"""
+    )
+
+
+def test_show_a_project(run: Run, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("new", "digits", "--domain", "vision", "--style", "plain")
+    ran = run("show", "digits")
+    assert ran.code == 0
+    assert ran.out.startswith("""\
+project: digits
+tool version: 0.1.0
+template version: 0.1.0
+name: digits
+description: Image classification (plain PyTorch)
+domain: vision
+style: plain
+features: none
+10 files:
+  .gitignore
+""")
+    monkeypatch.chdir(work / "digits")
+    shown = json.loads(run("show", "--json").out)
+    assert shown["project"] == "."
+    assert shown["answers"]["domain"] == "vision"
+    assert len(shown["files"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["show", "domains/vison"], "Did you mean 'domains/vision'?"),
+        (["show"], "is no ptscaffold project"),
+        (["show", "--domain", "vision"], "--style is missing (plain, lightning)"),
+        (["show", "base", "--domain", "vision"], "give either a layer or folder, or --domain"),
+    ],
+)
+def test_bad_usage_of_show(run: Run, arguments: list[str], error: str) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert error in ran.err
+
+
+def test_a_damaged_record_is_named(run: Run, work: Path) -> None:
+    (work / ".ptscaffold.toml").write_text('tool-version = "1"\n')
+    ran = run("show")
+    assert ran.code == 1
+    assert ran.err == (
+        "error: cannot read .ptscaffold.toml: template-version is missing\n"
+        "hint: restore the file from version control\n"
+    )

@@ -1,0 +1,135 @@
+"""Questions: what is asked, with which default, and what is asked again."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ptscaffold import prompts
+from ptscaffold.answers import Given
+from ptscaffold.create import Request, create
+from ptscaffold.interrupts import as_keyboard_interrupt
+from ptscaffold.layers import Catalogue
+
+
+def ask(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, typed: str, **values: object
+) -> Given:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    return prompts.ask(Given(values), catalogue)
+
+
+def test_enter_takes_the_defaults(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ask(catalogue, monkeypatch, "\n\n\n\n")
+    assert given.values == {
+        "domain": "vision",
+        "style": "plain",
+        "features": (),
+        "name": "vision-plain",
+    }
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "  vision      image classification\n"
+        "  text        text classification\n"
+        "Domain (--domain) [vision]: "
+        "  plain       one visible loop\n"
+        "  lightning   a LightningModule\n"
+        "Style (--style) [plain]: "
+        "Features (--feature), any of docker, serve [none]: "
+        "Project name (NAME) [vision-plain]: "
+    )
+
+
+def test_what_is_given_is_not_asked(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"domain": "text", "style": "plain", "features": ("docker",), "name": "x"}
+    assert ask(catalogue, monkeypatch, "", **values).values == values
+
+
+def test_a_bad_answer_is_asked_again(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = "visoin\ntext\nplain\nserve\ndocker, serve\ntorch\n../x\nwork/mine\n"
+    given = ask(catalogue, monkeypatch, typed)
+    assert given.values["features"] == ("docker", "serve")
+    assert given.values["name"] == "work/mine"
+    talk = capsys.readouterr().err
+    for problem in (
+        "  unknown domain 'visoin' for --domain (vision, text). Did you mean 'vision'?\n",
+        "  features/serve requires features/docker: add --feature docker\n",
+        "  'torch' cannot be a project name",
+        "  '../x' leads out of this folder",
+    ):
+        assert problem in talk
+
+
+def test_answers_that_were_typed_make_a_project(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("text\nplain\n\ndeep/mine\n"))
+    result = create(Request(), catalogue=catalogue, ask=prompts.ask)
+    assert result.plan.directory == Path("deep/mine")
+    assert (tmp_path / "deep/mine/src/mine/data.py").is_file()
+
+
+def test_the_end_of_input_is_an_interrupt(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ask(catalogue, monkeypatch, "vision\n")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stderr", "ci", "no_input", "expected"),
+    [
+        (True, True, None, False, True),
+        (True, True, "", False, True),
+        (True, True, "1", False, False),
+        (True, True, None, True, False),
+        (False, True, None, False, False),
+        (True, False, None, False, False),
+    ],
+)
+def test_when_somebody_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+    stdin: bool,
+    stderr: bool,
+    ci: str | None,
+    no_input: bool,
+    expected: bool,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal() if stdin else io.StringIO())
+    monkeypatch.setattr(sys, "stderr", Terminal() if stderr else io.StringIO())
+    monkeypatch.delenv("CI", raising=False)
+    if ci is not None:
+        monkeypatch.setenv("CI", ci)
+    assert prompts.may_ask(no_input=no_input) is expected
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+def test_termination_is_an_interrupt_unless_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    as_keyboard_interrupt()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
