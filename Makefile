@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test check benchmark pictures clean
+.PHONY: demo test test-lowest benchmark pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,10 @@ demo: $(VENV)/.tool
 test: $(VENV)/.dev
 	ruff check . && ruff format --check . && mypy
 	pytest
+
+# The projects with the oldest releases that they allow.
+test-lowest: $(VENV)/.dev
+	pytest -m lowest tests/cells
 
 # The speed of the tool against its peers, and of training against a hand-written loop.
 benchmark: $(VENV)/.dev

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_name", "normalize", "package_name", "split_path", "suggest"]
 
-LONGEST = 64
+LONGEST = 40  # the import lines of a project stay within its 100 columns
 
 # Folders that a project has or makes: a package of that name would be git-ignored or shadowed.
 FOLDERS = frozenset({"build", "data", "dist", "docs", "runs", "src", "test", "tests"})

@@ -15,11 +15,10 @@ def projects(
 ) -> dict[str, Project]:
     """Every project that the chosen tests need, after the steps that `new` prints: one by one,
     since their training is timed."""
-    chosen = {
-        item.callspec.params["cell"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and "projects" in item.fixturenames
-    }
+    chosen: set[str] = set()
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and "projects" in item.fixturenames:
+            chosen.update(item.callspec.params.get("cells") or [item.callspec.params["cell"]])
     made = {}
     for cell in sorted(chosen):
         project = make(cell, tmp_path_factory.mktemp("cell"))

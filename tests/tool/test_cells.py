@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import tomllib
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from ptscaffold import __version__
 from ptscaffold.answers import complete, gather, select_layers
 from ptscaffold.layers import Catalogue
+from ptscaffold.names import LONGEST
 from ptscaffold.render import Renderer, Tree
 
 CATALOGUE = Catalogue()
@@ -45,6 +48,28 @@ def test_a_cell_is_well_formed(domain: str, style: str) -> None:
     assert table["project"]["name"] == f"{domain}-{style}"
     for name in ("README.md", ".gitignore", ".gitattributes"):
         assert tree[name].data.endswith(b"\n")
+
+
+@pytest.mark.parametrize("name", ["q", "x" * LONGEST])
+@pytest.mark.parametrize(("domain", "style"), CELLS)
+def test_a_name_of_any_length_leaves_the_code_formatted(
+    domain: str, style: str, name: str, tmp_path: Path
+) -> None:
+    tree = render(domain, style, name=name)
+    for path, file in tree.items():
+        place = tmp_path / name / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.data)
+    for arguments in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        done = subprocess.run(["ruff", *arguments], cwd=tmp_path / name, capture_output=True)
+        assert done.returncode == 0, done.stdout.decode()
+
+
+def test_the_tests_install_what_projects_ask_for() -> None:
+    table = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    installed = {*table["dependency-groups"]["stack"], *table["dependency-groups"]["tool"]}
+    for layer in map(CATALOGUE.layer, CATALOGUE.paths()):
+        assert {*layer.dependencies, *layer.dev_dependencies} <= installed, layer
 
 
 @pytest.mark.parametrize(("domain", "style"), CELLS)

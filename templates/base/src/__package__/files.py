@@ -62,7 +62,7 @@ def check_classes(labels: Sequence[str], where: str) -> None:
     classes = sorted(set(labels))
     if len(classes) < 2:
         found = f"one class only, {classes[0]!r}" if classes else "no class"
-        raise DataError(f"{where} holds {found}. Two or more are needed: {where}/CLASS/FILE.")
+        raise DataError(f"{where} holds {found}. Give examples of two or more.")
 
 
 def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> list[int]:
@@ -171,11 +171,16 @@ def fetch(source: str, folder: Path, sha256: str | None = None) -> Path:
                 shutil.copyfile(source, archive)
         except OSError as error:
             raise DataError(f"{source} cannot be had: {error}. Check the address.") from error
-        if sha256 and hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
+        if sha256 and checksum(archive) != sha256:
             raise DataError(f"{source} is not the expected file (other checksum). Try again.")
         unpack(archive, Path(scratch) / stem)
         (Path(scratch) / stem).rename(target)
     return only_child(target)
+
+
+def checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpack(archive: Path, target: Path) -> None:

@@ -43,7 +43,7 @@ class Runtime:
     def seed_step(self, seed: int, step: int) -> None:
         """Tie the random draws of a step to its number, so that a resumed run repeats them."""
         number = (seed * 1_000_003 + step) * 1_009 + self.rank
-        # Not torch.manual_seed: it formats and keeps a stack trace for every kind of device not in use
+        # Not torch.manual_seed: it keeps a stack trace for every kind of device not in use
         torch.default_generator.manual_seed(number)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(number)

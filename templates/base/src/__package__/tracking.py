@@ -27,7 +27,10 @@ from .loaders import Datasets, Loader
 from .preview import log_predictions
 from .runtime import Runtime
 
-PACKAGES = ("torch", "torchvision", "lightning", "fastai", "tokenizers", "numpy", "tensorboard")
+PACKAGES = (
+    *("torch", "lightning", "fastai", "tensorboard", "numpy"),
+    *("torchvision", "tokenizers", "soundfile", "soxr"),
+)
 STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second")
 
 

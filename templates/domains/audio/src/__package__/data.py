@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,16 +93,27 @@ class Clips(Dataset[tuple[Tensor, int]]):
         if isinstance(sound, Path):
             try:
                 sound = load_clip(sound, self.config, self.random_crop)
-            except (OSError, RuntimeError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 raise DataError(f"{sound} cannot be read: {error}") from error
         return sound, self.labels[index]
 
 
 def load_clip(path: Path, config: Config, random_crop: bool = False) -> Tensor:
     """Read a clip of a sound file, float32 (samples,): of a long one only the part it needs."""
-    with soundfile.SoundFile(path) as file:
+    with open_sound(path) as file:
         spare = max(0, file.frames - clip_frames(file, config))
         return read_clip(file, choose_start(spare, random_crop), config, random_crop)
+
+
+@contextmanager
+def open_sound(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a sound file; raises `OSError` when it is missing, `ValueError` when it is no sound."""
+    path.stat()  # soundfile has no words for a missing file
+    try:
+        with soundfile.SoundFile(path) as file:
+            yield file
+    except soundfile.LibsndfileError as error:
+        raise ValueError(error.error_string) from error
 
 
 def read_clip(
@@ -249,5 +261,5 @@ def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
     whole = splits["train"] if "train" in splits else splits.pop("")
     parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
     if not parts["val"]:
-        raise DataError("One example of each class leaves none to validate with. Add some.")
+        raise DataError(f"{len(whole.labels)} examples are too few: each class needs two or more.")
     return {**splits, **{name: whole.pick(indices) for name, indices in parts.items() if indices}}

@@ -86,7 +86,7 @@ def mel_filters(sample_rate: int, n_fft: int, num_mels: int) -> Tensor:
 
     Centers lie evenly on the mel scale of Slaney's Auditory Toolbox (1998), which is linear below
     1 kHz and logarithmic above. Every triangle has area 1 over frequency in Hz, so that white noise
-    is the same in all bands.
+    is the same in all bands. The values are those of `librosa.filters.mel`.
     """
     top = float(hz_to_mel(torch.tensor(sample_rate / 2, dtype=torch.float64)))
     edges = mel_to_hz(torch.linspace(0, top, num_mels + 2, dtype=torch.float64))

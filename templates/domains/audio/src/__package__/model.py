@@ -1,12 +1,14 @@
 """A small residual network over time and frequency: waveforms in, raw logits out."""
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Config
 from .features import LogMel, SpecAugment
 
-WIDTHS = (16, 32, 64)
+STEM, WIDTHS = 16, (32, 64)
 
 
 def make_model(config: Config, num_classes: int) -> nn.Module:
@@ -16,7 +18,7 @@ def make_model(config: Config, num_classes: int) -> nn.Module:
 class Block(nn.Module):
     """Pre-activation residual block (He et al., 2016).
 
-    GroupNorm (Wu & He, 2018) rather than BatchNorm: the result for an example depends neither on
+    GroupNorm (Wu & He, 2018) rather than BatchNorm: what becomes of an example depends neither on
     its batch nor on the number of processes.
     """
 
@@ -26,11 +28,9 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
         self.norm2 = nn.GroupNorm(8, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or width_in != width:
-            self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(width_in, width, 1, bias=False)
-            )
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(width_in, width, 1, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.relu(self.norm1(x)))
@@ -45,16 +45,15 @@ class AudioNet(nn.Module):
         super().__init__()
         self.log_mel = LogMel(sample_rate, num_mels)
         self.augment = SpecAugment()
-        self.stem = nn.Conv2d(1, WIDTHS[0], 7, stride=(2, 4), padding=3, bias=False)
-        widths_in = (WIDTHS[0], *WIDTHS)
-        strides = (1, 2, 2)
-        self.blocks = nn.Sequential(*map(Block, widths_in, WIDTHS, strides))
+        self.stem = nn.Conv2d(1, STEM, 7, stride=(2, 4), padding=3, bias=False)
+        self.blocks = nn.Sequential(*[Block(a, b, stride=2) for a, b in pairwise((STEM, *WIDTHS))])
         self.norm = nn.GroupNorm(8, WIDTHS[-1])
         self.head = nn.Linear(WIDTHS[-1], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.head.weight)  # all classes alike: the first loss is ln(classes)
+        # Every class equally likely at first: the first loss is ln(classes)
+        nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, waveforms: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 From the folder of the project:
 
-    python -m <package>.predict --checkpoint runs/NAME/best.pt SOUND.wav MY_FOLDER
+    python -m <package>.predict SOUND.wav MY_FOLDER
+    python -m <package>.predict --checkpoint runs/NAME/best.pt SOUND.wav
 
 Of a recording longer than a clip, the scores are the mean over clips that together cover it.
 """
@@ -14,14 +15,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-import soundfile
 import torch
 from torch import Tensor, nn
 
 from . import checkpoint
 from .config import Config
-from .data import EXTENSIONS, clip_frames, read_clip
-from .flags import exit_cleanly, make_parser
+from .data import EXTENSIONS, clip_frames, open_sound, read_clip
+from .flags import add_checkpoint, checkpoint_of, exit_cleanly, make_parser
 from .runtime import choose_device
 
 
@@ -49,10 +49,10 @@ def read_clips(files: Iterable[Path], config: Config) -> Iterator[tuple[Path, Te
     """Read all clips of every file, one in memory at a time; of a broken file, the error."""
     for path in files:
         try:
-            with soundfile.SoundFile(path) as file:
+            with open_sound(path) as file:
                 for start in clip_starts(file.frames, clip_frames(file, config)):
                     yield path, read_clip(file, start, config)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             yield path, error
 
 
@@ -92,7 +92,7 @@ def find_sounds(inputs: Iterable[Path]) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
+    add_checkpoint(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N")
     parser.add_argument(
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     failed = False
     with exit_cleanly():
-        for row in predict(args.checkpoint, args.inputs, args.device, args.batch_size):
+        for row in predict(checkpoint_of(args), args.inputs, args.device, args.batch_size):
             if "error" in row:
                 print(f"{row['input']}: {row['error']}", file=sys.stderr)
                 failed = True

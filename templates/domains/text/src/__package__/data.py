@@ -6,6 +6,7 @@ from itertools import accumulate, chain
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
@@ -42,8 +43,8 @@ def make_datasets(
         tokenizer = train_tokenizer(texts, config.vocab_size, config.max_length)
     made = {}
     for name, (texts, labels) in splits.items():
-        ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
-        made[name] = Texts(ids, class_indices(labels, names, f"The {name} split"))
+        indices = class_indices(labels, names, f"The {name} split")
+        made[name] = Texts(texts, indices, tokenizer)
     fitted = {"tokenizer": tokenizer.to_str()}
     return Datasets(made["train"], made["val"], made.get("test"), names, fitted)
 
@@ -51,10 +52,14 @@ def make_datasets(
 class Texts(Dataset[tuple[Tensor, int]]):
     """Encoded texts, in one flat tensor that loading processes share instead of copying."""
 
-    def __init__(self, ids: Sequence[Sequence[int]], labels: list[int]) -> None:
+    def __init__(self, texts: Sequence[str], labels: list[int], tokenizer: Tokenizer) -> None:
+        ids = []
+        for start in range(0, len(texts), 10_000):  # an encoding is far larger than its ids
+            part = tokenizer.encode_batch_fast(texts[start : start + 10_000])
+            ids += [torch.tensor(encoding.ids) for encoding in part]
         self.lengths = [len(text) for text in ids]
         self.ends = list(accumulate(self.lengths))
-        self.ids = torch.tensor(list(chain.from_iterable(ids)), dtype=torch.int64)
+        self.ids = torch.cat(ids)
         self.labels = labels
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 
 from . import checkpoint
 from .data import pad
@@ -37,6 +38,7 @@ def predict(
     """
     place = torch.device(choose_device(device))
     trained = checkpoint.load_model(path, place)
+    tokenizer = load_tokenizer(trained.state["tokenizer"])
     texts: list[str] = []
     for row in read_inputs(inputs, text_column or trained.config.text_column):
         if row.problem:
@@ -44,17 +46,16 @@ def predict(
             continue
         texts.append(row.text)
         if len(texts) == batch_size:
-            yield from classify(texts, trained, place)
+            yield from classify(texts, tokenizer, trained, place)
             texts = []
     if texts:
-        yield from classify(texts, trained, place)
+        yield from classify(texts, tokenizer, trained, place)
 
 
 @torch.inference_mode()
 def classify(
-    texts: list[str], trained: checkpoint.Trained, device: torch.device
+    texts: list[str], tokenizer: Tokenizer, trained: checkpoint.Trained, device: torch.device
 ) -> list[dict[str, Any]]:
-    tokenizer = load_tokenizer(trained.state["tokenizer"])
     encodings = tokenizer.encode_batch_fast(texts)
     input_ids, _ = pad([(torch.tensor(encoding.ids), 0) for encoding in encodings])  # (B, T)
     scores = trained.model(input_ids.to(device)).softmax(dim=1).cpu()

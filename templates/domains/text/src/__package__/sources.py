@@ -119,16 +119,19 @@ def read_public(name: str, config: Config) -> dict[str, Source]:
 
 
 def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
-    """Take validation (and, of undivided data, test) examples from the training split."""
+    """Take validation (and, of undivided data, test) examples from the training split.
+
+    With a validation split nothing is changed.
+    """
     if "val" in splits:
         return splits
     whole = splits.get("train") or splits[""]
     parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
     if not parts["val"]:
         raise DataError(f"{len(whole.labels)} examples are too few: each class needs two or more.")
-    made = {
-        name: Source([whole.texts[i] for i in indices], [whole.labels[i] for i in indices])
-        for name, indices in parts.items()
-        if indices
-    }
-    return {**splits, **made}
+    made = {name: source for name, source in splits.items() if name == "test"}
+    for name, indices in parts.items():
+        if indices:
+            texts = [whole.texts[i] for i in indices]
+            made[name] = Source(texts, [whole.labels[i] for i in indices])
+    return made

@@ -17,7 +17,7 @@ class Config:
     image_size: Annotated[int, "images become squares of this many pixels"] = 32
     num_workers: Annotated[int | None, "loading processes; default: chosen from the machine"] = None
     # Optimization
-    epochs: Annotated[int, "passes over the training data"] = 6
+    epochs: Annotated[int, "passes over the training data"] = 7
     batch_size: Annotated[int, "examples per step, over all processes"] = 32
     lr: Annotated[float, "peak learning rate of AdamW"] = 4e-3
     weight_decay: Annotated[float, "decoupled weight decay; norms and biases have none"] = 0.05

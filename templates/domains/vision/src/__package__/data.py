@@ -71,7 +71,7 @@ def make_transform(config: Config, augment: bool) -> v2.Compose:
     size = config.image_size
     crop: list[v2.Transform] = [v2.Resize(size), v2.CenterCrop(size)]
     if augment:
-        crop = [v2.RandomResizedCrop(size, scale=(0.7, 1.0)), v2.RandomHorizontalFlip()]
+        crop = [v2.RandomResizedCrop(size, scale=(0.8, 1.0)), v2.RandomHorizontalFlip()]
     return v2.Compose([*crop, v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
 
 
@@ -149,6 +149,9 @@ def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
     """Split validation examples off where there are none, and test examples off undivided data."""
     if "val" in splits:
         return splits
-    whole = splits.get("train", splits.get("", Source([], [])))
+    whole = splits["train"] if "train" in splits else splits[""]
     parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
-    return {**splits, **{name: whole.pick(indices) for name, indices in parts.items() if indices}}
+    if not parts["val"]:
+        raise DataError(f"{len(whole.labels)} examples are too few: each class needs two or more.")
+    made = {name: source for name, source in splits.items() if name == "test"}
+    return made | {name: whole.pick(indices) for name, indices in parts.items() if indices}

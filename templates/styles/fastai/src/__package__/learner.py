@@ -28,24 +28,31 @@ with warnings.catch_warnings():
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from fastai.optimizer import OptimWrapper
-    from fastai.torch_core import default_device
+    from fastai.torch_core import default_device, get_model, to_device
 
 
 def make_learner(model: nn.Module, loaders: Loaders, config: Config, runtime: Runtime) -> Learner:
-    default_device(runtime.device.type != "cpu")  # where fastai puts the batches
     callbacks: list[Callback] = [ClipNorm(config.clip_norm)]
     if runtime.precision != "fp32":
         callbacks.append(Precision(runtime))
-    if config.compile or runtime.world_size > 1:
-        callbacks.append(Wrap(config.compile, runtime.world_size))
-    return Learner(
+    if runtime.world_size > 1:
+        callbacks.append(Distributed())
+    default_device(runtime.device.type != "cpu")  # without it, a GPU that is there would be used
+    return AsyncLearner(
         DataLoaders(loaders.train, loaders.val),
         model,
-        loss_func=nn.CrossEntropyLoss(),  # CrossEntropyLossFlat makes slow `TensorBase` of the batches
+        loss_func=nn.CrossEntropyLoss(),  # fastai's own makes slower tensors, of a class of its own
         opt_func=OptimWrapper(opt=make_optimizer(model, config)),
         lr=config.lr,
         cbs=callbacks,
     )
+
+
+class AsyncLearner(Learner):
+    """A `Learner` that does not wait for a batch to be on the GPU."""
+
+    def _set_device(self, b: Any) -> Any:
+        return to_device(b, default_device(), non_blocking=True)
 
 
 def warmup_cosine(config: Config, total_steps: int) -> ParamScheduler:
@@ -62,7 +69,8 @@ class Precision(MixedPrecision):
         self.runtime = runtime
 
     def before_fit(self) -> None:
-        self.autocast, self.scales = self.runtime.autocast(), []
+        self.autocast = self.runtime.autocast()
+        self.scales: list[float] = []
         scaled = self.runtime.precision == "fp16"
         self.learn.scaler = GradScaler(self.runtime.device.type, enabled=scaled)
 
@@ -78,47 +86,39 @@ class ClipNorm(GradientClip):
         self.learn.grad_norm = self.loss.new_tensor(torch.inf)  # fp16 has overflown
 
 
-class Wrap(Callback):
-    """Trains through a compiled or distributed wrapper; validates and saves the model itself.
+class Distributed(Callback):
+    """Trains through `DistributedDataParallel`; validates and saves the model itself.
 
-    fastai's own `distrib_ctx` needs accelerate, and loaders that give every process equal batches.
+    fastai's `distrib_ctx` needs accelerate, and as many batches in one process as in another.
     """
 
     order = TrainEvalCallback.order + 1
 
-    def __init__(self, compiled: bool, world_size: int) -> None:
-        self.compiled, self.world_size = compiled, world_size
-
     def before_fit(self) -> None:
-        self.bare = self.wrapped = self.learn.model
-        if self.compiled:
-            self.wrapped = torch.compile(self.bare)
-        if self.world_size > 1:
-            self.wrapped = DistributedDataParallel(self.wrapped)
+        self.replica = DistributedDataParallel(self.learn.model)
 
     def before_train(self) -> None:
-        self.learn.model = self.wrapped
+        self.learn.model = self.replica
 
     def before_validate(self) -> None:
-        self.learn.model = self.bare
+        self.learn.model = self.replica.module
 
     def after_fit(self) -> None:
-        self.learn.model = self.bare
+        self.learn.model = self.replica.module
 
 
 class RunRecorder(Callback):
     """Stands in for fastai's `Recorder`: rows of metrics, TensorBoard, checkpoints, exact resume.
 
-    Its sums stay on the device, where `Recorder` waits for every batch, and gathers it from all processes.
+    Its sums stay on the device; `Recorder` waits for each batch, and gathers it from all processes.
     """
 
     name, order = "recorder", 50
-    metric_names = ("epoch", "train/loss", "val/loss", "val/accuracy")  # for EarlyStoppingCallback and the like
+    # With `values`, what EarlyStoppingCallback and its like can monitor
+    metric_names = ("epoch", "train/loss", "val/loss", "val/accuracy")
 
-    def __init__(
-        self, tracker: Tracker, stop: StopRequest, model: nn.Module, saved: Mapping[str, Any]
-    ) -> None:
-        self.tracker, self.stop, self.bare, self.saved = tracker, stop, model, saved
+    def __init__(self, tracker: Tracker, stop: StopRequest, saved: Mapping[str, Any]) -> None:
+        self.tracker, self.stop, self.saved = tracker, stop, saved
         self.config, self.runtime = tracker.config, tracker.runtime
         self.batch, self.best = saved["batch"], saved["best"]
         self.sums = saved["sums"].to(self.runtime.device) * self.runtime.is_main  # loss, examples
@@ -172,7 +172,7 @@ class RunRecorder(Callback):
             "lr": self.opt.hypers[-1]["lr"],
             "examples_per_second": self.rate,
         }
-        self.tracker.log_epoch(row, self.bare, self.dl, result.confusion)
+        self.tracker.log_epoch(row, self.learn.model, self.dl, result.confusion)
         self.values.append([row[name] for name in self.metric_names[1:]])
         self.batch = 0
         self.sums.zero_()
@@ -187,7 +187,7 @@ class RunRecorder(Callback):
         state = {"epoch": epoch, "batch": self.batch, "step": self.train_iter, "best": self.best}
         state |= {"sums": self.sums, "optimizer": self.opt.state_dict()}
         state["scaler"] = self.scaler.state_dict() if hasattr(self, "scaler") else {}
-        self.tracker.save(name, self.bare, state)
+        self.tracker.save(name, get_model(self.learn.model), state)
 
     def leave(self) -> None:
         self.stopped = True

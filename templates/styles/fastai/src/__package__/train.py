@@ -1,5 +1,7 @@
 """Train the model: a fastai `Learner`, made in learner.py.
 
+From the folder of the project:
+
     python -m <package>.train
     python -m <package>.train --data MY_DATA --epochs 30
     python -m <package>.train --resume auto
@@ -46,7 +48,9 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
 
     tracker = Tracker(config, runtime, datasets, saved["step"])
     tracker.log_graph(model, loaders.val)
-    recorder = RunRecorder(tracker, stop, model, saved)
+    if config.compile:
+        model.compile()  # after the graph, which cannot be traced through it
+    recorder = RunRecorder(tracker, stop, saved)
     schedule = warmup_cosine(config, epochs * len(loaders.train))
     learn.remove_cbs([learn.recorder, learn.cast_to_tensor])  # batches are plain tensors
     watched = not tracker.quiet and sys.stdout.isatty()  # the bar goes to stdout

@@ -93,9 +93,12 @@ class LitClassifier(LightningModule):
         self.log_dict({**scalars, "step": float(self.global_step)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        step, sums = self.global_step, self.runtime.sum(self.sums.clone())
+        loop: Any = self.trainer.fit_loop
         checkpoint.update(describe(self.model, self.config, self.datasets))
-        checkpoint.update(epoch=step // self.trainer.num_training_batches, step=step, sums=sums)
+        checkpoint["epoch"] = loop.epoch_progress.current.processed
+        checkpoint["batch"] = (loop.batch_idx + 1) % self.trainer.num_training_batches
+        checkpoint["step"] = self.global_step
+        checkpoint["sums"] = self.runtime.sum(self.sums.clone())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.sums = checkpoint["sums"].to(self.runtime.device) * self.runtime.is_main

@@ -1,5 +1,7 @@
 """Train the model with a Lightning Trainer.
 
+From the folder of the project:
+
     python -m <package>.train
     python -m <package>.train --data MY_DATA --epochs 30
     python -m <package>.train --resume auto
@@ -24,7 +26,7 @@ from . import checkpoint, tracking
 from .callbacks import AtomicIO, Checkpoint, Record, Stop
 from .config import Config
 from .data import make_datasets, make_loaders
-from .flags import exit_cleanly, parse, to_dict
+from .flags import UserError, exit_cleanly, parse, to_dict
 from .lit import LitClassifier
 from .runtime import Runtime, StopRequest, start
 
@@ -41,14 +43,16 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     silence()
     datasets = make_datasets(config)
     loaders = make_loaders(datasets, config, runtime)
-    epochs, steps = 1 if config.dry_run else config.epochs, len(loaders.train)
-    lit = LitClassifier(config, datasets, runtime, epochs * steps)
+    epochs = 1 if config.dry_run else config.epochs
+    lit = LitClassifier(config, datasets, runtime, epochs * len(loaders.train))
 
     epoch = step = 0
     if config.resume:
         saved = checkpoint.restore(Path(config.resume), lit.model, datasets.classes)
+        if "loops" not in saved:
+            raise UserError(f"{config.resume} was not written by Lightning: start a new run.")
         epoch, step = saved["epoch"], saved["step"]
-        loaders.train.set_epoch(epoch, start=step - epoch * steps)
+        loaders.train.set_epoch(epoch, start=saved["batch"])
     run_dir = tracking.start_run(config, runtime)
     logger = TensorBoardLogger(
         run_dir, name="", version="", default_hp_metric=False, purge_step=step + 1
@@ -81,6 +85,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # the loaders divide the batches themselves
         enable_model_summary=False,
+        # Lightning draws the bar on stdout
         enable_progress_bar=sys.stdout.isatty() and sys.stderr.isatty(),
     )
     with suppress(SIGTERMException):

@@ -51,17 +51,16 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     if config.resume:
         saved = checkpoint.restore(Path(config.resume), model, datasets.classes)
         optimizer.load_state_dict(saved["optimizer"])
-        scaler.load_state_dict(saved["scaler"])
+        if saved["scaler"]:
+            scaler.load_state_dict(saved["scaler"])
         first_epoch, batch, step, best = (saved[k] for k in ("epoch", "batch", "step", "best"))
         sums += saved["sums"].to(runtime.device) * runtime.is_main
 
-    net = model
-    if config.compile:
-        net.compile()
-    if runtime.world_size > 1:
-        net = DistributedDataParallel(net)
     tracker = Tracker(config, runtime, datasets, step)
     tracker.log_graph(model, loaders.val)
+    if config.compile:
+        model.compile()  # after the graph, which cannot be traced through it
+    net = DistributedDataParallel(model) if runtime.world_size > 1 else model
 
     def save(name: str, epoch: int) -> None:
         state = {"epoch": epoch, "batch": batch, "step": step, "best": best, "sums": sums}

@@ -1,0 +1,138 @@
+"""What the documents say agrees with the code, the manifests and the results of the benchmarks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from PIL import Image
+
+from ptscaffold import __version__, cli
+from ptscaffold.layers import KINDS, Catalogue, Layer
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def section(document: str, title: str) -> str:
+    return read(document).partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    text = read(document)
+    targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for target in targets:
+        if not target.startswith("https://"):
+            assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    readme = read("README.md")
+    for name in ("terminal.png", "tensorboard.png"):
+        assert re.search(rf'src="docs/{name}"[^>]* alt="[^"]+"', readme)
+        picture = ROOT / "docs" / name
+        assert picture.stat().st_size < 300_000
+        with Image.open(picture) as image:
+            image.verify()
+            assert image.width > 1000
+
+
+def test_the_readme_lists_every_cell() -> None:
+    catalogue, table = Catalogue(), section("README.md", "Make a project")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    styles = catalogue.choices("styles")
+    assert [f"`--style {style.name}`" for style in styles] == cells(rows[0])[1:]
+    assert [style.help for style in styles] == cells(rows[2])[1:]
+    for domain, row in zip(catalogue.choices("domains"), rows[3:], strict=True):
+        first, *projects = cells(row)
+        assert first == f"`--domain {domain.name}`: {domain.help}"
+        assert projects == [f"`{domain.name}-{style.name}`" for style in styles]
+        assert f"* **{domain.name}**: " in table
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_the_readme_names_every_command_and_flag() -> None:
+    group: Any = typer.main.get_command(cli.app)
+    text = section("README.md", "Make a project") + section("README.md", "The commands")
+    for name, command in group.commands.items():
+        assert f"ptscaffold {name}" in text
+        for parameter in command.params:
+            for flag in parameter.opts:
+                assert not flag.startswith("--") or f"{flag}" in text, f"{name} {flag}"
+
+
+def test_the_error_in_the_readme_is_the_one_that_comes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (example,) = re.findall(
+        r"^```text\n\$ ptscaffold (.*?)\n(.*?)^```", read("README.md"), re.S | re.M
+    )
+    assert cli.run(example[0].split()) == 2
+    assert capsys.readouterr().err == example[1]
+
+
+def test_every_figure_was_measured() -> None:
+    measured = [
+        *read("benchmarks/tool.md").splitlines(),
+        *read("benchmarks/training.md").splitlines(),
+    ]
+    rows = [line for line in section("README.md", "Measured").splitlines() if line.startswith("|")]
+    assert len(rows) > 4
+    missing = [row for row in rows if row not in measured]
+    assert not missing, "copy the rows of benchmarks/*.md to README.md"
+
+
+def test_contributing_names_every_key_of_a_manifest() -> None:
+    table = section("CONTRIBUTING.md", "How a project is made")
+    for spec in fields(Layer):
+        if spec.name not in ("path", "folder", "readme", "pyproject"):
+            assert f"`{spec.name.replace('_', '-')}`" in table, spec.name
+    catalogue = Catalogue()
+    for layer in map(catalogue.layer, catalogue.paths()):
+        for key in (*layer.readme, *layer.pyproject):
+            assert f"`{key}`" in table, f"{layer.path} {key}"
+    for kind in ("domains", "styles"):
+        assert kind in KINDS
+        for layer in catalogue.choices(kind):
+            package = layer.folder / "src" / "__package__"
+            needed = {
+                "domains": ("config", "data", "model", "preview", "predict"),
+                "styles": ("train",),
+            }
+            for module in needed[kind]:
+                assert f"`{module}.py`" in table
+                assert (package / f"{module}.py").is_file(), layer.path
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    assert re.search(
+        rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", read("CHANGELOG.md"), re.M
+    )
+    assert "MIT License" in read("LICENSE")
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "nightly.yml"])
+def test_workflows_call_targets_that_exist(name: str) -> None:
+    workflow = yaml.safe_load(read(f".github/workflows/{name}"))
+    makefile = read("Makefile")
+    called = set()
+    for job in workflow["jobs"].values():
+        assert {"runs-on", "steps"} <= job.keys()
+        for step in job["steps"]:
+            called |= set(re.findall(r"\bmake ([a-z][a-z-]*)", step.get("run", "")))
+    for target in called:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    assert called >= ({"test"} if name == "ci.yml" else {"test", "test-lowest", "demo"})
