@@ -22,7 +22,7 @@ $(VENV)/.dev: $(VENV)/.tool
 # Generate a project, install it, train it on its sample.
 demo: $(VENV)/.tool
 	rm -rf demo && mkdir demo
-	cd demo && ptscaffold new --domain vision --style lightning
+	cd demo && ptscaffold new --domain vision --style lightning --no-input
 	cd demo/vision-lightning && uv sync --quiet && uv run python -m vision_lightning.train
 	@echo "Now: cd demo/vision-lightning && uv run tensorboard --logdir runs"
 

@@ -222,8 +222,16 @@ def tool(name: str) -> str:
 
 
 def run(command: Sequence[str], folder: Path) -> None:
+    # All of them with cached bytecode, as on anyone's machine
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        command, cwd=folder, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")

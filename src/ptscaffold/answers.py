@@ -5,7 +5,7 @@ Precedence: flag > `--set key=value` > `--answers FILE` > default. Nothing here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import UsageError, unknown
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers import Catalogue, Layer
 
-__all__ = ["FLAGS", "Answers", "Given", "complete", "gather", "problems_of", "select_layers"]
+__all__ = [
+    "FLAGS",
+    "Answers",
+    "Given",
+    "complete",
+    "declared_answers",
+    "default_description",
+    "gather",
+    "problems_of",
+    "select_layers",
+]
 
 # Each answer, and how to give it on the command line.
 FLAGS: Final[Mapping[str, str]] = {
@@ -40,6 +50,7 @@ class Answers:
     domain: str
     style: str
     features: tuple[str, ...] = ()
+    more: Mapping[str, str] = field(default_factory=dict)  # answers that layers declare
 
     @property
     def package(self) -> str:
@@ -52,6 +63,7 @@ class Answers:
             "domain": self.domain,
             "style": self.style,
             "features": list(self.features),
+            **self.more,
         }
 
 
@@ -61,6 +73,7 @@ class Given:
 
     values: Mapping[str, Any]
     problems: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)  # of keys that a layer may declare
 
     def also(self, **values: Any) -> Given:
         return replace(self, values={**self.values, **values})
@@ -72,17 +85,23 @@ def gather(flags: Mapping[str, Any], sets: Sequence[str], file: Path | None) -> 
     from_file = _read_file(file, problems) if file else {}
     from_sets = _read_sets(sets, problems)
     given = {key: value for key, value in flags.items() if value not in (None, ())}
-    return Given({**from_file, **from_sets, **given}, tuple(problems))
+    origins = {key: f"in {str(file)!r}" for key in from_file}
+    origins |= dict.fromkeys(from_sets, "--set")
+    return Given({**from_file, **from_sets, **given}, tuple(problems), origins)
 
 
 def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
     """Everything that is wrong with the answers that are there; a missing one is no problem yet."""
     values = given.values
     problems = list(given.problems)
+    declared = declared_answers(values, catalogue)
     for key, value in values.items():
         if key == "features":
             continue
-        if not isinstance(value, str):
+        if key not in FLAGS and key not in declared:
+            where = given.origins.get(key, "")
+            problems.append(unknown("answer", key, where, [*FLAGS, *declared]))
+        elif not isinstance(value, str):
             problems.append(f"{key} must be text, not {value!r}")
         elif key in _KIND_OF:
             problems += _unknown_choice(key, value, catalogue)
@@ -112,7 +131,9 @@ def complete(given: Given, catalogue: Catalogue) -> Answers:
     values.setdefault("name", f"{domain.name}-{style.name}")
     values.setdefault("description", default_description(domain, style))
     values["features"] = tuple(sorted(set(values.get("features", ()))))
-    return Answers(**values)
+    defaults = declared_answers(values, catalogue)
+    more = {key: values.pop(key, default) for key, default in defaults.items()}
+    return Answers(**values, more=more)
 
 
 def default_description(domain: Layer, style: Layer) -> str:
@@ -142,7 +163,7 @@ def _read_file(file: Path, problems: list[str]) -> dict[str, Any]:
     if not isinstance(table, dict):
         problems.append(f"the answers file {str(file)!r} holds no table of answers")
         return {}
-    return _known(table, f"in {str(file)!r}", problems)
+    return table
 
 
 def _parse(text: str, *, json_text: bool) -> Any:
@@ -167,12 +188,15 @@ def _read_sets(sets: Sequence[str], problems: list[str]) -> dict[str, Any]:
             table[key] = tuple(filter(None, (part.strip() for part in value.split(","))))
         else:
             table[key] = value
-    return _known(table, "--set", problems)
+    return table
 
 
-def _known(table: dict[str, Any], where: str, problems: list[str]) -> dict[str, Any]:
-    problems += [unknown("answer", key, where, FLAGS) for key in table if key not in FLAGS]
-    return {key: value for key, value in table.items() if key in FLAGS}
+def declared_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
+    """The answers that the chosen layers declare, with their defaults."""
+    declared: dict[str, str] = {}
+    for layer in _chosen(values, catalogue):
+        declared |= layer.answers
+    return declared
 
 
 def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
@@ -226,13 +250,22 @@ def _unprintable(key: str, value: str) -> list[str]:
 
 def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
     """The import names of what the chosen layers bring, as far as they are chosen and exist."""
-    layers = [
-        catalogue.layer(f"{kind}/{values[key]}")
-        for key, kind in (("domain", "domains"), ("style", "styles"))
-        if isinstance(values.get(key), str) and values[key] in catalogue.names(kind)
-    ]
     return frozenset(
         normalize(requirement)
-        for layer in (catalogue.layer("base"), *layers)
+        for layer in _chosen(values, catalogue)
         for requirement in (*layer.dependencies, *layer.dev_dependencies)
     )
+
+
+def _chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
+    """The layers that answers name, as far as they are chosen and exist."""
+    named = [(kind, values.get(key)) for key, kind in _KIND_OF.items() if key != "features"]
+    features = values.get("features", ())
+    if isinstance(features, list | tuple):
+        named += [("features", feature) for feature in features]
+    found = [
+        catalogue.layer(f"{kind}/{name}")
+        for kind, name in named
+        if isinstance(name, str) and name in catalogue.names(kind)
+    ]
+    return [catalogue.layer("base"), *found]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ptscaffold import __version__
-from ptscaffold.errors import PtscaffoldError, WriteError
-from ptscaffold.interrupts import as_keyboard_interrupt
-from ptscaffold.usage import ClickException, Commands, explain
+from ptscaffold import __version__, options
+from ptscaffold.console import out, out_json, run_app, say
+from ptscaffold.usage import Commands
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from ptscaffold.update import Update
+
+__all__ = ["main", "run"]
 
 HELP = """\
 \b
@@ -33,22 +34,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Domain = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")
-]
-Style = Annotated[
-    str | None, typer.Option(metavar="NAME", help="How its training loop is written.")
-]
-Feature = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="An optional layer; may be repeated.")
-]
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _out(f"ptscaffold {__version__}")
+        out(f"ptscaffold {__version__}")
         raise typer.Exit
 
 
@@ -68,13 +57,10 @@ def new(
         str | None,
         typer.Argument(metavar="[NAME]", help="Project name, or a path that ends with it."),
     ] = None,
-    domain: Domain = None,
-    style: Style = None,
-    feature: Feature = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
-    ] = None,
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    set_: options.Set = None,
     answers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
     ] = None,
@@ -82,11 +68,11 @@ def new(
         Path | None,
         typer.Option(metavar="DIR", help="Adopt this folder; none of its files is changed."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")] = False,
+    dry_run: options.DryRun = False,
     install: Annotated[bool, typer.Option("--install", help="Make its environment too.")] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask.")] = False,
-    as_json: Json = False,
-    debug: Debug = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
 ) -> int:
     """Make a project.
 
@@ -107,29 +93,29 @@ def new(
     ask = prompts.ask if prompts.may_ask(no_input=no_input) else None
     result = create(request, ask=ask, dry_run=dry_run, with_install=install)
     if as_json:
-        _out_json(result.as_dict())
+        out_json(result.as_dict())
     elif dry_run:
-        _out(report.tree(str(result.plan.directory), result.survey.missing))
+        out(report.tree(str(result.plan.directory), result.survey.missing))
     elif not sys.stdout.isatty():
-        _out(str(result.plan.directory))
-    _say(report.dry_run(result) if dry_run else report.created(result))
+        out(str(result.plan.directory))
+    say(report.dry_run(result) if dry_run else report.created(result))
     if result.survey.kept:
-        _say(report.kept(result))
+        say(report.kept(result))
         return 3
     return 0
 
 
 @app.command("list")
-def list_(as_json: Json = False, debug: Debug = False) -> int:
+def list_(as_json: options.Json = False, debug: options.Debug = False) -> int:
     """List the domains, styles and features."""
     from ptscaffold import report
     from ptscaffold.describe import list_layers
 
     layers = list_layers()
     if as_json:
-        _out_json(layers)
+        out_json(layers)
     else:
-        _out(report.layer_list(layers))
+        out(report.layer_list(layers))
     return 0
 
 
@@ -141,11 +127,11 @@ def show(
             metavar="[WHAT]", help="A layer such as domains/vision, or a project's folder."
         ),
     ] = None,
-    domain: Domain = None,
-    style: Style = None,
-    feature: Feature = None,
-    as_json: Json = False,
-    debug: Debug = False,
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
 ) -> int:
     """Show a layer, a choice of layers, or a project.
 
@@ -157,10 +143,142 @@ def show(
 
     data = describe.show(what, domain=domain, style=style, features=tuple(feature or ()))
     if as_json:
-        _out_json(data)
+        out_json(data)
     else:
-        _out(report.shown(data))
+        out(report.shown(data))
     return 0
+
+
+@app.command()
+def update(
+    project: options.Project = Path(),
+    set_: options.Set = None,
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Conflicts are resolved: end the update.")
+    ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="Go back to before the update with conflicts.")
+    ] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Bring a project to the newest template, or with --set to other answers.
+
+    Files you did not touch are replaced, others merged; nothing of yours is lost. Exit code 3:
+    conflicts are marked in files. Resolve them, then --continue, or go back with --abort.
+    """
+    from ptscaffold import report
+    from ptscaffold.errors import UsageError
+    from ptscaffold.project import continue_update, undo_update
+    from ptscaffold.update import update as run_update
+
+    if sum((continue_, abort, bool(set_ or dry_run or diff_))) > 1:
+        raise UsageError("--continue and --abort go with no other flag of update")
+    if continue_ or abort:
+        resolved = continue_update(project) if continue_ else undo_update(project)
+        if as_json:
+            out_json({"project": str(project), "continued": continue_, "files": resolved})
+        say(report.ended(project, resolved, aborted=abort))
+        return 0
+    done = run_update(project, sets=tuple(set_ or ()), dry_run=dry_run or diff_, force=force)
+    return _report_update(done, as_json=as_json, show_diff=diff_)
+
+
+@app.command()
+def add(
+    feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to add.")],
+    project: options.ProjectOption = Path(),
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Add features to a project."""
+    from ptscaffold.update import add as run_add
+
+    done = run_add(project, tuple(feature), dry_run=dry_run or diff_, force=force)
+    return _report_update(done, as_json=as_json, show_diff=diff_)
+
+
+@app.command()
+def remove(
+    feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to remove.")],
+    project: options.ProjectOption = Path(),
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Remove features from a project; files of theirs that you edited stay."""
+    from ptscaffold.update import remove as run_remove
+
+    done = run_remove(project, tuple(feature), dry_run=dry_run or diff_, force=force)
+    return _report_update(done, as_json=as_json, show_diff=diff_)
+
+
+@app.command()
+def diff(
+    project: options.Project = Path(),
+    stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Show what a project changed against its template, as a patch."""
+    from ptscaffold import report
+    from ptscaffold.compare import edits
+    from ptscaffold.patch import make_patch
+    from ptscaffold.patch import stat as count
+
+    deltas = edits(project)
+    if as_json:
+        out_json({"project": str(project), "files": count(deltas)})
+    elif stat:
+        out(report.counts(count(deltas)))
+    else:
+        sys.stdout.write(make_patch(deltas))
+    return 0
+
+
+@app.command()
+def check(
+    project: options.Project = Path(),
+    locked: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
+    ] = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Check that a project follows its template; exit code 3 when it does not.
+
+    It does when it is made from the newest template, when its .ptscaffold.toml is true, and when
+    no locked file was edited.
+    """
+    from ptscaffold import report
+    from ptscaffold.compare import check as run_check
+
+    found = run_check(project, tuple(locked or ()))
+    if as_json:
+        out_json(found.as_dict())
+    say(report.checked(found))
+    return 3 if found.problems else 0
+
+
+def _report_update(done: Update, *, as_json: bool, show_diff: bool) -> int:
+    from ptscaffold import report
+    from ptscaffold.patch import make_patch
+
+    if as_json:
+        out_json(done.as_dict())
+    elif show_diff:
+        sys.stdout.write(make_patch(done.deltas()))
+    say(report.updated(done))
+    return 3 if done.wants_you else 0
 
 
 def main() -> None:
@@ -171,76 +289,5 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; every error becomes text on stderr and an exit code."""
-    as_keyboard_interrupt()
-    _tolerate_any_text()
-    try:
-        code = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
-        _flush()
-    except ClickException as error:
-        return _fail(explain(error), arguments)
-    except PtscaffoldError as error:
-        return _fail(error, arguments)
-    except BrokenPipeError:
-        return 1
-    except Exception as error:
-        return _fail(_unexpected(error), arguments)
-    if code == 130:
-        _say("interrupted")
-    return int(code)
-
-
-def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        import traceback
-
-        traceback.print_exception(error)
-    for problem in error.problems:
-        _say(f"error: {problem}")
-    _say(f"hint: {error.hint}")
-    if "--json" in arguments:
-        _out_json(
-            {"errors": list(error.problems), "hint": error.hint, "exit_code": error.exit_code}
-        )
-    return error.exit_code
-
-
-def _unexpected(error: Exception) -> PtscaffoldError:
-    wrapped = PtscaffoldError(f"ptscaffold {__version__} failed: {type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped
-
-
-def _flush() -> None:
-    """Let what was printed reach its reader while there is still time to say that it did not."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        # Otherwise the interpreter tries again at exit and complains in its own words.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise WriteError(f"cannot print: {error.strerror}", hint="see where stdout goes") from error
-
-
-def _tolerate_any_text() -> None:
-    """Print names that the terminal's encoding lacks as escapes instead of failing on them."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _out(text: str) -> None:
-    """Data, on stdout."""
-    sys.stdout.write(f"{text}\n")
-
-
-def _out_json(data: Any) -> None:
-    import json
-
-    _out(json.dumps(data, indent=2))
-
-
-def _say(text: str) -> None:
-    """Talk, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Run one command and give its exit code."""
+    return run_app(app, arguments)

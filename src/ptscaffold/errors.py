@@ -5,7 +5,9 @@
     ├── LayerError           exit 1  a layer is broken: its manifest, a file name, a template
     ├── DestinationError     exit 1  something stands where the project should go
     ├── WriteError           exit 1  the disk refused; what was written has been removed
-    └── InstallError         exit 1  the project stands, its environment does not
+    ├── InstallError         exit 1  the project stands, its environment does not
+    ├── ProvenanceError      exit 1  what a project was made from cannot be found out
+    └── PendingError         exit 3  something else has to be decided first
 
 Each says what is wrong, one sentence per problem, and carries a hint: what to do about it.
 """
@@ -22,6 +24,8 @@ __all__ = [
     "DestinationError",
     "InstallError",
     "LayerError",
+    "PendingError",
+    "ProvenanceError",
     "PtscaffoldError",
     "UsageError",
     "WriteError",
@@ -60,6 +64,15 @@ class WriteError(PtscaffoldError):
 
 class InstallError(PtscaffoldError):
     default_hint = "the project is complete; repeat the failed command inside it"
+
+
+class ProvenanceError(PtscaffoldError):
+    default_hint = "restore .ptscaffold.toml from version control"
+
+
+class PendingError(PtscaffoldError):
+    exit_code = 3
+    default_hint = "ptscaffold update --continue, or --abort to go back"
 
 
 def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:

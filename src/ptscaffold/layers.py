@@ -26,6 +26,13 @@ MANIFEST: Final = "layer.toml"
 KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "features": "feature"})
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_ANSWER = re.compile(r"[a-z][a-z0-9_]*")
+
+# What templates see beside the answers that layers declare.
+_TAKEN: Final = frozenset(
+    {"name", "description", "domain", "style", "features", "package", "tool_version"}
+    | {"dependencies", "dev_dependencies", "layers", "domain_layer", "style_layer"}
+)
 
 
 def templates_root() -> Path:
@@ -50,6 +57,10 @@ class Layer:
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    renames: Mapping[str, str] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    renamed_answers: Mapping[str, str] = field(default_factory=dict)
     next_steps: tuple[str, ...] = ()
     readme: Mapping[str, str] = field(default_factory=dict)
     pyproject: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +136,12 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
     for key in ("label", "help"):
         if not table.get(key):
             problems.append(f"{key!r} is missing")
+    declared = table.get("answers", {})
+    problems += [
+        f"{key!r} cannot be the name of an answer"
+        for key in (declared if isinstance(declared, dict) else ())
+        if key in _TAKEN or not _ANSWER.fullmatch(key)
+    ]
     for key, value in table.items():
         wanted = _wanted(_SHAPES.get(key, ""), value)
         if wanted:

@@ -48,10 +48,7 @@ def make_plan(
 ) -> Plan:
     """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
     files = renderer.render(answers, layers, __version__)
-    record = write_record(
-        answers, {path: digest(file.data) for path, file in files.items()}, __version__
-    )
-    files[RECORD] = File(record, 0o644, "ptscaffold")
+    files[RECORD] = File(write_record(answers, files, __version__), 0o644, "ptscaffold")
     steps = renderer.next_steps(answers, layers, __version__)
     return Plan(
         directory=directory,

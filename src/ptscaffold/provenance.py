@@ -11,16 +11,18 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.quoting import toml_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ptscaffold.answers import Answers
+    from ptscaffold.render import Tree
 
-__all__ = ["RECORD", "Record", "digest", "read_record", "write_record"]
+__all__ = ["RECORD", "Record", "digest", "is_binary", "read_record", "write_record"]
 
 RECORD: Final = ".ptscaffold.toml"
 
@@ -32,26 +34,42 @@ _HEADER = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The content of a `.ptscaffold.toml`."""
+    """The content of a `.ptscaffold.toml`.
+
+    `locked` are patterns of files that the team does not want to be edited; see `ptscaffold check`.
+    """
 
     tool_version: str
     template_version: str
     answers: Mapping[str, Any]
     files: Mapping[str, str]
+    locked: tuple[str, ...] = ()
 
 
 def digest(data: bytes) -> str:
-    """The SHA-256 of a file with line endings normalized: a CRLF checkout is no change."""
-    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
+    """The SHA-256 of a file, of text with line endings normalized: a CRLF checkout is no change."""
+    lines = data if is_binary(data) else data.replace(b"\r\n", b"\n")
+    return hashlib.sha256(lines).hexdigest()
 
 
-def write_record(answers: Answers, files: Mapping[str, str], version: str) -> bytes:
-    """The `.ptscaffold.toml` of a project whose files have the digests `files`."""
-    lines = [_HEADER, f"tool-version = {toml_value(version)}"]
-    lines += [f"template-version = {toml_value(version)}", "", "[answers]"]
+def is_binary(data: bytes) -> bool:
+    """Whether a file is no text, by the rule that git has: a zero byte near its start."""
+    return b"\0" in data[:8000]
+
+
+def write_record(
+    answers: Answers, tree: Tree, template_version: str, locked: Sequence[str] = ()
+) -> bytes:
+    """The `.ptscaffold.toml` of a project that was generated as `tree`."""
+    lines = [_HEADER, f"tool-version = {toml_value(__version__)}"]
+    lines += [f"template-version = {toml_value(template_version)}"]
+    if locked:
+        lines += [f"locked = {toml_value(list(locked))}"]
+    lines += ["", "[answers]"]
     lines += [f"{key} = {toml_value(value)}" for key, value in answers.as_dict().items()]
     lines += ["", "[files]"]
-    lines += [f"{toml_value(path)} = {toml_value(files[path])}" for path in sorted(files)]
+    for path in sorted(tree):
+        lines.append(f"{toml_value(path)} = {toml_value(digest(tree[path].data))}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -65,6 +83,7 @@ def read_record(folder: Path) -> Record:
             template_version=str(table["template-version"]),
             answers=dict(table["answers"]),
             files=dict(table["files"]),
+            locked=tuple(map(str, table.get("locked", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error

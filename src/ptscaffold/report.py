@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ptscaffold.answers import FLAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from ptscaffold.compare import Report
     from ptscaffold.create import Result
+    from ptscaffold.update import Update
 
-__all__ = ["created", "dry_run", "kept", "layer_list", "shown", "tree"]
+__all__ = ["checked", "counts", "created", "dry_run", "ended", "kept", "layer_list", "shown"]
+__all__ += ["tree", "updated"]
 
 
 def tree(root: str, paths: Iterable[str]) -> str:
@@ -57,6 +61,57 @@ def kept(result: Result) -> str:
     )
 
 
+def updated(done: Update) -> str:
+    """What became of every file that the template changed, and what is left to do."""
+    old, new = done.old, done.new
+    lines = [f"{done.project}: {_step(old.version, new.version)}"]
+    before, after = old.answers.as_dict(), new.answers.as_dict()
+    changed = [key for key in after if key in before and before[key] != after[key]]
+    lines += [f"  {key}: {_flat(before[key])} -> {_flat(after[key])}" for key in changed]
+    lines += [f"  {note}" for note in done.notes]
+    width = max((len(change.path) for change in done.changes), default=0)
+    for change in sorted(done.changes, key=lambda c: (c.wants_you, c.kind, c.path)):
+        name = f"{change.formerly} -> {change.path}" if change.formerly else change.path
+        lines.append(f"  {change.kind:<8}  {name:<{width}}  {change.why}")
+    if not done.changes and not changed and old.version == new.version:
+        return f"{lines[0]}, nothing to do"
+    lines.append(f"{_files(len(done.changes))}, {done.unchanged} more as they were")
+    if done.dry_run:
+        lines.append("Nothing written.")
+    elif done.conflicts:
+        lines.append("Conflicts stand between <<<<<<< and >>>>>>>. When they are resolved:")
+        lines.append("  ptscaffold update --continue     (or --abort to go back)")
+    elif done.wants_you:
+        lines.append("Look at the files marked aside and take from them what you need.")
+    return "\n".join(lines)
+
+
+def ended(project: Path, files: Sequence[str], *, aborted: bool) -> str:
+    if aborted:
+        return f"{project}: back to before the update ({_files(len(files))})"
+    return f"{project}: update done ({_files(len(files))} resolved)"
+
+
+def counts(found: Mapping[str, tuple[int, int] | None]) -> str:
+    """Lines added and removed, a file a line, and their sums."""
+    width = max(map(len, found), default=0)
+    lines = [
+        f"{path:<{width}}  {'not text' if pair is None else f'+{pair[0]} -{pair[1]}'}"
+        for path, pair in found.items()
+    ]
+    pairs = [pair for pair in found.values() if pair is not None]
+    total = f"+{sum(pair[0] for pair in pairs)} -{sum(pair[1] for pair in pairs)}"
+    return "\n".join([*lines, f"{_files(len(found))} differ from the template, {total}"])
+
+
+def checked(found: Report) -> str:
+    """What `check` found, and the way out of each."""
+    edited = f"{_files(len(found.edited))} edited, {len(found.deleted)} deleted"
+    lines = [f"{found.project}: template {found.version}, {edited}"]
+    lines += [f"  {problem} ({fix})" for problem, fix in found.problems]
+    return "\n".join(lines if found.problems else [f"{lines[0]}: follows its template"])
+
+
 def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
     flags = {"domains": "domain", "styles": "style", "features": "features"}
     width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
@@ -83,6 +138,10 @@ def shown(data: Mapping[str, Any]) -> str:
         width = max(map(len, files.values()), default=0)
         return "\n".join([*lines, *(f"  {files[path]:<{width}}  {path}" for path in files)])
     return "\n".join([*lines, *(f"  {path}" for path in files)])
+
+
+def _step(old: str, new: str) -> str:
+    return f"template {old}" if old == new else f"template {old} -> {new}"
 
 
 def _flat(value: Any) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers import Layer
 
-__all__ = ["SUFFIX", "Laid", "Source", "lay", "read_sources"]
+__all__ = ["SUFFIX", "Laid", "Source", "lay", "read_folder", "read_sources"]
 
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
@@ -41,10 +41,15 @@ Laid = dict[str, tuple["Layer", Source]]
 
 def read_sources(layer: Layer) -> tuple[Source, ...]:
     """Every file of a layer but its manifest, sorted; LayerError for links and other oddities."""
+    return tuple(s for s in read_folder(layer.folder, layer.path) if s.path != MANIFEST)
+
+
+def read_folder(folder: Path, label: str) -> tuple[Source, ...]:
+    """Every file of a folder, sorted; LayerError, in which it is called `label`, as above."""
     try:
-        return tuple(_walk(layer, layer.folder, ""))
+        return tuple(_walk(label, folder, ""))
     except OSError as error:
-        raise LayerError(f"cannot read layer {layer.path}: {error}") from error
+        raise LayerError(f"cannot read layer {label}: {error}") from error
 
 
 def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Laid:
@@ -75,20 +80,20 @@ def target(path: str, package: str) -> str:
     return "/".join(parts).removesuffix(SUFFIX)
 
 
-def _walk(layer: Layer, folder: Path, prefix: str) -> Iterator[Source]:
-    """The files of a layer in order of their names; caches are skipped, links refused."""
+def _walk(label: str, folder: Path, prefix: str) -> Iterator[Source]:
+    """The files of a folder in order of their names; caches are skipped, links refused."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         path = prefix + entry.name
-        if path == MANIFEST or entry.name in ("__pycache__", ".DS_Store"):
+        if entry.name in ("__pycache__", ".DS_Store"):
             continue
         if entry.is_symlink():
-            raise LayerError(f"{layer.path}/{path} is a symbolic link; a layer holds plain files")
+            raise LayerError(f"{label}/{path} is a symbolic link; a layer holds plain files")
         if entry.is_dir():
-            yield from _walk(layer, Path(entry.path), f"{path}/")
+            yield from _walk(label, Path(entry.path), f"{path}/")
         elif not entry.is_file():
-            raise LayerError(f"{layer.path}/{path} is not a plain file")
+            raise LayerError(f"{label}/{path} is not a plain file")
         elif not entry.name.endswith((".pyc", ".pyo")):
             executable = entry.stat().st_mode & stat.S_IXUSR and sys.platform != "win32"
             data = Path(entry.path).read_bytes()

@@ -57,6 +57,10 @@ def again(plan: Plan) -> str:
     _, domain, style, *_ = plan.layers
     if answers.description != default_description(domain, style):
         command += ["--set", f"description={answers.description}"]
+    defaults = {key: text for layer in plan.layers for key, text in layer.answers.items()}
+    for key, value in answers.more.items():
+        if value != defaults[key]:
+            command += ["--set", f"{key}={value}"]
     if plan.adopt:
         command += ["--into", str(plan.directory)]
     return shell_command([*command, "--no-input"])

@@ -1,0 +1,105 @@
+"""`diff` and `check`: how a project stands to its template. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptscaffold.errors import ProvenanceError
+from ptscaffold.history import History
+from ptscaffold.layers import templates_root
+from ptscaffold.merge import Content, Obstacle, read_content
+from ptscaffold.patch import Delta
+from ptscaffold.project import open_project, recorded
+from ptscaffold.provenance import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ptscaffold.render import Tree
+
+__all__ = ["Report", "check", "edits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `check` found. `problems` want somebody to do something, each with the way out."""
+
+    project: Path
+    version: str
+    newest: str
+    edited: tuple[str, ...]
+    deleted: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "project": str(self.project),
+            "template_version": self.version,
+            "newest_version": self.newest,
+            "edited": list(self.edited),
+            "deleted": list(self.deleted),
+            "problems": [{"problem": what, "fix": fix} for what, fix in self.problems],
+        }
+
+
+def edits(project: Path, history: History | None = None) -> list[Delta]:
+    """What the project changed against the template that it was made from."""
+    history = history or History(templates_root())
+    record = open_project(project)
+    with history.catalogue(record.template_version) as catalogue:
+        tree = recorded(record, catalogue).tree
+    return _edits(project, tree)
+
+
+def check(project: Path, locked: Sequence[str] = (), history: History | None = None) -> Report:
+    """Find out whether a project is current, what it was made from, and its locked files unedited.
+
+    `locked` are patterns of paths beside those of `.ptscaffold.toml`, such as `.github/*`; a star
+    stands for any text, slashes included.
+    """
+    history = history or History(templates_root())
+    record = open_project(project)
+    problems: list[tuple[str, str]] = []
+    edited: list[str] = []
+    deleted: list[str] = []
+    if record.template_version != history.version:
+        problems.append((
+            f"made from template {record.template_version}, the newest is {history.version}",
+            "ptscaffold update",
+        ))  # fmt: skip
+    try:
+        with history.catalogue(record.template_version) as catalogue:
+            recorded(record, catalogue)
+    except ProvenanceError as error:
+        problems.append((error.problems[0], error.hint))
+    patterns = (*record.locked, *locked)
+    for path, expected in record.files.items():
+        found = read_content(project, path)
+        if isinstance(found, Content) and digest(found.data) == expected:
+            continue
+        (deleted if found is None else edited).append(path)
+        if any(fnmatchcase(path, pattern) for pattern in patterns):
+            what = "deleted" if found is None else "edited"
+            problems.append((f"{path} is locked, but was {what}", "ptscaffold diff shows how"))
+    return Report(
+        project=project,
+        version=record.template_version,
+        newest=history.version,
+        edited=tuple(edited),
+        deleted=tuple(deleted),
+        problems=tuple(problems),
+    )
+
+
+def _edits(project: Path, tree: Tree) -> list[Delta]:
+    deltas = []
+    for path, file in tree.items():
+        before, after = Content(file.data, file.mode), read_content(project, path)
+        if isinstance(after, Obstacle):
+            after = None
+        if after is None or digest(after.data) != digest(before.data) or after.mode != before.mode:
+            deltas.append(Delta(path, before, after))
+    return deltas

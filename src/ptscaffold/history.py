@@ -1,0 +1,150 @@
+"""Every released template tree, in one compressed file that travels with the tool.
+
+`templates/history.json.xz` holds each file once, however many releases have it, and for each
+release which file stood where. So a project finds the templates it was made from without a network.
+
+    python -m ptscaffold.history        add the tree of the checkout: a step of every release
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from ptscaffold import __version__
+from ptscaffold.errors import ProvenanceError, PtscaffoldError
+from ptscaffold.layers import KINDS, Catalogue, templates_root
+from ptscaffold.sources import EXECUTABLE, Source, read_folder
+
+__all__ = ["ARCHIVE", "History", "digest_of_tree"]
+
+ARCHIVE: Final = "history.json.xz"
+
+# What an archive holds: `files` by digest (text, or base64 in a list of one), and for each release
+# a table of path: [digest, mode].
+Content: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """The templates under `root` as they are, called `version`, and as every release had them."""
+
+    root: Path
+    version: str = __version__
+
+    @cached_property
+    def _content(self) -> Content:
+        path = self.root / ARCHIVE
+        try:
+            content: Content = json.loads(lzma.decompress(path.read_bytes()))
+        except FileNotFoundError:
+            return {"files": {}, "releases": {}}
+        except (OSError, ValueError, lzma.LZMAError) as error:
+            raise PtscaffoldError(
+                f"cannot read {path}: {error}", hint="reinstall ptscaffold"
+            ) from (error)
+        return content
+
+    def releases(self) -> list[str]:
+        return list(self._content["releases"])
+
+    @contextmanager
+    def catalogue(self, version: str) -> Iterator[Catalogue]:
+        """The layers of a version: those under `root`, or a release unpacked for the time being."""
+        if version == self.version:
+            yield Catalogue(self.root)
+            return
+        if version not in self._content["releases"]:
+            raise ProvenanceError(
+                f"ptscaffold {self.version} does not know template version {version}",
+                hint="a newer ptscaffold made this project, or an unreleased one: install that",
+            )
+        with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+            for path, source in self.tree(version).items():
+                place = Path(folder, path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(source.data)
+                if source.mode == EXECUTABLE:
+                    place.chmod(source.mode)
+            yield Catalogue(Path(folder))
+
+    def tree(self, version: str) -> dict[str, Source]:
+        """Every file of a release by its path under `templates/`, manifests included."""
+        files = self._content["files"]
+        listed = self._content["releases"][version]
+        return {
+            path: Source(path, _bytes(files[key]), mode) for path, (key, mode) in listed.items()
+        }
+
+    def add(self) -> bool:
+        """Add the tree under `root` to the archive; False when it holds this release already.
+
+        PtscaffoldError when the release is there with another content: releases do not change.
+        """
+        tree = tree_under(self.root)
+        if self.version in self._content["releases"]:
+            if digest_of_tree(self.tree(self.version)) == digest_of_tree(tree):
+                return False
+            raise PtscaffoldError(
+                f"template version {self.version} is released and cannot change",
+                hint="give the templates a new version in src/ptscaffold/__init__.py",
+            )
+        files, releases = dict(self._content["files"]), dict(self._content["releases"])
+        for source in tree.values():
+            files[_key(source.data)] = _text(source.data)
+        releases[self.version] = {path: [_key(s.data), s.mode] for path, s in tree.items()}
+        text = json.dumps({"files": files, "releases": releases}, ensure_ascii=False)
+        scratch = self.root / f"{ARCHIVE}.tmp"
+        scratch.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+        scratch.replace(self.root / ARCHIVE)
+        return True
+
+
+def tree_under(root: Path) -> dict[str, Source]:
+    """The files of all layers as they stand under `root`."""
+    return {
+        f"{kind}/{source.path}": source
+        for kind in ("base", *KINDS)
+        if (root / kind).is_dir()
+        for source in read_folder(root / kind, kind)
+    }
+
+
+def digest_of_tree(tree: dict[str, Source]) -> str:
+    """The SHA-256 over the paths, modes and contents of a tree."""
+    lines = [f"{path} {s.mode:o} {_key(s.data)}\n" for path, s in sorted(tree.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _key(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _text(data: bytes) -> str | list[str]:
+    import base64
+
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return [base64.b64encode(data).decode()]
+
+
+def _bytes(content: str | list[str]) -> bytes:
+    import base64
+
+    return content.encode() if isinstance(content, str) else base64.b64decode(content[0])
+
+
+if __name__ == "__main__":
+    history = History(templates_root())
+    added = history.add()
+    tree = digest_of_tree(history.tree(__version__) if not added else tree_under(history.root))
+    print(f"{__version__} {tree}{'' if added else ' (was there)'}")

@@ -1,0 +1,66 @@
+"""Recorded answers, brought to what the templates of another version ask for.
+
+A layer that was renamed says so in `formerly`, an answer in `renamed-answers`; what is new has its
+default in `answers`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ptscaffold.answers import FLAGS, Given, declared_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ptscaffold.layers import Catalogue
+
+__all__ = ["migrate"]
+
+_KINDS = {"domain": "domains", "style": "styles"}
+
+
+def migrate(recorded: Mapping[str, Any], catalogue: Catalogue) -> tuple[Given, tuple[str, ...]]:
+    """The answers for `catalogue`, and a sentence for each that came to mean something else."""
+    values, notes = dict(recorded), []
+    for key, kind in _KINDS.items():
+        if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
+            notes.append(f"{key} {values[key]} is now called {new}")
+            values[key] = new
+    features = []
+    for feature in values.get("features", ()):
+        new = _renamed("features", feature, catalogue)
+        if new is not None:
+            notes.append(f"feature {feature} is now called {new}")
+        elif feature not in catalogue.names("features"):
+            notes.append(f"feature {feature} is no longer in the template")
+            continue
+        features.append(new or feature)
+    values["features"] = tuple(features)
+    for key, new in _renamed_answers(values, catalogue).items():
+        if key in values and key not in FLAGS:
+            notes.append(f"answer {key} is now called {new}")
+            values[new] = values.pop(key)
+    known = {*FLAGS, *declared_answers(values, catalogue)}
+    for key in sorted(values.keys() - known):
+        notes.append(f"answer {key} is no longer asked for")
+        del values[key]
+    return Given(values), tuple(notes)
+
+
+def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:
+    """What a layer that is not there any more is called today; None when nothing says so."""
+    if name in catalogue.names(kind):
+        return None
+    return next((layer.name for layer in catalogue.choices(kind) if name in layer.formerly), None)
+
+
+def _renamed_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
+    paths = ["base", *(f"{kind}/{values[key]}" for key, kind in _KINDS.items() if key in values)]
+    paths += [f"features/{feature}" for feature in values["features"]]
+    there = set(catalogue.paths())
+    renamed: dict[str, str] = {}
+    for path in paths:
+        if path in there:
+            renamed |= catalogue.layer(path).renamed_answers
+    return renamed

@@ -1,0 +1,36 @@
+"""Flags that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Debug", "Domain", "DryRun", "Feature", "Force", "Json", "Project", "ProjectOption"]
+__all__ += ["Set", "ShowDiff", "Style"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Domain = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")
+]
+Style = Annotated[
+    str | None, typer.Option(metavar="NAME", help="How its training loop is written.")
+]
+Feature = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="An optional layer; may be repeated.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
+ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="In spite of uncommitted changes.")]
+Project = Annotated[
+    Path, typer.Argument(metavar="[PROJECT]", help="Folder of the project; this one by default.")
+]
+ProjectOption = Annotated[
+    Path, typer.Option("--project", metavar="DIR", help="Folder of the project.")
+]

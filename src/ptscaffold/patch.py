@@ -1,0 +1,83 @@
+"""Differences between trees, as a patch that `git apply` takes, or as counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import unified_diff
+from typing import NamedTuple
+
+from ptscaffold.merge import Content
+from ptscaffold.provenance import is_binary
+from ptscaffold.sources import EXECUTABLE
+
+__all__ = ["Delta", "make_patch", "stat"]
+
+
+class Delta(NamedTuple):
+    """A file before and after; None where it is absent."""
+
+    path: str
+    before: Content | None
+    after: Content | None
+
+
+def make_patch(deltas: Iterable[Delta]) -> str:
+    """All differences as one patch in git's form."""
+    return "".join(_patch(delta) for delta in deltas)
+
+
+def stat(deltas: Iterable[Delta]) -> Mapping[str, tuple[int, int] | None]:
+    """Lines added and removed by path; None for a file that is no text."""
+    counts: dict[str, tuple[int, int] | None] = {}
+    for delta in deltas:
+        lines = _body(delta)
+        counts[delta.path] = None
+        if lines is not None:
+            added = sum(line.startswith("+") for line in lines[2:])
+            counts[delta.path] = added, sum(line.startswith("-") for line in lines[2:])
+    return counts
+
+
+def _patch(delta: Delta) -> str:
+    path, before, after = delta
+    lines = [f"diff --git a/{path} b/{path}\n"]
+    if before is None and after is not None:
+        lines.append(f"new file mode {_mode(after)}\n")
+    elif after is None and before is not None:
+        lines.append(f"deleted file mode {_mode(before)}\n")
+    elif before and after and before.mode != after.mode:
+        lines += [f"old mode {_mode(before)}\n", f"new mode {_mode(after)}\n"]
+    body = _body(delta)
+    if body is None:
+        body = [f"Binary files a/{path} and b/{path} differ\n"]
+    return "".join([*lines, *body])
+
+
+def _mode(content: Content) -> str:
+    return "100755" if content.mode == EXECUTABLE else "100644"
+
+
+def _body(delta: Delta) -> list[str] | None:
+    """The lines of a unified difference, None for a file that is no text."""
+    path, before, after = delta
+    sides = [b"" if side is None else side.data for side in (before, after)]
+    if any(map(is_binary, sides)):
+        return None
+    old, new = (
+        side.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape").split("\n")
+        for side in sides
+    )
+    names = [f"a/{path}" if before else "/dev/null", f"b/{path}" if after else "/dev/null"]
+    found = unified_diff(_lines(old), _lines(new), names[0], names[1])
+    lines = []
+    for line in found:
+        lines.append(line)
+        if not line.endswith("\n"):
+            lines[-1] += "\n\\ No newline at end of file\n"
+    return lines
+
+
+def _lines(parts: list[str]) -> list[str]:
+    """Lines with their ends; the last part is what follows the last line break."""
+    lines = [f"{part}\n" for part in parts[:-1]]
+    return [*lines, parts[-1]] if parts[-1] else lines

@@ -1,0 +1,109 @@
+"""A project that exists: what it was made from, and whether something is under way in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ptscaffold.answers import Given, complete, select_layers
+from ptscaffold.errors import PendingError, ProvenanceError, UsageError
+from ptscaffold.journal import abort, finish, pending, recover
+from ptscaffold.merge import MARKERS
+from ptscaffold.provenance import RECORD, Record, digest, read_record
+from ptscaffold.render import Renderer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ptscaffold.answers import Answers
+    from ptscaffold.layers import Catalogue, Layer
+    from ptscaffold.render import Tree
+
+__all__ = ["Rendered", "continue_update", "open_project", "recorded", "render", "undo_update"]
+
+
+class Rendered(NamedTuple):
+    """A project as its template gives it."""
+
+    version: str
+    answers: Answers
+    layers: tuple[Layer, ...]
+    tree: Tree
+
+
+def open_project(project: Path) -> Record:
+    """Read the record of a project that nothing is under way in; a half-written one is put back."""
+    recover(project)
+    found = pending(project)
+    if found is not None:
+        raise PendingError(
+            f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}"
+        )
+    if not (project / RECORD).is_file():
+        raise UsageError(
+            f"{project.resolve()} is no ptscaffold project: it has no {RECORD}",
+            hint="go to the folder of the project, or name it",
+        )
+    return read_record(project)
+
+
+def recorded(record: Record, catalogue: Catalogue) -> Rendered:
+    """Render a project as it was generated; ProvenanceError when that is not what was recorded."""
+    answers = complete(Given(record.answers), catalogue)
+    layers = select_layers(answers, catalogue)
+    tree = Renderer().render(answers, layers, record.template_version)
+    found = {path: digest(file.data) for path, file in tree.items()}
+    if found != record.files:
+        differing = sorted(
+            path
+            for path in found.keys() | record.files.keys()
+            if found.get(path) != record.files.get(path)
+        )
+        shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
+        raise ProvenanceError(
+            f"template {record.template_version} does not give what {RECORD} recorded: {shown}",
+            hint=f"restore {RECORD}, or install the ptscaffold that made the project",
+        )
+    return Rendered(record.template_version, answers, layers, tree)
+
+
+def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
+    """Render a project from answers, in which None stands for the default."""
+    values = {key: value for key, value in given.values.items() if value is not None}
+    answers = complete(Given(values), catalogue)
+    layers = select_layers(answers, catalogue)
+    return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
+
+
+def continue_update(project: Path) -> list[str]:
+    """End an update whose conflicts are resolved; PendingError while markers are left.
+
+    Gives the files that had conflicts.
+    """
+    found = pending(project)
+    if found is None or not found.waits:
+        raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
+    left = [path for path in found.conflicts if _has_markers(project / path)]
+    if left:
+        raise PendingError(
+            *(f"{path} still has conflict markers" for path in left),
+            hint="edit what stands between <<<<<<< and >>>>>>>, then ptscaffold update --continue",
+        )
+    finish(project, RECORD)
+    return list(found.conflicts)
+
+
+def undo_update(project: Path) -> list[str]:
+    """Put every file back as it was before an update that has open conflicts; gives the files."""
+    found = pending(project)
+    if found is None:
+        raise UsageError("there is no update to abort", hint="use git to go back further")
+    abort(project)
+    return [entry["path"] for entry in found.files]
+
+
+def _has_markers(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    text = path.read_bytes().replace(b"\r\n", b"\n").decode(errors="replace")
+    lines = text.splitlines(keepends=True)
+    return any(line.startswith(MARKERS) for line in lines)

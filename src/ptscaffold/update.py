@@ -1,0 +1,256 @@
+"""`update`, `add` and `remove`: bring a project to another version of its template, or to others
+of its answers. One operation: render what was, render what shall be, merge three ways.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptscaffold.answers import Given, default_description, gather
+from ptscaffold.errors import PtscaffoldError, UsageError, unknown
+from ptscaffold.history import History
+from ptscaffold.journal import write_files
+from ptscaffold.layers import templates_root
+from ptscaffold.merge import Change, Content, merge_trees, read_content
+from ptscaffold.migrate import migrate
+from ptscaffold.patch import Delta
+from ptscaffold.project import Rendered, open_project, recorded, render
+from ptscaffold.provenance import RECORD, Record, write_record
+from ptscaffold.sources import target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ptscaffold.answers import Answers
+    from ptscaffold.render import File
+
+__all__ = ["Update", "add", "remove", "update"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What `update` did to a project, or on a dry run would do."""
+
+    project: Path
+    old: Rendered
+    new: Rendered
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+    dry_run: bool
+    record: bytes
+
+    @property
+    def unchanged(self) -> int:
+        return len(self.new.tree) - sum(change.path in self.new.tree for change in self.changes)
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        return tuple(change.path for change in self.changes if change.kind == "conflict")
+
+    @property
+    def wants_you(self) -> bool:
+        return any(change.wants_you for change in self.changes)
+
+    def writes(self) -> dict[str, Content | None]:
+        """Files to write or remove, without the record."""
+        return {path: to for change in self.changes for path, to in change.writes.items()}
+
+    def deltas(self) -> list[Delta]:
+        """What the files of the project become, one by one."""
+        found = []
+        for path, after in self.writes().items():
+            before = read_content(self.project, path)
+            found.append(Delta(path, before if isinstance(before, Content) else None, after))
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "project": str(self.project),
+            "from": {"version": self.old.version, "answers": self.old.answers.as_dict()},
+            "to": {"version": self.new.version, "answers": self.new.answers.as_dict()},
+            "files": [
+                {"path": c.path, "what": c.kind, "why": c.why, "formerly": c.formerly}
+                for c in self.changes
+            ],
+            "unchanged": self.unchanged,
+            "conflicts": list(self.conflicts),
+            "notes": list(self.notes),
+            "dry_run": self.dry_run,
+        }
+
+
+def update(
+    project: Path,
+    *,
+    sets: Sequence[str] = (),
+    dry_run: bool = False,
+    force: bool = False,
+    history: History | None = None,
+) -> Update:
+    """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
+
+    Other answers leave the version of the template as it is: one thing at a time. PendingError
+    while conflicts of an earlier update are open, PtscaffoldError when git has uncommitted changes
+    in the project and not `force`, WriteError with everything put back.
+    """
+    history = history or History(templates_root())
+    record = open_project(project)
+    given = gather({}, sets, None)
+    if given.problems:
+        raise UsageError(*given.problems)
+    version = record.template_version if sets else history.version
+    return _follow(project, record, version, given, history, dry_run=dry_run, force=force)
+
+
+def add(
+    project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
+) -> Update:
+    """Lay features on top of a project; raises what `update` raises."""
+    record = open_project(project)
+    there = record.answers["features"]
+    if doubled := [feature for feature in features if feature in there]:
+        raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
+    return _with_features(project, record, [*there, *features], history, **options)
+
+
+def remove(
+    project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
+) -> Update:
+    """Take features out of a project; raises what `update` raises."""
+    record = open_project(project)
+    there = record.answers["features"]
+    if missing := [feature for feature in features if feature not in there]:
+        problems = [unknown("feature of this project", name, "", there) for name in missing]
+        raise UsageError(*problems, hint="ptscaffold show tells which features it has")
+    kept = [feature for feature in there if feature not in features]
+    return _with_features(project, record, kept, history, **options)
+
+
+def _with_features(
+    project: Path,
+    record: Record,
+    features: Sequence[str],
+    history: History | None,
+    **options: bool,
+) -> Update:
+    history = history or History(templates_root())
+    given = Given({"features": tuple(features)})
+    return _follow(project, record, record.template_version, given, history, **options)
+
+
+def _follow(
+    project: Path,
+    record: Record,
+    version: str,
+    given: Given,
+    history: History,
+    *,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Update:
+    """Render both sides, merge, and unless it is a dry run write."""
+    with ExitStack() as stack:
+        before = stack.enter_context(history.catalogue(record.template_version))
+        after = stack.enter_context(history.catalogue(version))
+        old = recorded(record, before)
+        migrated, notes = migrate(record.answers, after)
+        new = render(migrated.also(**_told(old, given)), version, after)
+        changes = merge_trees(
+            old.tree,
+            new.tree,
+            project,
+            label=f"template {version}",
+            renames=_renames(old, new),
+            replaced=_replaced(old.answers, new.answers),
+        )
+    done = Update(
+        project=project,
+        old=old,
+        new=new,
+        changes=tuple(changes),
+        notes=notes,
+        dry_run=dry_run,
+        record=write_record(new.answers, new.tree, version, record.locked),
+    )
+    if not dry_run and (done.changes or (project / RECORD).read_bytes() != done.record):
+        if not force:
+            _refuse_dirty(project)
+        _write(done)
+    return done
+
+
+def _told(old: Rendered, given: Given) -> dict[str, Any]:
+    """The new answers; a description that nobody wrote follows the domain and the style."""
+    values = dict(given.values)
+    _, domain, style, *_ = old.layers
+    if old.answers.description == default_description(domain, style) and values.keys() & {
+        "domain",
+        "style",
+    }:
+        values.setdefault("description", None)
+    return values
+
+
+def _write(done: Update) -> None:
+    writes = done.writes()
+    if done.conflicts:
+        text = done.record.decode()
+        write_files(done.project, writes, conflicts=done.conflicts, record=text)
+    else:
+        write_files(done.project, {**writes, RECORD: Content(done.record)})
+
+
+def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
+    """Old paths of files that have another one in the new template, by what its layers declare.
+
+    A project of another name has its package elsewhere: that is a rename too.
+    """
+    declared = {
+        target(path, new.answers.package): target(to, new.answers.package)
+        for layer in new.layers
+        for path, to in layer.renames.items()
+    }
+    found = {}
+    for path in old.tree:
+        parts = path.split("/")
+        if old.answers.package != new.answers.package and parts[0] == "src":
+            parts = [new.answers.package if p == old.answers.package else p for p in parts]
+        to = "/".join(parts)
+        while to in declared and to not in new.tree:
+            to = declared[to]
+        if to != path and to in new.tree and path not in new.tree and to not in old.tree:
+            found[path] = to
+    return found
+
+
+def _replaced(old: Answers, new: Answers) -> Any:
+    """How to name an edited file whose layer another one takes the place of: `train.py.plain`."""
+    swapped = {
+        f"{kind}/{getattr(old, key)}": getattr(old, key)
+        for key, kind in (("domain", "domains"), ("style", "styles"))
+        if getattr(old, key) != getattr(new, key)
+    }
+
+    def name(before: File, after: File) -> str | None:
+        return swapped.get(before.layer) if before.layer != after.layer else None
+
+    return name
+
+
+def _refuse_dirty(project: Path) -> None:
+    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", "."]
+    try:
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    except OSError:
+        return  # no git, so no repository either
+    if done.returncode == 0 and done.stdout:
+        changed = [line[3:] for line in done.stdout.splitlines()]
+        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+        raise PtscaffoldError(
+            f"git has uncommitted changes here: {shown}",
+            hint="commit or stash them first, so that the update stands alone; or --force",
+        )
