@@ -165,9 +165,10 @@ def update(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
-    """Bring a project to the newest template, or with --set to other answers.
+    """Bring a project to the newest template.
 
-    Files you did not touch are replaced, others merged; nothing of yours is lost. Exit code 3:
+    With --set to other answers instead, such as style=lightning, of the same template. Files you
+    did not touch are replaced, others merged; nothing of yours is lost. Exit code 3:
     conflicts are marked in files. Resolve them, then --continue, or go back with --abort.
     """
     from ptscaffold import report
@@ -214,7 +215,10 @@ def remove(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
-    """Remove features from a project; files of theirs that you edited stay."""
+    """Remove features from a project.
+
+    Files of theirs that you edited stay.
+    """
     from ptscaffold.update import remove as run_remove
 
     done = run_remove(project, tuple(feature), dry_run=dry_run or diff_, force=force)
@@ -254,10 +258,10 @@ def check(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
-    """Check that a project follows its template; exit code 3 when it does not.
+    """Check that a project follows its template.
 
     It does when it is made from the newest template, when its .ptscaffold.toml is true, and when
-    no locked file was edited.
+    no locked file was edited; exit code 3 otherwise.
     """
     from ptscaffold import report
     from ptscaffold.compare import check as run_check

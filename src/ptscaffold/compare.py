@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import ProvenanceError
 from ptscaffold.history import History
-from ptscaffold.layers import templates_root
 from ptscaffold.merge import Content, Obstacle, read_content
 from ptscaffold.patch import Delta
 from ptscaffold.project import open_project, recorded
@@ -47,7 +46,7 @@ class Report:
 
 def edits(project: Path, history: History | None = None) -> list[Delta]:
     """What the project changed against the template that it was made from."""
-    history = history or History(templates_root())
+    history = history or History()
     record = open_project(project)
     with history.catalogue(record.template_version) as catalogue:
         tree = recorded(record, catalogue).tree
@@ -60,7 +59,7 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
     `locked` are patterns of paths beside those of `.ptscaffold.toml`, such as `.github/*`; a star
     stands for any text, slashes included.
     """
-    history = history or History(templates_root())
+    history = history or History()
     record = open_project(project)
     problems: list[tuple[str, str]] = []
     edited: list[str] = []

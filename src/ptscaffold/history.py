@@ -14,14 +14,14 @@ import lzma
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ptscaffold import __version__
+from ptscaffold import __version__, layers
 from ptscaffold.errors import ProvenanceError, PtscaffoldError
-from ptscaffold.layers import KINDS, Catalogue, templates_root
+from ptscaffold.layers import KINDS, Catalogue
 from ptscaffold.sources import EXECUTABLE, Source, read_folder
 
 __all__ = ["ARCHIVE", "History", "digest_of_tree"]
@@ -37,7 +37,7 @@ Content: TypeAlias = dict[str, Any]
 class History:
     """The templates under `root` as they are, called `version`, and as every release had them."""
 
-    root: Path
+    root: Path = field(default_factory=lambda: layers.templates_root())
     version: str = __version__
 
     @cached_property
@@ -144,7 +144,7 @@ def _bytes(content: str | list[str]) -> bytes:
 
 
 if __name__ == "__main__":
-    history = History(templates_root())
+    history = History()
     added = history.add()
     tree = digest_of_tree(history.tree(__version__) if not added else tree_under(history.root))
     print(f"{__version__} {tree}{'' if added else ' (was there)'}")

@@ -14,7 +14,6 @@ from ptscaffold.answers import Given, default_description, gather
 from ptscaffold.errors import PtscaffoldError, UsageError, unknown
 from ptscaffold.history import History
 from ptscaffold.journal import write_files
-from ptscaffold.layers import templates_root
 from ptscaffold.merge import Change, Content, merge_trees, read_content
 from ptscaffold.migrate import migrate
 from ptscaffold.patch import Delta
@@ -97,7 +96,7 @@ def update(
     while conflicts of an earlier update are open, PtscaffoldError when git has uncommitted changes
     in the project and not `force`, WriteError with everything put back.
     """
-    history = history or History(templates_root())
+    history = history or History()
     record = open_project(project)
     given = gather({}, sets, None)
     if given.problems:
@@ -137,7 +136,7 @@ def _with_features(
     history: History | None,
     **options: bool,
 ) -> Update:
-    history = history or History(templates_root())
+    history = history or History()
     given = Given({"features": tuple(features)})
     return _follow(project, record, record.template_version, given, history, **options)
 

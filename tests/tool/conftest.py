@@ -161,7 +161,7 @@ def run(
 ) -> Run:
     """The command line in this process, on the catalogue above."""
     monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: layers_root)
-    monkeypatch.setattr("ptscaffold.cli.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
 
     def run(*arguments: str) -> Ran:
         code = cli.run(list(arguments))

@@ -234,7 +234,8 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
         ),
         (
             ["nwe"],
-            "error: unknown command 'nwe' (new, list, show). Did you mean 'new'?\n"
+            "error: unknown command 'nwe' (new, list, show, update, add, remove, diff, check). "
+            "Did you mean 'new'?\n"
             "hint: see ptscaffold --help\n",
         ),
         (

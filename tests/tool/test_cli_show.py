@@ -28,9 +28,14 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  new   Make a project.
-  list  List the domains, styles and features.
-  show  Show a layer, a choice of layers, or a project.
+  new     Make a project.
+  list    List the domains, styles and features.
+  show    Show a layer, a choice of layers, or a project.
+  update  Bring a project to the newest template.
+  add     Add features to a project.
+  remove  Remove features from a project.
+  diff    Show what a project changed against its template, as a patch.
+  check   Check that a project follows its template.
 """
     )
 
