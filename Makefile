@@ -28,7 +28,8 @@ demo: $(VENV)/.tool
 
 test: $(VENV)/.dev
 	ruff check . && ruff format --check . && mypy
-	pytest
+	pytest --numprocesses 2 --ignore tests/cells
+	pytest tests/cells  # alone: their training is timed
 
 # The projects with the oldest releases that they allow.
 test-lowest: $(VENV)/.dev

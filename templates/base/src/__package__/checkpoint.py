@@ -33,7 +33,13 @@ def describe(model: nn.Module, config: Config, datasets: Datasets) -> dict[str, 
         "config": to_dict(config),
         "classes": datasets.classes,
         "state": datasets.state,
+        "examples": count(datasets),
     }
+
+
+def count(datasets: Datasets) -> int:
+    train: Any = datasets.train
+    return len(train)
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -52,6 +58,8 @@ def load(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist. Train first, or look in runs/.") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except Exception as error:  # bytes that are no checkpoint lead the reader to any error
         raise CheckpointError(f"{path} is no checkpoint, or is cut short.") from error
     if not isinstance(content, dict) or "task" not in content:
@@ -61,14 +69,25 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def restore(path: Path, model: nn.Module, classes: list[str]) -> dict[str, Any]:
-    """Load the weights into a model that goes on training, and return the checkpoint."""
+def restore(path: Path, model: nn.Module, config: Config, datasets: Datasets) -> dict[str, Any]:
+    """Load the weights into a model that goes on training, and return the checkpoint.
+
+    Raises `CheckpointError` when the data, or inside an epoch the size of a batch, is another one.
+    """
     content = load(path)
-    if content["classes"] != classes:
+    if content["classes"] != datasets.classes:
         raise CheckpointError(
             f"{path} was trained on the classes {', '.join(content['classes'][:20])}; the data has"
-            f" {', '.join(classes[:20])}. Resume with the same data, or start a new run."
+            f" {', '.join(datasets.classes[:20])}. Resume with the same data, or start a new run."
         )
+    if (content["examples"], content["state"]) != (count(datasets), datasets.state):
+        raise CheckpointError(
+            f"{path} was trained on {content['examples']} examples, and the data has changed since"
+            f" ({count(datasets)} now). Resume with the same data, or start a new run."
+        )
+    if content.get("batch") and content["config"]["batch_size"] != config.batch_size:
+        before = content["config"]["batch_size"]
+        raise CheckpointError(f"{path} stopped inside an epoch: resume with --batch-size {before}.")
     load_weights(model, content, path)
     return content
 

@@ -10,9 +10,12 @@ import tempfile
 import urllib.request
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch.distributed as dist
 
 from .flags import UserError
 
@@ -32,14 +35,16 @@ def find_labeled_files(root: Path, extensions: set[str]) -> dict[str, list[tuple
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise DataError(f"{root} {what}. Give a folder with one folder a class: {root}/CLASS/FILE.")
-    found = {SPLITS[p.name.lower()]: p for p in subfolders(root) if p.name.lower() in SPLITS}
+    named = [p for p in subfolders(root) if p.name.lower() in SPLITS]
+    found = {SPLITS[p.name.lower()]: p for p in named if subfolders(p)}  # `train` may be a class
     if "train" not in found:
         return {"": find_classes(root, extensions)}
     return {split: find_classes(folder, extensions) for split, folder in found.items()}
 
 
 def subfolders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders = (p for p in folder.iterdir() if p.is_dir())
+    return sorted(p for p in folders if not p.name.startswith((".", "__MACOSX")))
 
 
 def find_classes(folder: Path, extensions: set[str]) -> list[tuple[Path, str]]:
@@ -90,11 +95,13 @@ def keep_readable(
             return str(error).splitlines()[0] if str(error) else type(error).__name__
         return None
 
+    if len(paths) > 10_000:
+        report(f"checking {len(paths):,} files")
     with ThreadPoolExecutor(min(16, (os.cpu_count() or 1) * 2)) as pool:
         problems = list(pool.map(problem, paths))
     bad = [(path, text) for path, text in zip(paths, problems, strict=True) if text]
     if bad and strict:
-        raise DataError(f"{bad[0][0]} cannot be read: {bad[0][1]}. Mend it, or leave out --strict.")
+        raise DataError(f"{bad[0][0]} cannot be read: {bad[0][1]}. Fix it, or leave out --strict.")
     if bad and len(bad) == len(paths):
         raise DataError(f"None of the {len(paths)} files can be read; {bad[0][0]}: {bad[0][1]}.")
     if bad:
@@ -149,16 +156,24 @@ def is_archive(name: str) -> bool:
 def fetch(source: str, folder: Path, sha256: str | None = None) -> Path:
     """Download an archive (or take a local one) and unpack it into a folder of its name; done once.
 
-    Raises `DataError` when it cannot be had, has another checksum or is no archive.
+    Raises `DataError` when it cannot be fetched, has another checksum or is no archive.
     """
-    name = source.rstrip("/").rpartition("/")[2]
+    name = source.rstrip("/").rpartition("/")[2] if "://" in source else Path(source).name
     ending = next((end for end in ARCHIVES if name.lower().endswith(end)), None)
     stem = name.removesuffix(name[-len(ending) :]) if ending else ""
     if not stem:
         raise DataError(f"{source} is no archive; expected one of {', '.join(ARCHIVES)}.")
     target = folder / stem
-    if target.is_dir():
-        return only_child(target)
+    with first_on_machine():
+        if target.is_dir():
+            report(f"taking {target}; delete it to unpack {name} again")
+        else:
+            unpack_into(target, source, name, sha256)
+    return only_child(target)
+
+
+def unpack_into(target: Path, source: str, name: str, sha256: str | None) -> None:
+    folder, stem = target.parent, target.name
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch:
         archive = Path(scratch) / name
@@ -170,12 +185,22 @@ def fetch(source: str, folder: Path, sha256: str | None = None) -> Path:
             else:
                 shutil.copyfile(source, archive)
         except OSError as error:
-            raise DataError(f"{source} cannot be had: {error}. Check the address.") from error
+            raise DataError(f"{source} cannot be fetched: {error}. Check the address.") from error
         if sha256 and checksum(archive) != sha256:
             raise DataError(f"{source} is not the expected file (other checksum). Try again.")
         unpack(archive, Path(scratch) / stem)
         (Path(scratch) / stem).rename(target)
-    return only_child(target)
+
+
+@contextmanager
+def first_on_machine() -> Iterator[None]:
+    """Let one process of a machine download; the others go on when the files are there."""
+    waits = dist.is_initialized() and os.environ.get("LOCAL_RANK", "0") != "0"
+    if waits:
+        dist.barrier()
+    yield
+    if dist.is_initialized() and not waits:
+        dist.barrier()
 
 
 def checksum(path: Path) -> str:

@@ -2,11 +2,12 @@
 
 import argparse
 import dataclasses
+import io
 import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType, UnionType
@@ -25,6 +26,9 @@ class UserError(Exception):
 @contextmanager
 def exit_cleanly() -> Iterator[None]:
     """Turn a `UserError` into one line on stderr and exit code 2, Ctrl-C into exit code 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show
     try:
         yield
     except UserError as error:
@@ -52,6 +56,8 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
         checkpoint = find_checkpoint(given["resume"], given.get("run_dir"))
         given["resume"] = None if checkpoint is None else str(checkpoint)
         if checkpoint is not None:
+            if given.get("dry_run"):
+                raise UserError("--dry-run would write over the run that --resume goes on with.")
             saved = read_settings(checkpoint.parent / "config.json")
             saved["run_dir"] = checkpoint.parent
     return check(from_dict(saved | given))
@@ -153,8 +159,32 @@ def checkpoint_of(args: argparse.Namespace) -> Path:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
+    """Read the settings of a run, which stand beside its checkpoints."""
     try:
         saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} holds the settings of the run and cannot be read: {error}. Resume in the"
+            " folder of the run, or copy all of it."
+        ) from error
     return saved
+
+
+def positive(text: str) -> int:
+    """Read a whole number above zero, for `argparse`."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    return number
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Print one JSON object per line, those with an `error` on stderr; whether there were any."""
+    failed = False
+    for row in rows:
+        if "error" in row:
+            print(f"{row['input']}: {row['error']}", file=sys.stderr)
+            failed = True
+        else:
+            # A Windows pipe takes few characters: they are escaped there
+            print(json.dumps(row, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+    return failed

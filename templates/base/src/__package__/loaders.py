@@ -1,6 +1,7 @@
 """Loaders whose batches depend on the seed and the epoch alone, not on workers or a resume."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,8 +65,8 @@ class EpochBatches(Sampler[list[Key]]):
         return batches
 
     def __len__(self) -> int:
-        size = self.size / self.batch_size
-        batches = max(1, int(size)) if self.shuffle else -int(-size // 1)
+        whole, rest = divmod(self.size, self.batch_size)
+        batches = max(1, whole) if self.shuffle else whole + (rest > 0)
         return batches if self.limit is None else min(batches, self.limit)
 
     def __iter__(self) -> Iterator[list[Key]]:
@@ -76,7 +77,7 @@ class EpochBatches(Sampler[list[Key]]):
 
 
 class SeededItems(Dataset[Any]):
-    """A dataset whose random augmentation is drawn from (seed, epoch, index) and nothing else."""
+    """A dataset whose augmentation, drawn with torch, depends on (seed, epoch, index) alone."""
 
     def __init__(self, dataset: Dataset[Any], seed: int) -> None:
         self.dataset, self.seed = dataset, seed
@@ -131,8 +132,14 @@ def make_loader(
         collate_fn=collate_fn,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=ignore_interrupt,
         pin_memory=runtime.device.type == "cuda",
     )
+
+
+def ignore_interrupt(worker: int) -> None:
+    """Leave Ctrl-C to the main process, which stops between two steps."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def choose_workers(config: Config, runtime: Runtime) -> int:
@@ -142,4 +149,5 @@ def choose_workers(config: Config, runtime: Runtime) -> int:
         return 0
     limited = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
-    return max(0, min(8, cores // runtime.world_size - 1))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return max(0, min(8, cores // processes - 1))

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import FrameType
 
 import torch
@@ -89,7 +90,8 @@ def start(config: Config) -> Iterator[Runtime]:
             f"--batch-size {config.batch_size} is for all {runtime.world_size} processes together:"
             f" give a multiple of {runtime.world_size}."
         )
-    dist.init_process_group("nccl" if runtime.device.type == "cuda" else "gloo")
+    backend = "nccl" if runtime.device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(hours=1))  # the others wait for a download
     try:
         yield runtime
         dist.barrier()  # to leave while another process still talks to this one would abort it
@@ -101,6 +103,11 @@ def choose(config: Config) -> Runtime:
     """Pick the device and the precision: what the flags say, or the best there is."""
     rank, local_rank = int(os.environ.get("RANK", 0)), int(os.environ.get("LOCAL_RANK", 0))
     name = choose_device(config.device)
+    if name == "cuda" and local_rank >= torch.cuda.device_count():
+        raise UserError(
+            f"{torch.cuda.device_count()} GPUs are too few for the processes of torchrun: give"
+            " --nproc-per-node gpu, or --device cpu."
+        )
     device = torch.device(name, local_rank) if name == "cuda" else torch.device(name)
     world_size = int(os.environ.get("WORLD_SIZE", 1))
     return Runtime(device, choose_precision(config.precision, name), rank, local_rank, world_size)
@@ -171,6 +178,8 @@ class StopRequest:
     def note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         self.restore()
+        if number == signal.SIGINT and self.runtime.is_main:
+            os.write(2, b"\nstopping after this step; Ctrl-C again ends at once\n")
 
     def restore(self) -> None:
         for number, handler in self.previous.items():

@@ -181,7 +181,10 @@ def log_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
     model.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the graph rests on torch.jit.trace, which is deprecated
-        writer.add_graph(model, inputs[:1])
+        try:
+            writer.add_graph(model, inputs[:1])
+        except Exception as error:  # the tracer raises whatever it likes; training can do without
+            print(f"no graph of the model in TensorBoard: {error}", file=sys.stderr)
     model.train(training)
 
 

@@ -207,7 +207,7 @@ def read_manifest(manifest: Path) -> dict[str, Pairs]:
         part = str(row.get("split") or "").lower()
         if part and part not in SPLITS:
             raise DataError(f"{manifest}, line {line}: split {part!r} is not train, val or test.")
-        pair = manifest.parent / str(row["path"]), str(row["label"])
+        pair = manifest.parent / str(row["path"]).strip(), str(row["label"]).strip()
         found.setdefault(SPLITS.get(part, ""), []).append(pair)
     if not found:
         raise DataError(f"{manifest} lists no sound. Give it lines with path and label.")

@@ -8,7 +8,6 @@ From the folder of the project:
 Of a recording longer than a clip, the scores are the mean over clips that together cover it.
 """
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
@@ -21,7 +20,14 @@ from torch import Tensor, nn
 from . import checkpoint
 from .config import Config
 from .data import EXTENSIONS, clip_frames, open_sound, read_clip
-from .flags import add_checkpoint, checkpoint_of, exit_cleanly, make_parser
+from .flags import (
+    add_checkpoint,
+    checkpoint_of,
+    exit_cleanly,
+    make_parser,
+    positive,
+    print_rows,
+)
 from .runtime import choose_device
 
 
@@ -84,7 +90,8 @@ def find_sounds(inputs: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            files += sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
+            found = (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
+            files += sorted(p for p in found if not p.name.startswith("."))
         else:
             files.append(path)
     return files
@@ -94,20 +101,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     add_checkpoint(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N")
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N")
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="INPUT", help="sound files or folders"
     )
     args = parser.parse_args(argv)
-    failed = False
     with exit_cleanly():
-        for row in predict(checkpoint_of(args), args.inputs, args.device, args.batch_size):
-            if "error" in row:
-                print(f"{row['input']}: {row['error']}", file=sys.stderr)
-                failed = True
-            else:
-                print(json.dumps(row, ensure_ascii=False))
-    sys.exit(failed)
+        rows = predict(checkpoint_of(args), args.inputs, args.device, args.batch_size)
+        sys.exit(print_rows(rows))
 
 
 if __name__ == "__main__":

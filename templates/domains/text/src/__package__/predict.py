@@ -6,7 +6,6 @@ From the folder of the project:
     cat MORE.txt | python -m <package>.predict --checkpoint runs/NAME/best.pt -
 """
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,14 @@ from tokenizers import Tokenizer
 from . import checkpoint
 from .data import pad
 from .files import DataError
-from .flags import add_checkpoint, checkpoint_of, exit_cleanly, make_parser
+from .flags import (
+    add_checkpoint,
+    checkpoint_of,
+    exit_cleanly,
+    make_parser,
+    positive,
+    print_rows,
+)
 from .runtime import choose_device
 from .tables import READERS, Row, clean_text, decode, read_rows
 from .tokenizer import load_tokenizer
@@ -104,22 +110,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     add_checkpoint(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N")
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N")
     parser.add_argument("--text-column", metavar="NAME", help="default: that of the training data")
     help_text = "a text, a .txt file of one text a line, a table, or - for standard input"
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=help_text)
     args = parser.parse_args(argv)
-    failed = False
     with exit_cleanly():
         path = checkpoint_of(args)
-        for row in predict(path, args.inputs, args.device, args.batch_size, args.text_column):
-            if "error" in row:
-                print(f"{row['input']}: {row['error']}", file=sys.stderr)
-                failed = True
-            else:
-                # A Windows pipe takes few characters: they are escaped there
-                print(json.dumps(row, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
-    sys.exit(failed)
+        rows = predict(path, args.inputs, args.device, args.batch_size, args.text_column)
+        sys.exit(print_rows(rows))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .config import Config
-from .files import SPLITS, DataError, find_labeled_files, keep_readable, report, split
+from .files import (
+    SPLITS,
+    DataError,
+    find_labeled_files,
+    first_on_machine,
+    keep_readable,
+    report,
+    split,
+)
 from .tables import READERS, clean_text, decode, read_rows
 
 PUBLIC = {"AG_NEWS": "fancyzhx/ag_news", "IMDB": "stanfordnlp/imdb"}
@@ -69,7 +77,7 @@ def read_tables(paths: Sequence[Path], config: Config) -> Source:
                 source.texts.append(row.text)
                 source.labels.append(row.label)
     if problems and config.strict:
-        raise DataError(f"{problems[0]}. Mend it, or leave out --strict.")
+        raise DataError(f"{problems[0]}. Fix it, or leave out --strict.")
     if not source.texts:
         raise DataError("; ".join([f"{paths[0]} holds no text with a label", *problems[:1]]) + ".")
     if problems:
@@ -109,10 +117,12 @@ def read_public(name: str, config: Config) -> dict[str, Source]:
         hub.disable_progress_bars()
     splits = {}
     for split_name in ("train", "test"):
+        cache = str(config.data_dir)
         try:
-            raw = hub.load_dataset(PUBLIC[name], split=split_name, cache_dir=str(config.data_dir))
+            with first_on_machine():
+                raw = hub.load_dataset(PUBLIC[name], split=split_name, cache_dir=cache)
         except (OSError, ValueError, hub.exceptions.DatasetsError) as error:
-            raise DataError(f"{name} cannot be had from {PUBLIC[name]}: {error}") from error
+            raise DataError(f"{name} cannot be fetched from {PUBLIC[name]}: {error}") from error
         names = raw.features["label"].names
         splits[split_name] = Source(list(raw["text"]), [names[i] for i in raw["label"]])
     return splits

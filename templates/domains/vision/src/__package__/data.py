@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -19,6 +20,7 @@ from .files import (
     class_indices,
     fetch,
     find_labeled_files,
+    first_on_machine,
     is_archive,
     keep_readable,
     split,
@@ -93,8 +95,13 @@ class Images(Dataset[tuple[Tensor, int]]):
 
 def load_image(path: Path) -> Tensor:
     """Read an image file as uint8 RGB (3, H, W), turned the way the camera was held."""
-    with Image.open(path) as image:
-        return pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode.startswith("I"):  # 16 bits; `convert` would clip them to 8
+            image = Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8))
+        elif image.mode == "F":
+            raise ValueError("floats have no known range: save it with 8 or 16 bits")
+        return pil_to_tensor(image.convert("RGB"))
 
 
 def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loaders:
@@ -135,7 +142,8 @@ def read_public(name: str, config: Config) -> dict[str, Source]:
     splits = {}
     for split_name, train in {"train": True, "test": False}.items():
         try:
-            raw: Any = getattr(public, name)(config.data_dir, train=train, download=True)
+            with first_on_machine():
+                raw: Any = getattr(public, name)(config.data_dir, train=train, download=True)
         except (RuntimeError, OSError) as error:
             raise DataError(f"{name} cannot be downloaded to {config.data_dir}: {error}") from error
         pixels = torch.as_tensor(raw.data)  # CIFAR (N, H, W, 3), MNIST (N, H, W)

@@ -6,7 +6,6 @@ From the folder of the project:
     python -m <package>.predict --checkpoint runs/NAME/best.pt PHOTO.jpg
 """
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,14 @@ import torch
 
 from . import checkpoint
 from .data import EXTENSIONS, load_image, make_transform
-from .flags import add_checkpoint, checkpoint_of, exit_cleanly, make_parser
+from .flags import (
+    add_checkpoint,
+    checkpoint_of,
+    exit_cleanly,
+    make_parser,
+    positive,
+    print_rows,
+)
 from .runtime import choose_device
 
 
@@ -34,7 +40,7 @@ def predict(
             try:
                 images.append(transform(load_image(file)))
                 names.append(str(file))
-            except (OSError, ValueError) as error:
+            except Exception as error:  # a decoder raises whatever it likes
                 yield {"input": str(file), "error": str(error)}
         if not images:
             continue
@@ -50,7 +56,8 @@ def find_images(inputs: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            files += sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
+            found = (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
+            files += sorted(p for p in found if not p.name.startswith("."))
         else:
             files.append(path)
     return files
@@ -60,20 +67,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     add_checkpoint(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N")
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N")
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="INPUT", help="image files or folders"
     )
     args = parser.parse_args(argv)
-    failed = False
     with exit_cleanly():
-        for row in predict(checkpoint_of(args), args.inputs, args.device, args.batch_size):
-            if "error" in row:
-                print(f"{row['input']}: {row['error']}", file=sys.stderr)
-                failed = True
-            else:
-                print(json.dumps(row, ensure_ascii=False))
-    sys.exit(failed)
+        rows = predict(checkpoint_of(args), args.inputs, args.device, args.batch_size)
+        sys.exit(print_rows(rows))
 
 
 if __name__ == "__main__":

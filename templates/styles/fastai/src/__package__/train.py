@@ -42,7 +42,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     saved: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": -1.0}
     saved |= {"sums": torch.zeros(2), "scaler": {}}
     if config.resume:
-        saved = checkpoint.restore(Path(config.resume), model, datasets.classes)
+        saved = checkpoint.restore(Path(config.resume), model, config, datasets)
         learn.create_opt()
         learn.opt.load_state_dict(saved["optimizer"])
 
@@ -58,8 +58,8 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         try:
             learn.fit(epochs, cbs=[schedule, recorder], start_epoch=saved["epoch"])
         except UserError as error:
-            # fastai puts the callback's name in front of the message
-            raise UserError(str(error).partition("\n\t")[2]) from error
+            # When a callback raises, fastai puts its name in front of the message
+            raise UserError(str(error).rpartition("\n\t")[2]) from error
     return tracker.close(finished=not recorder.stopped)
 
 

@@ -77,7 +77,8 @@ class Stop(Callback):
             raise SIGTERMException
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
-        trainer.should_stop = self.request.agreed()
+        if self.request.agreed():
+            trainer.should_stop = True
 
 
 class Checkpoint(ModelCheckpoint):

@@ -48,7 +48,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
 
     epoch = step = 0
     if config.resume:
-        saved = checkpoint.restore(Path(config.resume), lit.model, datasets.classes)
+        saved = checkpoint.restore(Path(config.resume), lit.model, config, datasets)
         if "loops" not in saved:
             raise UserError(f"{config.resume} was not written by Lightning: start a new run.")
         epoch, step = saved["epoch"], saved["step"]

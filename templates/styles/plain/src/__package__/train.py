@@ -49,7 +49,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     first_epoch, batch, step, best = 0, 0, 0, -1.0
     sums, one = torch.zeros(2, device=runtime.device), torch.ones((), device=runtime.device)
     if config.resume:
-        saved = checkpoint.restore(Path(config.resume), model, datasets.classes)
+        saved = checkpoint.restore(Path(config.resume), model, config, datasets)
         optimizer.load_state_dict(saved["optimizer"])
         if saved["scaler"]:
             scaler.load_state_dict(saved["scaler"])
