@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from ptscaffold import __version__, cli
+from ptscaffold.history import History
 from ptscaffold.layers import KINDS, Catalogue, Layer
 
 ROOT = Path(__file__).parents[2]
@@ -119,9 +120,10 @@ def test_contributing_names_every_key_of_a_manifest() -> None:
 
 
 def test_the_version_is_in_the_changelog() -> None:
-    assert re.search(
-        rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", read("CHANGELOG.md"), re.M
-    )
+    dated = rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$"
+    released = __version__ in History().releases()
+    heading = dated if released else rf"{dated}|^## \[Unreleased\]$"
+    assert re.search(heading, read("CHANGELOG.md"), re.M)
     assert "MIT License" in read("LICENSE")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,8 @@ def test_the_hook_and_the_workflow_run_a_command_that_exists() -> None:
 def test_the_hook_refuses_a_commit(digits: Path) -> None:
     """As pre-commit runs it: the entry, in the folder of the project, without names of files."""
     entry = yaml.safe_load(blocks("yaml")[0])["repos"][0]["hooks"][0]["entry"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
     record = digits / ".ptscaffold.toml"
     for pattern, code in (("tests/*", 0), ("src/*", 3)):
         text = record.read_text(encoding="utf-8")
@@ -89,5 +93,7 @@ def test_the_hook_refuses_a_commit(digits: Path) -> None:
         )
         record.write_text(locked, encoding="utf-8")
         (digits / "src/digits/model.py").write_text("model = 1\n")
-        done = subprocess.run(shlex.split(entry), cwd=digits, capture_output=True, text=True)
+        done = subprocess.run(
+            ["bash", "-c", entry], cwd=digits, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == code, done.stderr

@@ -40,7 +40,10 @@ def release(checkout: Path, out: Path) -> Path:
         [sys.executable, "-m", "ptscaffold.history"],
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
     ):
-        subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
+        done = subprocess.run(
+            command, cwd=checkout, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
     return next(out.glob("*.whl"))
 
 
