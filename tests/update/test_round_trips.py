@@ -189,6 +189,24 @@ def test_an_edited_training_file_is_kept_beside_the_new_one(
     assert read(project) == {**read(make("vision", one)), **kept}
 
 
+def test_an_edited_file_that_one_style_has_alone_stays(make: Make) -> None:
+    project = make("text", "lightning")
+    lit = f"{PACKAGE}/lit.py"
+    mine = append(project, lit)[lit]
+    done = update(project, sets=["style=plain"])
+    assert kinds(done)[lit] == "kept"
+    assert not done.wants_you
+    assert (project / lit).read_bytes() == mine
+    done = update(project, sets=["style=lightning"])
+    assert {c.path: c.why for c in done.changes if c.wants_you} == {
+        lit: f"the template brings it too: yours stays, the template's is {lit}.new"
+    }
+    found, fresh = read(project), read(make("text", "lightning"))
+    assert found.pop(f"{lit}.new") == fresh.pop(lit)
+    assert found.pop(lit) == (mine, (project / lit).stat().st_mode)
+    assert found == fresh
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize(("one", "other"), list(permutations(STYLES, 2)))
 def test_pyproject_and_readme_are_merged(one: str, other: str, domain: str, make: Make) -> None:
