@@ -97,3 +97,22 @@ def test_the_hook_refuses_a_commit(digits: Path) -> None:
             ["bash", "-c", entry], cwd=digits, env=environment, capture_output=True, text=True
         )
         assert done.returncode == code, done.stderr
+
+
+def test_an_adopted_folder_follows_the_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    readme = tmp_path / "old/README.md"
+    readme.write_text("# Ours\n")
+    assert cli.run(["new", "--into", "old", "--domain", "text", "--style", "plain"]) == 3
+    assert "Kept as it was, different from the template (1 file):\n  README.md" in (
+        capsys.readouterr().err
+    )
+    assert cli.run(["check", "old"]) == 0
+    assert "1 file edited, 0 deleted" in capsys.readouterr().err
+    assert cli.run(["update", "old", "--set", "style=fastai"]) == 3  # it changes README.md too
+    assert "# Ours\n" in readme.read_text()
+    assert cli.run(["update", "old", "--abort"]) == 0
+    assert readme.read_text() == "# Ours\n"
