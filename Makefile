@@ -35,9 +35,10 @@ test: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
 
-# The speed of the tool against its peers, and of training against a hand-written loop.
+# The speed of `new` and `update` against their peers, and of training against a hand-written loop.
 benchmark: $(VENV)/.dev
 	python benchmarks/tool.py --results benchmarks/tool.md
+	python benchmarks/update.py --results benchmarks/update.md
 	python benchmarks/training.py --results benchmarks/training.md
 
 # The pictures of README.md, from a project made now; needs Chromium.

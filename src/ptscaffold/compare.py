@@ -64,7 +64,8 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
     problems: list[tuple[str, str]] = []
     edited: list[str] = []
     deleted: list[str] = []
-    if record.template_version != history.version:
+    # Of a version that is not known, an update to an older one would be the wrong advice.
+    if record.template_version != history.version and record.template_version in history.releases():
         problems.append((
             f"made from template {record.template_version}, the newest is {history.version}",
             "ptscaffold update",

@@ -88,12 +88,14 @@ def show_selection(
 
 
 def show_project(folder: Path) -> dict[str, Any]:
-    """What the project in `folder` was made from."""
+    """What the project in `folder` was made from, and which templates this ptscaffold has."""
     record = read_record(folder)
     return {
         "project": str(folder),
         "tool_version": record.tool_version,
         "template_version": record.template_version,
+        "newest_version": __version__,
+        "locked": list(record.locked),
         "answers": dict(record.answers),
         "files": list(record.files),
     }

@@ -23,6 +23,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "checkout"
     shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
     shutil.copytree(ROOT / ".github", folder / ".github")
+    # Outside of a repository ruff does not see that the environment ignores itself
+    assert run("git init --quiet", folder).returncode == 0
     done = run(f"uv venv --quiet --seed --python {shlex.quote(sys.executable)} .reader", folder)
     assert done.returncode == 0, done.stderr
     return folder

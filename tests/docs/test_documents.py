@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from ptscaffold import __version__, cli
+from ptscaffold.history import History
 from ptscaffold.layers import KINDS, Catalogue, Layer
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,7 @@ def test_the_error_in_the_readme_is_the_one_that_comes(
 def test_every_figure_was_measured() -> None:
     measured = [
         *read("benchmarks/tool.md").splitlines(),
+        *read("benchmarks/update.md").splitlines(),
         *read("benchmarks/training.md").splitlines(),
     ]
     rows = [line for line in section("README.md", "Measured").splitlines() if line.startswith("|")]
@@ -118,9 +120,10 @@ def test_contributing_names_every_key_of_a_manifest() -> None:
 
 
 def test_the_version_is_in_the_changelog() -> None:
-    assert re.search(
-        rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", read("CHANGELOG.md"), re.M
-    )
+    dated = rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$"
+    released = __version__ in History().releases()
+    heading = dated if released else rf"{dated}|^## \[Unreleased\]$"
+    assert re.search(heading, read("CHANGELOG.md"), re.M)
     assert "MIT License" in read("LICENSE")
 
 

@@ -128,6 +128,7 @@ def test_show_a_project(run: Run, work: Path, monkeypatch: pytest.MonkeyPatch) -
 project: digits
 tool version: 0.1.0
 template version: 0.1.0
+newest version: 0.1.0
 name: digits
 description: Image classification (plain PyTorch)
 domain: vision
@@ -139,8 +140,23 @@ features: none
     monkeypatch.chdir(work / "digits")
     shown = json.loads(run("show", "--json").out)
     assert shown["project"] == "."
+    assert shown["newest_version"] == shown["template_version"] == "0.1.0"
+    assert shown["locked"] == []
     assert shown["answers"]["domain"] == "vision"
     assert len(shown["files"]) == 10
+
+
+def test_show_a_project_that_is_behind(
+    run: Run, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("new", "digits", "--domain", "vision", "--style", "plain", "--feature", "docker")
+    record = work / "digits/.ptscaffold.toml"
+    text = record.read_text()
+    record.write_text(text.replace("\n[answers]", 'locked = ["src/*", "run.sh"]\n\n[answers]'))
+    monkeypatch.setattr("ptscaffold.describe.__version__", "0.2.0")
+    out = run("show", "digits").out
+    assert "template version: 0.1.0\nnewest version: 0.2.0\nlocked: src/*, run.sh\n" in out
+    assert "features: docker\n" in out
 
 
 @pytest.mark.parametrize(
