@@ -101,6 +101,8 @@ def load_image(path: Path) -> Tensor:
             image = Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8))
         elif image.mode == "F":
             raise ValueError("floats have no known range: save it with 8 or 16 bits")
+        elif "transparency" in image.info:  # Pillow warns of the direct way
+            image = image.convert("RGBA")
         return pil_to_tensor(image.convert("RGB"))
 
 
