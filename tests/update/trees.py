@@ -21,6 +21,7 @@ Text = str | bytes | None
 Tree = dict[str, tuple[bytes, bool]]  # content, and whether it is executable
 
 BINARY = b"\x89PNG\0\1"
+NOTES_PATH = "base/notes.txt"
 
 
 def text(changes: Mapping[int, str] | None = None, count: int = 12) -> str:
