@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptscaffold import __version__, options
-from ptscaffold.console import out, out_json, run_app, say
+from ptscaffold.console import out, out_bytes, out_json, run_app, say
 from ptscaffold.usage import Commands
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def diff(
     elif stat:
         out(report.counts(count(deltas)))
     else:
-        sys.stdout.write(make_patch(deltas))
+        out_bytes(make_patch(deltas))
     return 0
 
 
@@ -280,7 +280,7 @@ def _report_update(done: Update, *, as_json: bool, show_diff: bool) -> int:
     if as_json:
         out_json(done.as_dict())
     elif show_diff:
-        sys.stdout.write(make_patch(done.deltas()))
+        out_bytes(make_patch(done.deltas()))
     say(report.updated(done))
     return 3 if done.wants_you else 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import ProvenanceError
 from ptscaffold.history import History
+from ptscaffold.lines import with_endings_of
 from ptscaffold.merge import Content, Obstacle, read_content
 from ptscaffold.patch import Delta
 from ptscaffold.project import open_project, recorded
@@ -100,6 +101,8 @@ def _edits(project: Path, tree: Tree) -> list[Delta]:
         before, after = Content(file.data, file.mode), read_content(project, path)
         if isinstance(after, Obstacle):
             after = None
+        if after is not None:  # else every line of a checkout with other line endings would differ
+            before = Content(with_endings_of(after.data, file.data), file.mode)
         if after is None or digest(after.data) != digest(before.data) or after.mode != before.mode:
             deltas.append(Delta(path, before, after))
     return deltas

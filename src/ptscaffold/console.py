@@ -12,7 +12,7 @@ from ptscaffold.errors import PtscaffoldError, WriteError
 from ptscaffold.interrupts import as_keyboard_interrupt
 from ptscaffold.usage import ClickException, explain
 
-__all__ = ["out", "out_json", "run_app", "say"]
+__all__ = ["out", "out_bytes", "out_json", "run_app", "say"]
 
 
 def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
@@ -76,6 +76,12 @@ def _tolerate_any_text() -> None:
 def out(text: str) -> None:
     """Data, on stdout."""
     sys.stdout.write(f"{text}\n")
+
+
+def out_bytes(data: bytes) -> None:
+    """Data that must arrive as it is, on stdout."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
 
 
 def out_json(data: Any) -> None:

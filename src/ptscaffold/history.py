@@ -45,12 +45,14 @@ class History:
         path = self.root / ARCHIVE
         try:
             content: Content = json.loads(lzma.decompress(path.read_bytes()))
+            if not {"files", "releases"} <= content.keys():
+                raise ValueError("it holds no releases")
         except FileNotFoundError:
             return {"files": {}, "releases": {}}
-        except (OSError, ValueError, lzma.LZMAError) as error:
+        except (OSError, ValueError, AttributeError, lzma.LZMAError) as error:
             raise PtscaffoldError(
                 f"cannot read {path}: {error}", hint="reinstall ptscaffold"
-            ) from (error)
+            ) from error
         return content
 
     def releases(self) -> list[str]:
@@ -105,6 +107,7 @@ class History:
         scratch = self.root / f"{ARCHIVE}.tmp"
         scratch.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
         scratch.replace(self.root / ARCHIVE)
+        self.__dict__.pop("_content")  # what was read is no longer what is there
         return True
 
 

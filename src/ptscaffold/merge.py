@@ -7,29 +7,24 @@ file that both changed is merged; where that is impossible, both versions stay.
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from ptscaffold.errors import PtscaffoldError
+from ptscaffold.lines import merge_text, with_endings_of
 from ptscaffold.provenance import digest, is_binary
 from ptscaffold.sources import EXECUTABLE, REGULAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from ptscaffold.render import File, Tree
 
-__all__ = ["MARKERS", "Change", "Content", "Kind", "merge_trees", "read_content"]
+__all__ = ["Change", "Content", "Kind", "free_name", "merge_trees", "read_content"]
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
 Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "kept", "same"]
-
-YOURS: Final = "yours"
-MARKERS: Final = (f"<<<<<<< {YOURS}\n", ">>>>>>> template")
 
 
 class Content(NamedTuple):
@@ -70,6 +65,24 @@ class Sides:
         return _alike(self.yours, self.old)
 
 
+@dataclass(frozen=True)
+class Place:
+    """The project, and what is decided about it so far."""
+
+    project: Path
+    label: str
+    removed: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+
+    def read(self, path: str) -> Content | Obstacle | None:
+        return read_content(self.project, path, self.removed)
+
+    def free_name(self, path: str) -> str:
+        name = free_name(self.project, path, self.taken)
+        self.taken.add(name)
+        return name
+
+
 def merge_trees(
     old: Tree,
     new: Tree,
@@ -87,22 +100,25 @@ def merge_trees(
     """
     changes = []
     formerly = {to: path for path, to in renames.items()}
-    for path in sorted((old.keys() | new.keys()) - renames.keys()):
-        before = old.get(formerly.get(path, path))
-        after = new.get(path)
-        if path not in formerly and before and after and before[:2] == after[:2]:
-            continue
-        keep_as = replaced(before, after) if before and after else None
+    place = Place(project, label, taken={*old, *new})
+    # What goes comes first: a folder can take the place of a file, or a file that of a folder.
+    for path in sorted((old.keys() | new.keys()) - renames.keys(), key=lambda p: (p in new, p)):
+        before, after = old.get(formerly.get(path, path)), new.get(path)
         if path in formerly:
-            changes.append(_renamed(formerly[path], path, before, after, project, label))
+            change = _renamed(formerly[path], path, before, after, place)
+        elif before and after and before[:2] == after[:2]:
             continue
-        yours = read_content(project, path)
-        if isinstance(yours, Obstacle):
-            changes.append(_obstructed(path, _content(after), yours, project))
-            continue
-        sides = Sides(old=_content(before), new=_content(after), yours=yours)
-        changes.append(_settle(path, sides, project, label, keep_as))
-    return changes
+        else:
+            yours = place.read(path)
+            keep_as = replaced(before, after) if before and after else None
+            if isinstance(yours, Obstacle):
+                change = _obstructed(path, _content(after), yours, place)
+            else:
+                sides = Sides(old=_content(before), new=_content(after), yours=yours)
+                change = _settle(path, sides, place, keep_as)
+        place.removed.update(gone for gone, to in change.writes.items() if to is None)
+        changes.append(change)
+    return sorted(changes, key=lambda change: change.path)
 
 
 class Obstacle(NamedTuple):
@@ -111,22 +127,31 @@ class Obstacle(NamedTuple):
     what: str
 
 
-def read_content(project: Path, path: str) -> Content | Obstacle | None:
-    """A file of the project; links are not followed, since they may lead out of it."""
-    place = project
-    for part in path.split("/")[:-1]:
+_FOLDER: Final = "a folder stands there"
+
+
+def read_content(
+    project: Path, path: str, removed: Collection[str] = ()
+) -> Content | Obstacle | None:
+    """A file of the project, `removed` left out; links are not followed: they may lead out."""
+    place, parts = project, path.split("/")
+    for number, part in enumerate(parts[:-1], start=1):
         place = place / part
         if place.is_symlink():
             return Obstacle(f"{place.relative_to(project)} is a link")
-        if not os.path.lexists(place):
+        if not os.path.lexists(place) or "/".join(parts[:number]) in removed:
             return None
         if not place.is_dir():
             return Obstacle(f"{place.relative_to(project)} is no folder")
     place = project / path
-    if not os.path.lexists(place):
+    if not os.path.lexists(place) or path in removed:
         return None
-    if place.is_symlink() or not place.is_file():
-        return Obstacle("a link stands there" if place.is_symlink() else "a folder stands there")
+    if place.is_symlink():
+        return Obstacle("a link stands there")
+    if not place.is_file():
+        left = (p for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
+        gone = all(p.relative_to(project).as_posix() in removed for p in left)
+        return None if gone and removed and any(place.rglob("*")) else Obstacle(_FOLDER)
     mode = EXECUTABLE if place.stat().st_mode & 0o100 and os.name != "nt" else REGULAR
     return Content(place.read_bytes(), mode)
 
@@ -140,7 +165,7 @@ def _alike(a: Content | None, b: Content | None) -> bool:
     return a is not None and b is not None and digest(a.data) == digest(b.data)
 
 
-def _settle(path: str, sides: Sides, project: Path, label: str, keep_as: str | None) -> Change:
+def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Change:
     """Decide on a file that the template has changed."""
     old, new, yours = sides.old, sides.new, sides.yours
 
@@ -159,20 +184,20 @@ def _settle(path: str, sides: Sides, project: Path, label: str, keep_as: str | N
         return change("kept", "the template dropped it, you changed it")
     if _alike(yours, new) and _mode(sides) == yours.mode:
         return change("same", "you have it already")
-    if sides.untouched or _alike(yours, new):
+    if _alike(yours, new) or _alike(old, new):
+        return change("updated", "its mode only", file=Content(yours.data, _mode(sides)))
+    if sides.untouched:
         return change("updated", "you had not changed it", file=_like(yours, new, _mode(sides)))
     if old is None:
-        return _beside(path, new, project, "the template brings it too")
-    if _alike(old, new):  # only the mode differs
-        return change("updated", "its mode only", file=Content(yours.data, _mode(sides)))
+        return _beside(path, new, place, "the template brings it too")
     if keep_as is not None:
-        kept = free_name(project, f"{path}.{keep_as}")
+        kept = place.free_name(f"{path}.{keep_as}")
         writes = {path: _like(yours, new, new.mode), kept: yours}
         why = f"replaced; yours is kept as {kept}"
         return Change(path=path, kind="aside", why=why, writes=writes)
-    if any(is_binary(side.data) for side in (old, new, yours)):
-        return _beside(path, new, project, "both changed it, and it is no text")
-    text, conflicts = _merge_text(yours.data, old.data, new.data, label)
+    if any(is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
+        return _beside(path, new, place, "both changed it, and it is no text")
+    text, conflicts = merge_text(yours.data, old.data, new.data, place.label)
     merged = Content(text, _mode(sides))
     if conflicts:
         places = "1 place" if conflicts == 1 else f"{conflicts} places"
@@ -181,24 +206,24 @@ def _settle(path: str, sides: Sides, project: Path, label: str, keep_as: str | N
 
 
 def _renamed(
-    old_path: str, path: str, before: File | None, after: File | None, project: Path, label: str
+    old_path: str, path: str, before: File | None, after: File | None, place: Place
 ) -> Change:
     """Carry a file to its new name, with what was changed in it."""
-    here, there = read_content(project, old_path), read_content(project, path)
-    for found in (here, there):
-        if isinstance(found, Obstacle):
-            return _obstructed(path, _content(after), found, project)
-    assert not isinstance(here, Obstacle)
-    assert not isinstance(there, Obstacle)
+    here, there = place.read(old_path), place.read(path)
     new = _content(after)
     assert new is not None
-    if here is not None and there is not None:  # a file of the person's own has the new name
-        return replace(
-            _beside(path, new, project, f"{old_path} is now called so; both are yours"),
-            formerly=old_path,
-        )
+    for found in (here, there):
+        if isinstance(found, Obstacle):
+            return _obstructed(path, new, found, place)
+    assert not isinstance(here, Obstacle)
+    assert not isinstance(there, Obstacle)
+    if here is not None and there is not None:
+        if not (place.project / old_path).samefile(place.project / path):
+            why = f"{old_path} is now called so; both are yours"
+            return replace(_beside(path, new, place, why), formerly=old_path)
+        there = None  # names that differ in case only, on a disk that makes no difference
     moved = here or there
-    settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), project, label, None)
+    settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), place, None)
     if here is None:
         return replace(settled, formerly=old_path)
     writes = {old_path: None, path: here, **settled.writes}
@@ -207,25 +232,25 @@ def _renamed(
     return replace(settled, kind=kind, why=why, writes=writes, formerly=old_path)
 
 
-def _obstructed(path: str, new: Content | None, obstacle: Obstacle, project: Path) -> Change:
+def _obstructed(path: str, new: Content | None, obstacle: Obstacle, place: Place) -> Change:
     if new is None:
         return Change(path=path, kind="kept", why=f"dropped, but {obstacle.what}", writes={})
-    name = free_name(project, f"{path.replace('/', '__')}.new")
+    name = place.free_name(f"{path.replace('/', '__')}.new")
     why = f"{obstacle.what}; the template's is {name}"
     return Change(path=path, kind="aside", why=why, writes={name: new})
 
 
-def _beside(path: str, new: Content, project: Path, why: str) -> Change:
+def _beside(path: str, new: Content, place: Place, why: str) -> Change:
     """Leave the person's file alone and put the template's beside it."""
-    name = free_name(project, f"{path}.new")
+    name = place.free_name(f"{path}.new")
     text = f"{why}: yours stays, the template's is {name}"
     return Change(path=path, kind="aside", why=text, writes={name: new})
 
 
-def free_name(project: Path, path: str) -> str:
+def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
     """The path, with a number behind it when it is taken."""
     name, number = path, 2
-    while os.path.lexists(project / name):
+    while os.path.lexists(project / name) or name in taken:
         name, number = f"{path}.{number}", number + 1
     return name
 
@@ -241,36 +266,4 @@ def _mode(sides: Sides) -> int:
 
 def _like(yours: Content, new: Content, mode: int) -> Content:
     """The new file with the line endings of the one that it replaces."""
-    if _crlf(yours.data) and not is_binary(new.data):
-        return Content(new.data.replace(b"\n", b"\r\n"), mode)
-    return Content(new.data, mode)
-
-
-def _crlf(data: bytes) -> bool:
-    """Whether every line ends as on Windows."""
-    return b"\r\n" in data and data.count(b"\n") == data.count(b"\r\n") and not is_binary(data)
-
-
-def _merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:
-    """Merge with git; gives the text and the number of conflicts, marked in it."""
-    crlf = _crlf(yours)
-    if crlf:
-        yours = yours.replace(b"\r\n", b"\n")
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
-        names = ["yours", "old", "new"]
-        for name, data in zip(names, (yours, old, new), strict=True):
-            Path(folder, name).write_bytes(data)
-        # The person's settings would change the markers
-        command = ["git", "-c", "merge.conflictStyle=merge", "merge-file", "--stdout", "--quiet"]
-        for text in (YOURS, "template before", label):
-            command += ["-L", text]
-        try:
-            done = subprocess.run([*command, *names], cwd=folder, capture_output=True, check=False)
-        except OSError as error:
-            raise PtscaffoldError(
-                f"cannot run git: {error.strerror}", hint="install git; merging is its work"
-            ) from error
-    if not 0 <= done.returncode < 128:
-        raise PtscaffoldError(f"git merge-file failed: {done.stderr.decode(errors='replace')}")
-    merged = done.stdout.replace(b"\n", b"\r\n") if crlf else done.stdout
-    return merged, done.returncode
+    return Content(with_endings_of(yours.data, new.data), mode)

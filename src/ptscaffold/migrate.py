@@ -6,13 +6,15 @@ default in `answers`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ptscaffold.answers import FLAGS, Given, declared_answers
+from ptscaffold.answers import FLAGS, declared_answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ptscaffold.answers import Given
     from ptscaffold.layers import Catalogue
 
 __all__ = ["migrate"]
@@ -20,8 +22,13 @@ __all__ = ["migrate"]
 _KINDS = {"domain": "domains", "style": "styles"}
 
 
-def migrate(recorded: Mapping[str, Any], catalogue: Catalogue) -> tuple[Given, tuple[str, ...]]:
-    """The answers for `catalogue`, and a sentence for each that came to mean something else."""
+def migrate(
+    recorded: Mapping[str, Any], catalogue: Catalogue, told: Given
+) -> tuple[Given, tuple[str, ...]]:
+    """The answers for `catalogue`, and a sentence for each that came to mean something else.
+
+    `told` are answers that are new, among which None stands for the default.
+    """
     values, notes = dict(recorded), []
     for key, kind in _KINDS.items():
         if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
@@ -36,16 +43,16 @@ def migrate(recorded: Mapping[str, Any], catalogue: Catalogue) -> tuple[Given, t
             notes.append(f"feature {feature} is no longer in the template")
             continue
         features.append(new or feature)
-    values["features"] = tuple(features)
+    values = {**values, "features": tuple(features), **told.values}
     for key, new in _renamed_answers(values, catalogue).items():
         if key in values and key not in FLAGS:
             notes.append(f"answer {key} is now called {new}")
             values[new] = values.pop(key)
     known = {*FLAGS, *declared_answers(values, catalogue)}
-    for key in sorted(values.keys() - known):
+    for key in sorted(values.keys() - known - told.values.keys()):
         notes.append(f"answer {key} is no longer asked for")
         del values[key]
-    return Given(values), tuple(notes)
+    return replace(told, values=values), tuple(notes)
 
 
 def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:

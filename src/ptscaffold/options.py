@@ -10,6 +10,18 @@ import typer
 __all__ = ["Debug", "Domain", "DryRun", "Feature", "Force", "Json", "Project", "ProjectOption"]
 __all__ += ["Set", "ShowDiff", "Style"]
 
+
+def _settled(project: Path) -> Path:
+    """The project, with what a run that died has left half-done put back, and that said."""
+    from ptscaffold.console import say
+    from ptscaffold.journal import recover
+
+    done = recover(project)
+    if done is not None:
+        say(f"{project}: {done}")
+    return project
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Domain = Annotated[
@@ -29,8 +41,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be writ
 ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="In spite of uncommitted changes.")]
 Project = Annotated[
-    Path, typer.Argument(metavar="[PROJECT]", help="Folder of the project; this one by default.")
+    Path,
+    typer.Argument(
+        metavar="[PROJECT]",
+        help="Folder of the project; this one by default.",
+        callback=_settled,
+    ),
 ]
 ProjectOption = Annotated[
-    Path, typer.Option("--project", metavar="DIR", help="Folder of the project.")
+    Path,
+    typer.Option("--project", metavar="DIR", help="Folder of the project.", callback=_settled),
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from difflib import unified_diff
 from typing import NamedTuple
@@ -21,9 +24,9 @@ class Delta(NamedTuple):
     after: Content | None
 
 
-def make_patch(deltas: Iterable[Delta]) -> str:
-    """All differences as one patch in git's form."""
-    return "".join(_patch(delta) for delta in deltas)
+def make_patch(deltas: Iterable[Delta]) -> bytes:
+    """All differences as one patch in git's form, with the bytes of the files."""
+    return "".join(_patch(delta) for delta in deltas).encode("utf-8", "surrogateescape")
 
 
 def stat(deltas: Iterable[Delta]) -> Mapping[str, tuple[int, int] | None]:
@@ -49,8 +52,27 @@ def _patch(delta: Delta) -> str:
         lines += [f"old mode {_mode(before)}\n", f"new mode {_mode(after)}\n"]
     body = _body(delta)
     if body is None:
-        body = [f"Binary files a/{path} and b/{path} differ\n"]
+        old, new = (b"" if side is None else side.data for side in (before, after))
+        body = [] if old == new else _binary(old, new)
     return "".join([*lines, *body])
+
+
+def _binary(old: bytes, new: bytes) -> list[str]:
+    """What git takes for files that are no text: both of them, in base 85."""
+    lines = [f"index {_blob(old)}..{_blob(new)}\n", "GIT binary patch\n"]
+    for data in (new, old):
+        packed = zlib.compress(data)
+        lines.append(f"literal {len(data)}\n")
+        for start in range(0, len(packed), 52):
+            part = packed[start : start + 52]
+            length = chr(len(part) + (64 if len(part) <= 26 else 70))
+            lines.append(f"{length}{base64.b85encode(part, pad=True).decode()}\n")
+        lines.append("\n")
+    return lines
+
+
+def _blob(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _mode(content: Content) -> str:
@@ -63,10 +85,7 @@ def _body(delta: Delta) -> list[str] | None:
     sides = [b"" if side is None else side.data for side in (before, after)]
     if any(map(is_binary, sides)):
         return None
-    old, new = (
-        side.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape").split("\n")
-        for side in sides
-    )
+    old, new = (side.decode("utf-8", "surrogateescape").split("\n") for side in sides)
     names = [f"a/{path}" if before else "/dev/null", f"b/{path}" if after else "/dev/null"]
     found = unified_diff(_lines(old), _lines(new), names[0], names[1])
     lines = []

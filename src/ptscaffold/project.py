@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ptscaffold.answers import Given, complete, select_layers
 from ptscaffold.errors import PendingError, ProvenanceError, UsageError
 from ptscaffold.journal import abort, finish, pending, recover
-from ptscaffold.merge import MARKERS
+from ptscaffold.lines import MARKERS
 from ptscaffold.provenance import RECORD, Record, digest, read_record
 from ptscaffold.render import Renderer
 
@@ -39,16 +39,22 @@ def open_project(project: Path) -> Record:
             f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}"
         )
     if not (project / RECORD).is_file():
+        above = [p for p in project.resolve().parents if (p / RECORD).is_file()]
         raise UsageError(
             f"{project.resolve()} is no ptscaffold project: it has no {RECORD}",
-            hint="go to the folder of the project, or name it",
+            hint=f"the project is {above[0]}" if above else "name the folder of the project",
         )
     return read_record(project)
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:
     """Render a project as it was generated; ProvenanceError when that is not what was recorded."""
-    answers = complete(Given(record.answers), catalogue)
+    try:
+        answers = complete(Given(record.answers), catalogue)
+    except UsageError as error:
+        raise ProvenanceError(
+            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
+        ) from error
     layers = select_layers(answers, catalogue)
     tree = Renderer().render(answers, layers, record.template_version)
     found = {path: digest(file.data) for path, file in tree.items()}

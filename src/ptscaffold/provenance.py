@@ -78,15 +78,23 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        tool, template = str(table["tool-version"]), str(table["template-version"])
+        answers, files = dict(table["answers"]), dict(table["files"])
         return Record(
-            tool_version=str(table["tool-version"]),
-            template_version=str(table["template-version"]),
-            answers=dict(table["answers"]),
-            files=dict(table["files"]),
-            locked=tuple(map(str, table.get("locked", ()))),
+            tool_version=tool,
+            template_version=template,
+            answers={**answers, "features": _texts(answers["features"], "features")},
+            files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
+            locked=tuple(_texts(table.get("locked", []), "locked")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise PtscaffoldError(
             f"cannot read {path}: {reason}", hint="restore the file from version control"
         ) from error
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{what} must hold texts")
+    return value

@@ -5,7 +5,7 @@ of its answers. One operation: render what was, render what shall be, merge thre
 from __future__ import annotations
 
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from ptscaffold.answers import Given, default_description, gather
 from ptscaffold.errors import PtscaffoldError, UsageError, unknown
 from ptscaffold.history import History
 from ptscaffold.journal import write_files
+from ptscaffold.lock import locked
 from ptscaffold.merge import Change, Content, merge_trees, read_content
 from ptscaffold.migrate import migrate
 from ptscaffold.patch import Delta
@@ -22,7 +23,7 @@ from ptscaffold.provenance import RECORD, Record, write_record
 from ptscaffold.sources import target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ptscaffold.answers import Answers
     from ptscaffold.render import File
@@ -56,14 +57,19 @@ class Update:
 
     def writes(self) -> dict[str, Content | None]:
         """Files to write or remove, without the record."""
-        return {path: to for change in self.changes for path, to in change.writes.items()}
+        writes = [item for change in self.changes for item in change.writes.items()]
+        # What goes makes room for what comes: a folder for a file, a file for a folder.
+        return dict(sorted(writes, key=lambda item: item[1] is not None))
 
     def deltas(self) -> list[Delta]:
-        """What the files of the project become, one by one."""
+        """What the files of the project become, one by one; with conflicts, but the record."""
         found = []
-        for path, after in self.writes().items():
-            before = read_content(self.project, path)
-            found.append(Delta(path, before if isinstance(before, Content) else None, after))
+        writes = self.writes() | ({} if self.conflicts else {RECORD: Content(self.record)})
+        for path, after in writes.items():
+            there = read_content(self.project, path)
+            before = there if isinstance(there, Content) else None
+            if before != after:
+                found.append(Delta(path, before, after))
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,48 +103,53 @@ def update(
     in the project and not `force`, WriteError with everything put back.
     """
     history = history or History()
-    record = open_project(project)
     given = gather({}, sets, None)
     if given.problems:
         raise UsageError(*given.problems)
-    version = record.template_version if sets else history.version
-    return _follow(project, record, version, given, history, dry_run=dry_run, force=force)
+    with nullcontext() if dry_run else locked(project):
+        record = open_project(project)
+        version = record.template_version if sets else history.version
+        return _follow(project, record, version, given, history, dry_run=dry_run, force=force)
 
 
 def add(
     project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
 ) -> Update:
     """Lay features on top of a project; raises what `update` raises."""
-    record = open_project(project)
-    there = record.answers["features"]
-    if doubled := [feature for feature in features if feature in there]:
-        raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
-    return _with_features(project, record, [*there, *features], history, **options)
+
+    def chosen(there: Sequence[str]) -> list[str]:
+        if doubled := [feature for feature in features if feature in there]:
+            raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
+        return [*there, *features]
+
+    return _with_features(project, chosen, history, **options)
 
 
 def remove(
     project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
 ) -> Update:
     """Take features out of a project; raises what `update` raises."""
-    record = open_project(project)
-    there = record.answers["features"]
-    if missing := [feature for feature in features if feature not in there]:
-        problems = [unknown("feature of this project", name, "", there) for name in missing]
-        raise UsageError(*problems, hint="ptscaffold show tells which features it has")
-    kept = [feature for feature in there if feature not in features]
-    return _with_features(project, record, kept, history, **options)
+
+    def chosen(there: Sequence[str]) -> list[str]:
+        if missing := [feature for feature in features if feature not in there]:
+            problems = [unknown("feature of this project", name, "", there) for name in missing]
+            raise UsageError(*problems, hint="ptscaffold show tells which features it has")
+        return [feature for feature in there if feature not in features]
+
+    return _with_features(project, chosen, history, **options)
 
 
 def _with_features(
     project: Path,
-    record: Record,
-    features: Sequence[str],
+    chosen: Callable[[Sequence[str]], Sequence[str]],
     history: History | None,
     **options: bool,
 ) -> Update:
     history = history or History()
-    given = Given({"features": tuple(features)})
-    return _follow(project, record, record.template_version, given, history, **options)
+    with nullcontext() if options.get("dry_run") else locked(project):
+        record = open_project(project)
+        given = Given({"features": tuple(chosen(record.answers["features"]))})
+        return _follow(project, record, record.template_version, given, history, **options)
 
 
 def _follow(
@@ -156,8 +167,8 @@ def _follow(
         before = stack.enter_context(history.catalogue(record.template_version))
         after = stack.enter_context(history.catalogue(version))
         old = recorded(record, before)
-        migrated, notes = migrate(record.answers, after)
-        new = render(migrated.also(**_told(old, given)), version, after)
+        migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
+        new = render(migrated, version, after)
         changes = merge_trees(
             old.tree,
             new.tree,
@@ -166,6 +177,7 @@ def _follow(
             renames=_renames(old, new),
             replaced=_replaced(old.answers, new.answers),
         )
+        notes += _left_behind(old, new, project)
     done = Update(
         project=project,
         old=old,
@@ -213,17 +225,29 @@ def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
         for layer in new.layers
         for path, to in layer.renames.items()
     }
-    found = {}
+    found: dict[str, str] = {}
     for path in old.tree:
         parts = path.split("/")
         if old.answers.package != new.answers.package and parts[0] == "src":
             parts = [new.answers.package if p == old.answers.package else p for p in parts]
         to = "/".join(parts)
-        while to in declared and to not in new.tree:
+        seen = {to}
+        while to in declared and to not in new.tree and declared[to] not in seen:
             to = declared[to]
-        if to != path and to in new.tree and path not in new.tree and to not in old.tree:
+            seen.add(to)
+        arrives = to in new.tree and to not in old.tree and to not in found.values()
+        if arrives and path not in new.tree:
             found[path] = to
     return found
+
+
+def _left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
+    """What to say of a person's own files in a package whose template's files have moved on."""
+    before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
+    found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
+    own = [p.as_posix() for p in found if "__pycache__" not in p.parts]
+    own = [path for path in own if path not in old.tree] if before != after else []
+    return tuple(f"{path} is yours and stays: move it to {after}/" for path in own)
 
 
 def _replaced(old: Answers, new: Answers) -> Any:
