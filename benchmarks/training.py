@@ -154,7 +154,7 @@ def bare_loop(config: Any) -> list[float]:
     datasets = make_datasets(config)
     train: Any = DataLoader(datasets.train, config.batch_size, shuffle=True, drop_last=True)
     val: Any = DataLoader(datasets.val, config.batch_size)
-    model = make_model(config, len(datasets.classes))
+    model = make_model(config, len(datasets.classes)).to(memory_format=torch.channels_last)
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW(
