@@ -176,7 +176,7 @@ def update(
     from ptscaffold.project import continue_update, undo_update
     from ptscaffold.update import update as run_update
 
-    if sum((continue_, abort, bool(set_ or dry_run or diff_))) > 1:
+    if sum((continue_, abort, bool(set_ or dry_run or diff_ or force))) > 1:
         raise UsageError("--continue and --abort go with no other flag of update")
     if continue_ or abort:
         resolved = continue_update(project) if continue_ else undo_update(project)
@@ -278,7 +278,8 @@ def _report_update(done: Update, *, as_json: bool, show_diff: bool) -> int:
     from ptscaffold.patch import make_patch
 
     if as_json:
-        out_json(done.as_dict())
+        patch = {"patch": make_patch(done.deltas()).decode(errors="replace")} if show_diff else {}
+        out_json({**done.as_dict(), **patch})
     elif show_diff:
         out_bytes(make_patch(done.deltas()))
     say(report.updated(done))

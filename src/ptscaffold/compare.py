@@ -14,6 +14,7 @@ from ptscaffold.merge import Content, Obstacle, read_content
 from ptscaffold.patch import Delta
 from ptscaffold.project import open_project, recorded
 from ptscaffold.provenance import digest
+from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
     if record.template_version != history.version and record.template_version in history.releases():
         problems.append((
             f"made from template {record.template_version}, the newest is {history.version}",
-            "ptscaffold update",
+            in_project(project, "update"),
         ))  # fmt: skip
     try:
         with history.catalogue(record.template_version) as catalogue:
@@ -84,7 +85,9 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
         (deleted if found is None else edited).append(path)
         if any(fnmatchcase(path, pattern) for pattern in patterns):
             what = "deleted" if found is None else "edited"
-            problems.append((f"{path} is locked, but was {what}", "ptscaffold diff shows how"))
+            problems.append(
+                (f"{path} is locked, but was {what}", f"{in_project(project, 'diff')} shows how")
+            )
     return Report(
         project=project,
         version=record.template_version,

@@ -28,6 +28,8 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
         return _fail(error, arguments)
     except BrokenPipeError:
         return 1
+    except KeyboardInterrupt:
+        code = 130
     except Exception as error:
         return _fail(_unexpected(error), arguments)
     if code == 130:

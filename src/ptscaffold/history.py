@@ -148,6 +148,9 @@ def _bytes(content: str | list[str]) -> bytes:
 
 if __name__ == "__main__":
     history = History()
-    added = history.add()
-    tree = digest_of_tree(history.tree(__version__) if not added else tree_under(history.root))
+    try:
+        added = history.add()
+    except PtscaffoldError as error:
+        raise SystemExit(f"error: {error}\nhint: {error.hint}") from None
+    tree = digest_of_tree(tree_under(history.root))
     print(f"{__version__} {tree}{'' if added else ' (was there)'}")

@@ -8,6 +8,7 @@ puts everything back; only one that died while it ended an update is ended.
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.merge import Content
 
-__all__ = ["FOLDER", "Pending", "abort", "finish", "pending", "recover", "write_files"]
+__all__ = ["FOLDER", "Pending", "abort", "before", "finish", "pending", "recover", "write_files"]
 
 FOLDER: Final = ".ptscaffold-update"
 _JOURNAL: Final = "journal.json"
@@ -96,7 +97,7 @@ def pending(project: Path) -> Pending | None:
         for inside in (*(entry["path"] for entry in found.files), *found.folders, found.finished):
             if Path(inside).is_absolute() or ".." in Path(inside).parts or Path(inside).drive:
                 raise ValueError(f"{inside} is outside of the project")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise PtscaffoldError(
@@ -123,6 +124,15 @@ def recover(project: Path) -> str | None:
             _go_back(project)
     text = "an update was cut short; all files are as they were before it"
     return text + "".join(f"; what you changed since is kept as {name}" for name in kept)
+
+
+def before(project: Path, found: Pending) -> dict[str, bytes]:
+    """The files that an update has changed, as they were."""
+    return {
+        entry["path"]: _kept(project, "before", number).read_bytes()
+        for number, entry in enumerate(found.files)
+        if entry["before"] and entry["after"] is not None
+    }
 
 
 def finish(project: Path, record_path: str) -> None:
@@ -204,10 +214,17 @@ def _go_back(project: Path) -> None:
             if not entry["before"]:
                 with suppress(NotADirectoryError):  # a file that is back already
                     _put(project, entry["path"], None, found.folders)
-            elif copy.exists():
+            elif copy.exists() and not _same(_inside(project, entry["path"]), copy):
                 _put(project, entry["path"], copy)
         _drop(project)
     _remove_scratch(project)
+
+
+def _same(place: Path, copy: Path) -> bool:
+    """Whether a file needs no putting back: where it cannot be written, it was not written."""
+    if place.is_symlink() or not place.is_file():
+        return False
+    return place.stat().st_mode == copy.stat().st_mode and filecmp.cmp(place, copy, shallow=False)
 
 
 def _set_aside(project: Path, found: Pending) -> list[str]:
@@ -280,4 +297,4 @@ def _explained(project: Path, what: str, then: str) -> Iterator[None]:
 def _refused(project: Path, what: str, error: OSError, then: str) -> WriteError:
     reason = error.strerror or error
     hint = f"free some space or see to the permissions; {then}"
-    return WriteError(f"cannot {what} {project}: {reason}", hint=hint)
+    return WriteError(f"cannot {what} {error.filename or project}: {reason}", hint=hint)

@@ -13,7 +13,7 @@ from ptscaffold.provenance import is_binary
 __all__ = ["MARKERS", "YOURS", "is_crlf", "merge_text", "with_endings_of"]
 
 YOURS: Final = "yours"
-MARKERS: Final = (f"<<<<<<< {YOURS}\n", ">>>>>>> template")
+MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
 
 
 def is_crlf(data: bytes) -> bool:

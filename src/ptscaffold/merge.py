@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from ptscaffold.errors import PtscaffoldError
 from ptscaffold.lines import merge_text, with_endings_of
 from ptscaffold.provenance import digest, is_binary
 from ptscaffold.sources import EXECUTABLE, REGULAR
@@ -153,7 +154,12 @@ def read_content(
         gone = all(p.relative_to(project).as_posix() in removed for p in left)
         return None if gone and removed and any(place.rglob("*")) else Obstacle(_FOLDER)
     mode = EXECUTABLE if place.stat().st_mode & 0o100 and os.name != "nt" else REGULAR
-    return Content(place.read_bytes(), mode)
+    try:
+        return Content(place.read_bytes(), mode)
+    except OSError as error:
+        raise PtscaffoldError(
+            f"cannot read {place}: {error.strerror}", hint="see to its permissions"
+        ) from error
 
 
 def _content(file: File | None) -> Content | None:
@@ -182,9 +188,9 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         if sides.untouched:
             return change("removed", "the template dropped it", file=None)
         return change("kept", "the template dropped it, you changed it")
-    if _alike(yours, new) and _mode(sides) == yours.mode:
-        return change("same", "you have it already")
     if _alike(yours, new) or _alike(old, new):
+        if _mode(sides) == yours.mode:
+            return change("same", "you have it already")
         return change("updated", "its mode only", file=Content(yours.data, _mode(sides)))
     if sides.untouched:
         return change("updated", "you had not changed it", file=_like(yours, new, _mode(sides)))
@@ -219,7 +225,7 @@ def _renamed(
     assert not isinstance(there, Obstacle)
     if here is not None and there is not None:
         if not (place.project / old_path).samefile(place.project / path):
-            why = f"{old_path} is now called so; both are yours"
+            why = f"{old_path} is now called so, but you have one of your own"
             return replace(_beside(path, new, place, why), formerly=old_path)
         there = None  # names that differ in case only, on a disk that makes no difference
     moved = here or there
@@ -228,7 +234,8 @@ def _renamed(
         return replace(settled, formerly=old_path)
     writes = {old_path: None, path: here, **settled.writes}
     kind: Kind = "updated" if settled.kind == "same" else settled.kind
-    why = "renamed" if settled.kind == "same" else f"renamed; {settled.why}"
+    edited = "" if _alike(moved, _content(before)) else ", with your edits"
+    why = f"renamed{edited}" if settled.kind == "same" else f"renamed; {settled.why}"
     return replace(settled, kind=kind, why=why, writes=writes, formerly=old_path)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ptscaffold.answers import Given, complete, select_layers
 from ptscaffold.errors import PendingError, ProvenanceError, UsageError
-from ptscaffold.journal import abort, finish, pending, recover
+from ptscaffold.journal import abort, before, finish, pending, recover
 from ptscaffold.lines import MARKERS
 from ptscaffold.provenance import RECORD, Record, digest, read_record
 from ptscaffold.render import Renderer
+from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,15 +37,20 @@ def open_project(project: Path) -> Record:
     found = pending(project)
     if found is not None:
         raise PendingError(
-            f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}"
+            f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}",
+            hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
+    _check_is_project(project)
+    return read_record(project)
+
+
+def _check_is_project(project: Path) -> None:
     if not (project / RECORD).is_file():
         above = [p for p in project.resolve().parents if (p / RECORD).is_file()]
         raise UsageError(
             f"{project.resolve()} is no ptscaffold project: it has no {RECORD}",
             hint=f"the project is {above[0]}" if above else "name the folder of the project",
         )
-    return read_record(project)
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:
@@ -81,18 +87,28 @@ def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
 
 
 def continue_update(project: Path) -> list[str]:
-    """End an update whose conflicts are resolved; PendingError while markers are left.
+    """End an update whose conflicts are resolved; gives the files that had conflicts.
 
-    Gives the files that had conflicts.
+    PendingError while markers are left, or when the other files were put back to what they were:
+    the record would then tell of an update that is not there.
     """
+    _check_is_project(project)
     found = pending(project)
     if found is None or not found.waits:
         raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
-    left = [path for path in found.conflicts if _has_markers(project / path)]
+    was = before(project, found)
+    left = [p for p in found.conflicts if _has_markers(project / p, was.get(p, b""))]
     if left:
         raise PendingError(
             *(f"{path} still has conflict markers" for path in left),
-            hint="edit what stands between <<<<<<< and >>>>>>>, then ptscaffold update --continue",
+            hint="edit what stands between <<<<<<< and >>>>>>>, then"
+            f" {in_project(project, 'update', '--continue')}",
+        )
+    others = {path: data for path, data in was.items() if path not in found.conflicts}
+    if others and all(_is_file_of(project / path, data) for path, data in others.items()):
+        raise PendingError(
+            "the files are as they were before the update: there is nothing to continue",
+            hint=f"{in_project(project, 'update', '--abort')}, then update again",
         )
     finish(project, RECORD)
     return list(found.conflicts)
@@ -100,6 +116,7 @@ def continue_update(project: Path) -> list[str]:
 
 def undo_update(project: Path) -> list[str]:
     """Put every file back as it was before an update that has open conflicts; gives the files."""
+    _check_is_project(project)
     found = pending(project)
     if found is None:
         raise UsageError("there is no update to abort", hint="use git to go back further")
@@ -107,9 +124,14 @@ def undo_update(project: Path) -> list[str]:
     return [entry["path"] for entry in found.files]
 
 
-def _has_markers(path: Path) -> bool:
+def _has_markers(path: Path, before: bytes) -> bool:
+    """Whether a file holds a part of a conflict, the line in its middle included."""
     if not path.is_file():
         return False
-    text = path.read_bytes().replace(b"\r\n", b"\n").decode(errors="replace")
-    lines = text.splitlines(keepends=True)
-    return any(line.startswith(MARKERS) for line in lines)
+    lines = path.read_bytes().replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
+    middle = b"\n=======\n" not in before.replace(b"\r\n", b"\n")
+    return any(line.startswith(MARKERS) or (middle and line == "=======") for line in lines)
+
+
+def _is_file_of(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.answers import FLAGS
+from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +58,7 @@ def kept(result: Result) -> str:
     names = "\n".join(f"  {path}" for path in result.survey.kept)
     return (
         f"Kept as it was, different from the template ({count}):\n{names}\n"
-        "hint: make the project in an empty folder to compare, and merge what you need by hand"
+        f"hint: {in_project(result.plan.directory, 'diff')} shows how; take what you need by hand"
     )
 
 
@@ -80,15 +81,18 @@ def updated(done: Update) -> str:
         lines.append("Nothing written.")
     elif done.conflicts:
         lines.append("Conflicts stand between <<<<<<< and >>>>>>>. When they are resolved:")
-        lines.append("  ptscaffold update --continue     (or --abort to go back)")
+        way = in_project(done.project, "update", "--continue")
+        lines.append(f"  {way}     (or --abort to go back)")
     elif done.wants_you:
         lines.append("Look at the files marked aside and take from them what you need.")
+    if not done.dry_run and "pyproject.toml" in done.writes():
+        lines.append("pyproject.toml has changed: uv sync, or install the project again.")
     return "\n".join(lines)
 
 
 def ended(project: Path, files: Sequence[str], *, aborted: bool) -> str:
     if aborted:
-        return f"{project}: back to before the update ({_files(len(files))})"
+        return f"{project}: back to before the update"
     return f"{project}: update done ({_files(len(files))} resolved)"
 
 

@@ -43,6 +43,12 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
     return (*lines, *plan.steps)
 
 
+def in_project(project: Path, *words: str) -> str:
+    """A ptscaffold command for a project, as it is typed from the working folder."""
+    place = [] if project.resolve() == Path.cwd() else [_not_an_option(str(project))]
+    return shell_command(["ptscaffold", words[0], *place, *words[1:]])
+
+
 def again(plan: Plan) -> str:
     """The one command that makes the same project without a question."""
     answers = plan.answers

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ptscaffold.answers import Answers
+    from ptscaffold.layers import Catalogue
     from ptscaffold.render import File
 
 __all__ = ["Update", "add", "remove", "update"]
@@ -168,7 +169,7 @@ def _follow(
         after = stack.enter_context(history.catalogue(version))
         old = recorded(record, before)
         migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
-        new = render(migrated, version, after)
+        new = _rendered(migrated, version, after)
         changes = merge_trees(
             old.tree,
             new.tree,
@@ -204,6 +205,14 @@ def _told(old: Rendered, given: Given) -> dict[str, Any]:
     }:
         values.setdefault("description", None)
     return values
+
+
+def _rendered(given: Given, version: str, catalogue: Catalogue) -> Rendered:
+    try:
+        return render(given, version, catalogue)
+    except UsageError as error:
+        hint = "ptscaffold list shows the names; another folder than this one goes to --project"
+        raise UsageError(*error.problems, hint=hint) from error
 
 
 def _write(done: Update) -> None:
@@ -244,13 +253,18 @@ def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
 def _left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
     """What to say of a person's own files in a package whose template's files have moved on."""
     before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
+    if before == after:
+        return ()
     found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
     own = [p.as_posix() for p in found if "__pycache__" not in p.parts]
-    own = [path for path in own if path not in old.tree] if before != after else []
-    return tuple(f"{path} is yours and stays: move it to {after}/" for path in own)
+    return tuple(
+        f"{path} is yours and stays: move it to {after}/ and mend its imports"
+        for path in own
+        if path not in old.tree
+    )
 
 
-def _replaced(old: Answers, new: Answers) -> Any:
+def _replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
     """How to name an edited file whose layer another one takes the place of: `train.py.plain`."""
     swapped = {
         f"{kind}/{getattr(old, key)}": getattr(old, key)
@@ -265,7 +279,8 @@ def _replaced(old: Answers, new: Answers) -> Any:
 
 
 def _refuse_dirty(project: Path) -> None:
-    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", "."]
+    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
+    command += ["--untracked-files=no", "--", "."]
     try:
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     except OSError:

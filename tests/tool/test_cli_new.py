@@ -315,7 +315,7 @@ Next:   python3 -m venv .venv
         .venv/bin/tensorboard --logdir runs
 Kept as it was, different from the template (1 file):
   README.md
-hint: make the project in an empty folder to compare, and merge what you need by hand
+hint: ptscaffold diff shows how; take what you need by hand
 """
     )
     assert (work / "README.md").read_text() == "mine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from update.trees import NOTES_PATH, lab, put, text
 
 import ptscaffold
 from ptscaffold import history
+from ptscaffold.answers import Given
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.history import ARCHIVE, History, digest_of_tree, tree_under
+from ptscaffold.project import render
 from ptscaffold.sources import Source
 
 # A line for every release, written when it is made: the version and the digest of its templates.
@@ -156,3 +159,12 @@ def test_fifty_releases_stay_small(tmp_path: Path) -> None:
     assert (sizes[-1] - sizes[0]) / 49 < 700
     unpacked = len(history.lzma.decompress((root / ARCHIVE).read_bytes()))
     assert unpacked < 1_000_000
+
+
+@pytest.mark.parametrize("version", History().releases())
+def test_every_release_can_still_be_rendered(version: str) -> None:
+    with History().catalogue(version) as catalogue:
+        for domain, style in product(catalogue.names("domains"), catalogue.names("styles")):
+            features = tuple(sorted(catalogue.names("features")))
+            given = Given({"domain": domain, "style": style, "features": features})
+            assert "README.md" in render(given, version, catalogue).tree
