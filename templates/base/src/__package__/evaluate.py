@@ -145,7 +145,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     add_checkpoint(parser)
     parser.add_argument("--split", choices=("val", "test"), help="default: test if there is one")
-    parser.add_argument("--data", type=Path, help="other data than the checkpoint was trained on")
+    other = "other data; undivided data is divided as in training"
+    parser.add_argument("--data", type=Path, help=other)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     args = parser.parse_args(argv)
     with exit_cleanly():
