@@ -105,7 +105,8 @@ def counts(found: Mapping[str, tuple[int, int] | None]) -> str:
     ]
     pairs = [pair for pair in found.values() if pair is not None]
     total = f"+{sum(pair[0] for pair in pairs)} -{sum(pair[1] for pair in pairs)}"
-    return "\n".join([*lines, f"{_files(len(found))} differ from the template, {total}"])
+    differ = "differs" if len(found) == 1 else "differ"
+    return "\n".join([*lines, f"{_files(len(found))} {differ} from the template, {total}"])
 
 
 def checked(found: Report) -> str:
