@@ -133,6 +133,8 @@ def test_a_signal_half_way_leaves_nothing(
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # These tests may themselves run under nohup, whose children are deaf to SIGHUP.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert child.stderr is not None
     for _ in range(3):
