@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 # Without cached bytecode every process takes three times as long to import torch.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell that runs the tests in its background makes them, and what they start, deaf to Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
