@@ -159,14 +159,14 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """The command line in this process, on the catalogue above."""
+    """The command line in this process, on the catalogue above; its version is X.Y.Z."""
     monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: layers_root)
     monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
 
     def run(*arguments: str) -> Ran:
         code = cli.run(list(arguments))
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err, list_tree(work))
+        out, err = (text.replace(ptscaffold.__version__, "X.Y.Z") for text in capsys.readouterr())
+        return Ran(code, out, err, list_tree(work))
 
     return run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ptscaffold import __version__
 from ptscaffold.describe import show_project
 from ptscaffold.plan import _spelling
 from ptscaffold.provenance import digest
@@ -44,7 +45,7 @@ def test_one_line_makes_a_project(run: Run) -> None:
     assert (
         ran.err
         == """\
-Created vision-lightning/ (12 files): vision, lightning, template 0.1.0
+Created vision-lightning/ (12 files): vision, lightning, template X.Y.Z
 Again:  ptscaffold new vision-lightning --domain vision --style lightning --no-input
 Next:   cd vision-lightning
         python3 -m venv .venv
@@ -62,7 +63,7 @@ def test_with_uv_the_steps_are_shorter(run: Run, monkeypatch: pytest.MonkeyPatch
     assert (
         ran.err
         == """\
-Created digits/ (12 files): vision, lightning, template 0.1.0
+Created digits/ (12 files): vision, lightning, template X.Y.Z
 Again:  ptscaffold new digits --domain vision --style lightning --no-input
 Next:   cd digits
         uv sync
@@ -140,7 +141,7 @@ def test_json_is_one_object(run: Run) -> None:
             "features": [],
         },
         "layers": ["base", "domains/vision", "styles/lightning"],
-        "template_version": "0.1.0",
+        "template_version": "X.Y.Z",
         "files": [path.format(package="digits") for path in PROJECT],
         "written": [path.format(package="digits") for path in PROJECT],
         "kept": [],
@@ -174,7 +175,7 @@ def test_json_of_a_dry_run_and_of_an_error(run: Run) -> None:
 def test_the_record_holds_versions_answers_and_hashes(run: Run, work: Path) -> None:
     run("new", "digits", *VISION)
     record = show_project(work / "digits")
-    assert record["tool_version"] == record["template_version"] == "0.1.0"
+    assert record["tool_version"] == record["template_version"] == __version__
     table = tomllib.loads((work / "digits/.ptscaffold.toml").read_text())
     assert ".ptscaffold.toml" not in table["files"]
     for path, recorded in table["files"].items():
@@ -307,7 +308,7 @@ def test_into_keeps_what_is_there_and_asks_for_a_look(run: Run, work: Path) -> N
     assert (
         ran.err
         == """\
-Added to ./ (10 files): vision, lightning, template 0.1.0
+Added to ./ (10 files): vision, lightning, template X.Y.Z
 Again:  ptscaffold new digits --domain vision --style lightning --into . --no-input
 Next:   python3 -m venv .venv
         .venv/bin/python -m pip install -e .
@@ -330,7 +331,7 @@ def test_into_takes_the_name_from_the_folder_and_may_make_it(run: Run, work: Pat
     again = run("new", *VISION, "--into", "../elsewhere")
     assert (again.code, again.err.splitlines()[0]) == (
         0,
-        "Added to ../elsewhere/ (0 files): vision, lightning, template 0.1.0",
+        "Added to ../elsewhere/ (0 files): vision, lightning, template X.Y.Z",
     )
 
 
@@ -368,7 +369,7 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     ran = run("new", *VISION)
     assert (ran.code, ran.err) == (
         1,
-        "error: ptscaffold 0.1.0 failed: RuntimeError: boom\n"
+        "error: ptscaffold X.Y.Z failed: RuntimeError: boom\n"
         "hint: run it again with --debug to see where it failed\n",
     )
     debugged = run("new", *VISION, "--debug")
