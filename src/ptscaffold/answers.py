@@ -1,6 +1,6 @@
 """Answers: gathered from flags, `--set` and a file, completed with defaults, checked all at once.
 
-Precedence: flag > `--set key=value` > `--answers FILE` > default. Nothing here writes.
+Precedence: flag > `--set key=value` > `--answers FILE` > preset > default. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.layers import Catalogue, Layer
+    from ptscaffold.presets import Preset
 
 __all__ = [
     "FLAGS",
@@ -79,15 +80,44 @@ class Given:
         return replace(self, values={**self.values, **values})
 
 
-def gather(flags: Mapping[str, Any], sets: Sequence[str], file: Path | None) -> Given:
-    """Lay flags over `--set` over the answers file; keys nobody knows become problems."""
+def gather(
+    flags: Mapping[str, Any], sets: Sequence[str], file: Path | None, preset: Preset | None = None
+) -> Given:
+    """Lay flags over `--set` over the answers file over a preset.
+
+    Keys nobody knows become problems, as do answers that are not what the preset fixes.
+    """
     problems: list[str] = []
     from_file = _read_file(file, problems) if file else {}
     from_sets = _read_sets(sets, problems)
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     origins = {key: f"in {str(file)!r}" for key in from_file}
     origins |= dict.fromkeys(from_sets, "--set")
-    return Given({**from_file, **from_sets, **given}, tuple(problems), origins)
+    values = {**from_file, **from_sets, **given}
+    if preset is not None:
+        origins = dict.fromkeys((*preset.answers, *preset.locked), f"in {preset.path}") | origins
+        problems += _against(values, preset)
+        values = {**preset.answers, **values, **_fixed(values, preset)}
+    return Given(values, tuple(problems), origins)
+
+
+def _against(values: Mapping[str, Any], preset: Preset) -> list[str]:
+    """What was asked for in spite of what a preset fixes. Features may be more than those."""
+    return [
+        f"{key} is fixed to {locked.value!r} by the preset {preset.name} ({locked.reason}),"
+        f" and cannot be {values[key]!r}"
+        for key, locked in preset.locked.items()
+        if key in values and key != "features" and values[key] != locked.value
+    ]
+
+
+def _fixed(values: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+    fixed = {key: locked.value for key, locked in preset.locked.items()}
+    if "features" in fixed:
+        lists = (values.get("features", preset.answers.get("features", ())), fixed["features"])
+        if all(isinstance(features, list | tuple) for features in lists):
+            fixed["features"] = tuple(name for features in lists for name in features)
+    return fixed
 
 
 def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
@@ -142,10 +172,14 @@ def default_description(domain: Layer, style: Layer) -> str:
 
 
 def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
-    """The layers of a project in the order they are laid: base, domain, style, features by name."""
-    paths = ["base", f"domains/{answers.domain}", f"styles/{answers.style}"]
-    paths += [f"features/{feature}" for feature in answers.features]
-    return tuple(catalogue.layer(path) for path in paths)
+    """The layers of a project in the order they are laid.
+
+    Base, domain, style, the bases of packs, features by name.
+    """
+    base, *more = catalogue.bases()
+    pair = (f"domains/{answers.domain}", f"styles/{answers.style}")
+    features = (f"features/{feature}" for feature in answers.features)
+    return (base, *map(catalogue.layer, pair), *more, *map(catalogue.layer, features))
 
 
 def _read_file(file: Path, problems: list[str]) -> dict[str, Any]:
@@ -268,4 +302,4 @@ def _chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
         for kind, name in named
         if isinstance(name, str) and name in catalogue.names(kind)
     ]
-    return [catalogue.layer("base"), *found]
+    return [*catalogue.bases(), *found]

@@ -61,6 +61,16 @@ def new(
     answers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
     ] = None,
+    pack: options.Pack = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            envvar="PTSCAFFOLD_PRESET",
+            help="A team's answers, packs and fixed values.",
+        ),
+    ] = None,
+    no_preset: Annotated[bool, typer.Option("--no-preset", help="Take no preset.")] = False,
     into: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Adopt this folder; none of its files is changed."),
@@ -86,6 +96,8 @@ def new(
         sets=tuple(set_ or ()),
         answers_file=answers,
         into=into,
+        packs=tuple(pack or ()),
+        preset=None if no_preset else preset or None,
     )
     ask = prompts.ask if prompts.may_ask(no_input=no_input) else None
     result = create(request, ask=ask, dry_run=dry_run, with_install=install)
@@ -95,6 +107,8 @@ def new(
         out(report.tree(str(result.plan.directory), result.survey.missing))
     elif not sys.stdout.isatty():
         out(str(result.plan.directory))
+    if result.preset is not None:
+        say(report.preset(result.preset))
     say(report.dry_run(result) if dry_run else report.created(result))
     if result.survey.kept:
         say(report.kept(result))
@@ -103,12 +117,17 @@ def new(
 
 
 @app.command("list")
-def list_(as_json: options.Json = False, debug: options.Debug = False) -> int:
+def list_(
+    pack: options.Pack = None, as_json: options.Json = False, debug: options.Debug = False
+) -> int:
     """List the domains, styles and features."""
     from ptscaffold import report
     from ptscaffold.describe import list_layers
+    from ptscaffold.layers import Catalogue
+    from ptscaffold.packs import open_packs
 
-    layers = list_layers()
+    with open_packs(pack or ()) as packs:
+        layers = list_layers(Catalogue(packs=packs))
     if as_json:
         out_json(layers)
     else:
@@ -127,6 +146,7 @@ def show(
     domain: options.Domain = None,
     style: options.Style = None,
     feature: options.Feature = None,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -137,8 +157,15 @@ def show(
     and answers.
     """
     from ptscaffold import describe, report
+    from ptscaffold.layers import Catalogue
+    from ptscaffold.packs import open_packs
 
-    data = describe.show(what, domain=domain, style=style, features=tuple(feature or ()))
+    with open_packs(pack or ()) as packs:
+        features = tuple(feature or ())
+        catalogue = Catalogue(packs=packs)
+        data = describe.show(
+            what, domain=domain, style=style, features=features, catalogue=catalogue
+        )
     if as_json:
         out_json(data)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from ptscaffold.apply import apply
 from ptscaffold.install import install
 from ptscaffold.layers import Catalogue
 from ptscaffold.names import split_path
+from ptscaffold.packs import Pack, open_packs, origins_of
 from ptscaffold.plan import Plan, Survey, make_plan, survey
+from ptscaffold.presets import Preset, find_preset
 from ptscaffold.render import Renderer
 from ptscaffold.steps import again, next_steps
 
@@ -33,6 +36,8 @@ class Request:
     sets: tuple[str, ...] = ()
     answers_file: Path | None = None
     into: Path | None = None
+    packs: tuple[str, ...] = ()
+    preset: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,7 @@ class Result:
     installed: bool
     command: str
     next_steps: tuple[str, ...]
+    preset: Preset | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -52,6 +58,7 @@ class Result:
             "answers": self.plan.answers.as_dict(),
             "layers": [layer.path for layer in self.plan.layers],
             "template_version": self.plan.version,
+            "preset": str(self.preset.path) if self.preset else None,
             "files": list(self.plan.files),
             "written": [] if self.dry_run else list(self.survey.missing),
             "kept": list(self.survey.kept),
@@ -75,10 +82,14 @@ def create(
     Raises UsageError before anything is rendered, DestinationError before anything is written,
     WriteError with everything removed again, InstallError with the project in place.
     """
-    catalogue = catalogue or Catalogue()
-    answers, directory = settle(request, catalogue, ask)
-    layers = select_layers(answers, catalogue)
-    plan = make_plan(answers, layers, directory, request.into is not None, Renderer())
+    with ExitStack() as stack:
+        packs, preset = _opened(request, stack)
+        catalogue = catalogue or Catalogue(packs=packs)
+        answers, directory = settle(request, catalogue, ask, preset)
+        layers = select_layers(answers, catalogue)
+        origins = origins_of(catalogue.packs, layers, directory)
+        adopt = request.into is not None
+        plan = make_plan(answers, layers, directory, adopt, Renderer(), origins)
     found = survey(plan)
     installed = with_install and not dry_run
     result = Result(
@@ -86,8 +97,9 @@ def create(
         survey=found,
         dry_run=dry_run,
         installed=installed,
-        command=again(plan),
+        command=again(plan, request.packs, request.preset),
         next_steps=next_steps(plan, installed=installed),
+        preset=preset,
     )
     if not dry_run:
         apply(plan, found)
@@ -96,7 +108,20 @@ def create(
     return result
 
 
-def settle(request: Request, catalogue: Catalogue, ask: Ask | None) -> tuple[Answers, Path]:
+def _opened(request: Request, stack: ExitStack) -> tuple[list[Pack], Preset | None]:
+    """The packs and the preset that were asked for; of two packs of one name the given one."""
+    packs = stack.enter_context(open_packs(request.packs)) if request.packs else []
+    if request.preset is None:
+        return packs, None
+    preset = find_preset(request.preset, packs)
+    named = {pack.name for pack in packs}
+    more = stack.enter_context(open_packs(preset.packs))
+    return [*packs, *(pack for pack in more if pack.name not in named)], preset
+
+
+def settle(
+    request: Request, catalogue: Catalogue, ask: Ask | None, preset: Preset | None = None
+) -> tuple[Answers, Path]:
     """Decide on the answers and the folder; UsageError lists everything that is wrong, at once."""
     flags = {
         "name": request.name,
@@ -104,7 +129,8 @@ def settle(request: Request, catalogue: Catalogue, ask: Ask | None) -> tuple[Ans
         "style": request.style,
         "features": request.features,
     }
-    given, directory = _locate(gather(flags, request.sets, request.answers_file), request.into)
+    gathered = gather(flags, request.sets, request.answers_file, preset)
+    given, directory = _locate(gathered, request.into)
     if ask is not None and not problems_of(given, catalogue):
         given = ask(given, catalogue)
         if directory is None:

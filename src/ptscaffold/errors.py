@@ -2,6 +2,7 @@
 
     PtscaffoldError          exit 1
     ├── UsageError           exit 2  unknown, bad, missing or clashing input, all of it at once
+    ├── PackError            exit 2  a pack that was named cannot be found or fetched
     ├── LayerError           exit 1  a layer is broken: its manifest, a file name, a template
     ├── DestinationError     exit 1  something stands where the project should go
     ├── WriteError           exit 1  the disk refused; what was written has been removed
@@ -24,6 +25,7 @@ __all__ = [
     "DestinationError",
     "InstallError",
     "LayerError",
+    "PackError",
     "PendingError",
     "ProvenanceError",
     "PtscaffoldError",
@@ -52,6 +54,11 @@ class UsageError(PtscaffoldError):
 
 class LayerError(PtscaffoldError):
     default_hint = "fix the layer; with the built-in templates this is a bug: reinstall ptscaffold"
+
+
+class PackError(PtscaffoldError):
+    exit_code = 2
+    default_hint = "a pack is a folder, git+URL[@REF][#subdirectory=DIR] or an installed pack"
 
 
 class DestinationError(PtscaffoldError):

@@ -3,7 +3,8 @@
 `templates/history.json.xz` holds each file once, however many releases have it, and for each
 release which file stood where. So a project finds the templates it was made from without a network.
 
-    python -m ptscaffold.history        add the tree of the checkout: a step of every release
+    python -m ptscaffold.history          add the tree of the checkout: a step of every release
+    python -m ptscaffold.history PACK     the same for a pack, by the version in its pack.toml
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ptscaffold import __version__, layers
 from ptscaffold.errors import ProvenanceError, PtscaffoldError
 from ptscaffold.layers import KINDS, Catalogue
 from ptscaffold.sources import EXECUTABLE, Source, read_folder
+
+if TYPE_CHECKING:
+    from ptscaffold.packs import Pack
 
 __all__ = ["ARCHIVE", "History", "digest_of_tree"]
 
@@ -39,6 +44,7 @@ class History:
 
     root: Path = field(default_factory=lambda: layers.templates_root())
     version: str = __version__
+    owner: str = "ptscaffold"
 
     @cached_property
     def _content(self) -> Content:
@@ -59,15 +65,21 @@ class History:
         return list(self._content["releases"])
 
     @contextmanager
-    def catalogue(self, version: str) -> Iterator[Catalogue]:
-        """The layers of a version: those under `root`, or a release unpacked for the time being."""
+    def catalogue(self, version: str, packs: Sequence[Pack] = ()) -> Iterator[Catalogue]:
+        """The layers of a version, with those of packs."""
+        with self.folder(version) as root:
+            yield Catalogue(root, packs)
+
+    @contextmanager
+    def folder(self, version: str) -> Iterator[Path]:
+        """The templates of a version: `root`, or a release unpacked for the time being."""
         if version == self.version:
-            yield Catalogue(self.root)
+            yield self.root
             return
         if version not in self._content["releases"]:
             raise ProvenanceError(
-                f"ptscaffold {self.version} does not know template version {version}",
-                hint="a newer ptscaffold made this project, or an unreleased one: install that",
+                f"{self.owner} {self.version} does not know template version {version}",
+                hint=f"a newer {self.owner} made this project, or an unreleased one: install that",
             )
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
             for path, source in self.tree(version).items():
@@ -76,7 +88,7 @@ class History:
                 place.write_bytes(source.data)
                 if source.mode == EXECUTABLE:
                     place.chmod(source.mode)
-            yield Catalogue(Path(folder))
+            yield Path(folder)
 
     def tree(self, version: str) -> dict[str, Source]:
         """Every file of a release by its path under `templates/`, manifests included."""
@@ -97,7 +109,7 @@ class History:
                 return False
             raise PtscaffoldError(
                 f"template version {self.version} is released and cannot change",
-                hint="give the templates a new version in src/ptscaffold/__init__.py",
+                hint="give the templates a new version",
             )
         files, releases = dict(self._content["files"]), dict(self._content["releases"])
         for source in tree.values():
@@ -146,11 +158,19 @@ def _bytes(content: str | list[str]) -> bytes:
     return content.encode() if isinstance(content, str) else base64.b64decode(content[0])
 
 
+def main(arguments: Sequence[str]) -> None:
+    """The step of a release: add a tree to its archive and print its version and digest."""
+    from ptscaffold.packs import read_pack
+
+    pack = read_pack(Path(arguments[0]), arguments[0]) if arguments else None
+    archive = History(pack.root, pack.version, f"pack {pack.name}") if pack else History()
+    added = archive.add()
+    tree = digest_of_tree(tree_under(archive.root))
+    print(f"{archive.version} {tree}{'' if added else ' (was there)'}")
+
+
 if __name__ == "__main__":
-    history = History()
     try:
-        added = history.add()
+        main(sys.argv[1:])
     except PtscaffoldError as error:
         raise SystemExit(f"error: {error}\nhint: {error.hint}") from None
-    tree = digest_of_tree(tree_under(history.root))
-    print(f"{__version__} {tree}{'' if added else ' (was there)'}")

@@ -1,7 +1,8 @@
 """Layers: the folders that a project is made of, and the manifest in each.
 
 A layer mirrors the tree it adds to a project and holds a `layer.toml`. Where a folder stands says
-what it is: `base`, `domains/<name>`, `styles/<name>`, `features/<name>`.
+what it is: `base`, `domains/<name>`, `styles/<name>`, `features/<name>`. The layers of packs join
+those of the tool; the `base` of a pack called acme is the layer `base/acme`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold.errors import LayerError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["KINDS", "MANIFEST", "Catalogue", "Layer", "read_layer", "templates_root"]
+    from ptscaffold.packs import Pack
+
+__all__ = ["KINDS", "MANIFEST", "Catalogue", "Layer", "read_layer", "read_table"]
+__all__ += ["templates_root"]
 
 MANIFEST: Final = "layer.toml"
 
 # What one layer of a folder is called.
 KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "features": "feature"})
+
+LONGEST_TABLE: Final = 1_000_000  # bytes; ours have 5,000
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _ANSWER = re.compile(r"[a-z][a-z0-9_]*")
@@ -44,7 +50,7 @@ def templates_root() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One manifest. `path` is `base` or `<kind>/<name>`, `folder` is where its files are."""
+    """One manifest. `path` is `base`, `<kind>/<name>` or `base/<pack>`, `folder` has its files."""
 
     path: str
     folder: Path
@@ -71,55 +77,114 @@ class Layer:
 
 
 class Catalogue:
-    """The layers under one templates folder, read when they are asked for and kept."""
+    """The layers of a templates folder and of packs, read when they are asked for and kept.
 
-    def __init__(self, root: Path | None = None) -> None:
+    LayerError when a pack has a layer that another pack, or the tool, has too.
+    """
+
+    def __init__(self, root: Path | None = None, packs: Sequence[Pack] = ()) -> None:
         self.root = templates_root() if root is None else root
+        self.packs = tuple(packs)
         if not (self.root / "base").is_dir():
             raise LayerError(f"no layers in {self.root}", hint="reinstall ptscaffold")
         self._layers: dict[str, Layer] = {}
+        self._names = {kind: _names(self.root, kind) for kind in KINDS}
+        for pack in self.packs:
+            self._join(pack)
 
     def names(self, kind: str) -> frozenset[str]:
         """The names of one kind (`domains`, `styles`, `features`), without reading a manifest."""
-        folder = self.root / kind
-        if not folder.is_dir():
-            return frozenset()
-        return frozenset(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.is_dir() and not entry.name.startswith((".", "_"))
-        )
+        return frozenset(self._names[kind])
 
     def choices(self, kind: str) -> list[Layer]:
         """All layers of one kind, in the order their manifests ask for, then by name."""
         layers = [self.layer(f"{kind}/{name}") for name in self.names(kind)]
         return sorted(layers, key=lambda layer: (layer.order, layer.name))
 
+    def bases(self) -> list[Layer]:
+        """What every project has: `base`, and the `base` of each pack that holds one."""
+        found = [f"base/{pack.name}" for pack in self.packs if (pack.root / "base").is_dir()]
+        return [self.layer(path) for path in ("base", *found)]
+
     def paths(self) -> list[str]:
-        """The path of every layer: `base` first, then kind by kind."""
-        return ["base", *(layer.path for kind in KINDS for layer in self.choices(kind))]
+        """The path of every layer: those of `bases` first, then kind by kind."""
+        layers = [*self.bases(), *(layer for kind in KINDS for layer in self.choices(kind))]
+        return [layer.path for layer in layers]
 
     def layer(self, path: str) -> Layer:
         """One layer by its path; LayerError when there is none or its manifest is wrong."""
         if path not in self._layers:
-            self._layers[path] = read_layer(self.root.joinpath(*path.split("/")), path)
+            self._layers[path] = read_layer(self._folder(path), path)
         return self._layers[path]
+
+    def _folder(self, path: str) -> Path:
+        kind, _, name = path.partition("/")
+        if kind == "base" and name:
+            return next(pack.root / "base" for pack in self.packs if pack.name == name)
+        return self._names[kind].get(name, self.root / kind) / name if name else self.root / kind
+
+    def _join(self, pack: Pack) -> None:
+        for other in self.packs[: self.packs.index(pack)]:
+            if other.name == pack.name:
+                raise LayerError(
+                    f"two packs are called {pack.name}: {other.source} and {pack.source}",
+                    hint="give one of them another name in its pack.toml",
+                )
+        for kind, known in self._names.items():
+            spelled = {name.lower(): name for name in known}
+            for name, folder in _names(pack.root, kind).items():
+                if name.lower() in spelled:
+                    other_folder = known[spelled[name.lower()]] / spelled[name.lower()]
+                    raise LayerError(
+                        f"{kind}/{name} is in two places: {other_folder} and {folder / name}",
+                        hint="rename one; to change files of a layer, use a feature that overrides",
+                    )
+                known[name] = folder
+
+
+def _names(root: Path, kind: str) -> dict[str, Path]:
+    """The layers of a kind under `root`, each with the folder that it stands in."""
+    folder = root / kind
+    refuse_link(folder)
+    if not folder.is_dir():
+        return {}
+    return {
+        entry.name: folder
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "_"))
+    }
 
 
 def read_layer(folder: Path, path: str) -> Layer:
     """Read `folder`/layer.toml strictly: LayerError names the file and every key that is wrong."""
     manifest = folder / MANIFEST
-    try:
-        table = tomllib.loads(manifest.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LayerError(f"layer {path} has no {MANIFEST}", hint=f"write {manifest}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LayerError(f"{manifest}: {error}") from error
+    refuse_link(folder)
+    if not manifest.exists():
+        raise LayerError(f"layer {path} has no {MANIFEST}", hint=f"write {manifest}")
+    table = read_table(manifest)
     problems = _check_manifest(path, table)
     if problems:
         raise LayerError(*(f"{manifest}: {problem}" for problem in problems))
     values = {key.replace("-", "_"): _frozen(value) for key, value in table.items()}
     return Layer(path=path, folder=folder, **values)
+
+
+def refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise LayerError(f"{path} is a symbolic link; a layer holds plain files")
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file of a templates folder; LayerError for links, oversize and broken ones."""
+    refuse_link(path)
+    try:
+        if path.stat().st_size > LONGEST_TABLE:
+            raise LayerError(f"{path} is larger than {LONGEST_TABLE // 1000} kB")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise LayerError(f"{path}: it is nested too deeply") from error
+    except (OSError, ValueError) as error:
+        raise LayerError(f"{path}: {error}") from error
 
 
 _SHAPES: Final[Mapping[str, str]] = {

@@ -63,7 +63,8 @@ def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:
 
 
 def _renamed_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
-    paths = ["base", *(f"{kind}/{values[key]}" for key, kind in _KINDS.items() if key in values)]
+    paths = [base.path for base in catalogue.bases()]
+    paths += [f"{kind}/{values[key]}" for key, kind in _KINDS.items() if key in values]
     paths += [f"features/{feature}" for feature in values["features"]]
     there = set(catalogue.paths())
     renamed: dict[str, str] = {}

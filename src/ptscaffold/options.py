@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = ["Debug", "Domain", "DryRun", "Feature", "Force", "Json", "Project", "ProjectOption"]
-__all__ += ["Set", "ShowDiff", "Style"]
+__all__ += ["Pack", "Set", "ShowDiff", "Style"]
 
 
 def _settled(project: Path) -> Path:
@@ -22,6 +22,14 @@ def _settled(project: Path) -> Path:
     return project
 
 
+Pack = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pack",
+        metavar="SOURCE",
+        help="More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Domain = Annotated[

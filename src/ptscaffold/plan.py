@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ptscaffold import __version__
@@ -14,8 +15,11 @@ from ptscaffold.quoting import shell_command
 from ptscaffold.render import File
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ptscaffold.answers import Answers
     from ptscaffold.layers import Layer
+    from ptscaffold.provenance import Origin
     from ptscaffold.render import Renderer, Tree
 
 __all__ = ["Plan", "Survey", "make_plan", "survey"]
@@ -44,11 +48,17 @@ class Survey:
 
 
 def make_plan(
-    answers: Answers, layers: tuple[Layer, ...], directory: Path, adopt: bool, renderer: Renderer
+    answers: Answers,
+    layers: tuple[Layer, ...],
+    directory: Path,
+    adopt: bool,
+    renderer: Renderer,
+    packs: Mapping[str, Origin] = MappingProxyType({}),
 ) -> Plan:
     """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
     files = renderer.render(answers, layers, __version__)
-    files[RECORD] = File(write_record(answers, files, __version__), 0o644, "ptscaffold")
+    record = write_record(answers, files, __version__, packs=packs)
+    files[RECORD] = File(record, 0o644, "ptscaffold")
     steps = renderer.next_steps(answers, layers, __version__)
     return Plan(
         directory=directory,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ptscaffold.answers import Answers
     from ptscaffold.render import Tree
 
-__all__ = ["RECORD", "Record", "digest", "is_binary", "read_record", "write_record"]
+__all__ = ["RECORD", "Origin", "Record", "digest", "is_binary", "read_record", "write_record"]
 
 RECORD: Final = ".ptscaffold.toml"
 
@@ -30,6 +31,13 @@ _HEADER = """\
 # What this project was made from; `ptscaffold show` reads it.
 # Keep it to let the project follow its template, delete it to cut the tie.
 """
+
+
+class Origin(NamedTuple):
+    """Where a pack came from, and the version of it that was used."""
+
+    source: str
+    version: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,7 @@ class Record:
     answers: Mapping[str, Any]
     files: Mapping[str, str]
     locked: tuple[str, ...] = ()
+    packs: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def digest(data: bytes) -> str:
@@ -58,7 +67,11 @@ def is_binary(data: bytes) -> bool:
 
 
 def write_record(
-    answers: Answers, tree: Tree, template_version: str, locked: Sequence[str] = ()
+    answers: Answers,
+    tree: Tree,
+    template_version: str,
+    locked: Sequence[str] = (),
+    packs: Mapping[str, Origin] = MappingProxyType({}),
 ) -> bytes:
     """The `.ptscaffold.toml` of a project that was generated as `tree`."""
     lines = [_HEADER, f"tool-version = {toml_value(__version__)}"]
@@ -67,6 +80,9 @@ def write_record(
         lines += [f"locked = {toml_value(list(locked))}"]
     lines += ["", "[answers]"]
     lines += [f"{key} = {toml_value(value)}" for key, value in answers.as_dict().items()]
+    for name, (source, version) in sorted(packs.items()):
+        lines += ["", f"[packs.{name}]"]
+        lines += [f"source = {toml_value(source)}", f"version = {toml_value(version)}"]
     lines += ["", "[files]"]
     for path in sorted(tree):
         lines.append(f"{toml_value(path)} = {toml_value(digest(tree[path].data))}")
@@ -86,6 +102,10 @@ def read_record(folder: Path) -> Record:
             answers={**answers, "features": _texts(answers["features"], "features")},
             files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
             locked=tuple(_texts(table.get("locked", []), "locked")),
+            packs={
+                name: Origin(*_texts([pack["source"], pack["version"]], "packs"))
+                for name, pack in dict(table.get("packs", {})).items()
+            },
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error

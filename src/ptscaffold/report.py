@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from ptscaffold.compare import Report
     from ptscaffold.create import Result
+    from ptscaffold.presets import Preset
     from ptscaffold.update import Update
 
-__all__ = ["checked", "counts", "created", "dry_run", "ended", "kept", "layer_list", "shown"]
-__all__ += ["tree", "updated"]
+__all__ = ["checked", "counts", "created", "dry_run", "ended", "kept", "layer_list", "preset"]
+__all__ += ["shown", "tree", "updated"]
 
 
 def tree(root: str, paths: Iterable[str]) -> str:
@@ -49,6 +50,17 @@ def created(result: Result) -> str:
     ]
     heads = ["Next:   ", *["        "] * (len(result.next_steps) - 1)]
     lines += [head + step for head, step in zip(heads, result.next_steps, strict=True)]
+    return "\n".join(lines)
+
+
+def preset(used: Preset) -> str:
+    """Which preset has a say, and in what."""
+    lines = [f"Preset {used.name} ({used.path})"]
+    if used.packs:
+        lines.append(f"  packs: {', '.join(used.packs)}")
+    lines += [f"  {key}: {_flat(value)}" for key, value in used.answers.items()]
+    for key, locked in used.locked.items():
+        lines.append(f"  {key}: {_flat(locked.value)}, fixed: {locked.reason}")
     return "\n".join(lines)
 
 

@@ -12,6 +12,8 @@ from ptscaffold.answers import default_description
 from ptscaffold.quoting import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ptscaffold.plan import Plan
 
 __all__ = ["again", "install_commands", "next_steps"]
@@ -49,7 +51,7 @@ def in_project(project: Path, *words: str) -> str:
     return shell_command(["ptscaffold", words[0], *place, *words[1:]])
 
 
-def again(plan: Plan) -> str:
+def again(plan: Plan, packs: Sequence[str] = (), preset: str | None = None) -> str:
     """The one command that makes the same project without a question."""
     answers = plan.answers
     command = ["ptscaffold", "new"]
@@ -60,6 +62,12 @@ def again(plan: Plan) -> str:
     command += ["--domain", answers.domain, "--style", answers.style]
     for feature in answers.features:
         command += ["--feature", feature]
+    if preset is not None and not answers.features:
+        command += ["--set", "features="]  # those of the preset are not wanted
+    for source in packs:
+        command += ["--pack", source]
+    if preset is not None:
+        command += ["--preset", preset]
     _, domain, style, *_ = plan.layers
     if answers.description != default_description(domain, style):
         command += ["--set", f"description={answers.description}"]

@@ -1,0 +1,216 @@
+"""Packs: folders of layers that are not ptscaffold's own, and where they come from.
+
+A pack has the shape of `templates/` (`base`, `domains`, `styles`, `features`, each optional), and
+in `pack.toml` its name and version. It is given as a folder, as the address of a git repository
+(`git+https://host/team/pack.git@v1#subdirectory=templates`), or by the name under which a package
+that is installed offers it (entry point `ptscaffold.packs`). Nothing in a pack is executed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from ptscaffold.errors import LayerError, PackError, unknown
+from ptscaffold.history import History
+from ptscaffold.layers import KINDS, read_table, refuse_link
+from ptscaffold.provenance import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ptscaffold.layers import Layer
+
+__all__ = [
+    "Pack",
+    "installed_packs",
+    "is_address",
+    "open_packs",
+    "origins_of",
+    "packs_at",
+    "packs_of",
+    "read_pack",
+]
+
+MANIFEST: Final = "pack.toml"
+GROUP: Final = "ptscaffold.packs"
+UNVERSIONED: Final = "0"
+
+_KEYS = ("name", "version")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_URL = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack that is there: `root` holds its layers, `source` is how it was given."""
+
+    name: str
+    version: str
+    source: str
+    root: Path
+
+
+@contextmanager
+def open_packs(sources: Sequence[str]) -> Iterator[list[Pack]]:
+    """The packs of these sources, those of git repositories fetched for the time being.
+
+    PackError when one cannot be found or fetched, LayerError when its pack.toml is wrong.
+    """
+    with ExitStack() as stack:
+        yield [_open(source, stack) for source in dict.fromkeys(sources)]
+
+
+@contextmanager
+def packs_at(packs: Sequence[Pack], origins: Mapping[str, Origin]) -> Iterator[list[Pack]]:
+    """Packs as they were in the versions that a project records; ProvenanceError if unknown."""
+    with ExitStack() as stack:
+        found = []
+        for pack in packs:
+            if pack.name in origins:
+                version = origins[pack.name].version
+                archive = History(pack.root, pack.version, f"pack {pack.name}")
+                root = stack.enter_context(archive.folder(version))
+                found.append(replace(pack, root=root, version=version))
+        yield found
+
+
+def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) -> dict[str, Origin]:
+    """What the project in a folder records of the packs that its layers are from."""
+    used = [p for p in packs if any(layer.folder.is_relative_to(p.root) for layer in layers)]
+    return {pack.name: Origin(_way(pack, project), pack.version) for pack in used}
+
+
+@contextmanager
+def packs_of(
+    project: Path, origins: Mapping[str, Origin], given: Sequence[str] = ()
+) -> Iterator[list[Pack]]:
+    """The packs that a project was made with, as they are now, and those that are `given`.
+
+    A given one takes the place of the recorded one of its name, wherever that was.
+    """
+    with ExitStack() as stack:
+        packs = {pack.name: pack for pack in stack.enter_context(open_packs(given))}
+        for name, (source, _) in origins.items():
+            if name not in packs:
+                local = project / source
+                place = str(local) if not is_address(source) and local.is_dir() else source
+                try:
+                    (packs[name],) = stack.enter_context(open_packs([place]))
+                except PackError as error:
+                    raise PackError(
+                        *error.problems, hint=f"say where the pack {name} is now: --pack WHERE"
+                    ) from error
+        yield list(packs.values())
+
+
+def read_pack(root: Path, source: str) -> Pack:
+    """The pack in a folder; LayerError when it holds no layers or its pack.toml is wrong."""
+    if not any((root / kind).is_dir() for kind in ("base", *KINDS)):
+        raise LayerError(
+            f"{source} is no pack: it has no base, {', '.join(KINDS)} folder",
+            hint="a pack has the shape of ptscaffold's templates/; see CONTRIBUTING.md",
+        )
+    refuse_link(root / "base")
+    table = read_table(root / MANIFEST) if (root / MANIFEST).exists() else {}
+    named = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")
+    values = {"name": named, "version": UNVERSIONED, **table}
+    problems = [unknown("key", key, "", _KEYS) for key in table if key not in _KEYS]
+    if not isinstance(values["name"], str) or not _NAME.fullmatch(values["name"]):
+        problems.append(f"the name {values['name']!r} is not of lower-case letters, digits and '-'")
+    if not isinstance(values["version"], str) or not values["version"].strip():
+        problems.append("'version' must be a string")
+    if problems:
+        raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
+    return Pack(values["name"], values["version"], source, root)
+
+
+def installed_packs() -> dict[str, Path]:
+    """The folders of packs that installed packages offer, by name. Imports none of them."""
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    found = {}
+    for entry in entry_points(group=GROUP):
+        top, *below = entry.value.replace(":", ".").split(".")
+        spec = find_spec(top)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            found[entry.name] = Path(place, *below)
+    return found
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is the address of a git repository, and no folder or name."""
+    return _URL.match(source) is not None
+
+
+def _way(pack: Pack, project: Path) -> str:
+    """How a pack is found again from a project: a folder by the way that leads there."""
+    if not is_address(pack.source) and Path(pack.source).expanduser().is_dir():
+        with suppress(ValueError):  # Windows: on another drive
+            there = Path(pack.source).expanduser().resolve()
+            return Path(os.path.relpath(there, project.resolve())).as_posix()
+    return pack.source
+
+
+def _open(source: str, stack: ExitStack) -> Pack:
+    if is_address(source):
+        return _fetch(source, stack)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return read_pack(folder, source)
+    if _NAME.fullmatch(source):
+        offered = installed_packs()
+        if source in offered:
+            return read_pack(offered[source], source)
+        raise PackError(unknown("pack", source, "", sorted(offered)))
+    raise PackError(f"there is no pack at {source}: no such folder")
+
+
+def _fetch(source: str, stack: ExitStack) -> Pack:
+    """Fetch one commit of a git repository; nothing of it is run, no submodule is followed."""
+    address, _, fragment = source.removeprefix("git+").partition("#")
+    below = fragment.removeprefix("subdirectory=")
+    url, ref = address, "HEAD"
+    head, at, tail = address.rpartition("@")
+    if at and "/" in head.partition("://")[2] and ":" not in tail:
+        url, ref = head, tail
+    leads_out = ".." in Path(below).parts or Path(below).is_absolute()
+    if below == fragment != "" or leads_out or url.startswith("-") or ref.startswith("-"):
+        raise PackError(f"{source!r} is no address of a pack")
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="ptscaffold-pack-")))
+    for arguments in (
+        ["init", "--quiet"],
+        ["fetch", "--quiet", "--depth", "1", "--", url, ref],
+        ["checkout", "--quiet", "--detach", "FETCH_HEAD"],
+    ):
+        _git(arguments, folder, source)
+    root = folder / below
+    return replace(read_pack(root, source), root=root)
+
+
+def _git(arguments: list[str], folder: Path, source: str) -> None:
+    # Hooks and helpers that this repository could bring are not run, and nobody is asked.
+    safe = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false"]
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
+    try:
+        done = subprocess.run(
+            ["git", *safe, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise PackError(f"cannot fetch {source}: git cannot be run: {error.strerror}") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise PackError(f"cannot fetch {source}: {said[-1] if said else 'git failed'}")
