@@ -28,7 +28,8 @@ from itertools import product
 from pathlib import Path
 
 import ptscaffold
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.given import gather
 from ptscaffold.layers import Catalogue, templates_root
 from ptscaffold.render import Renderer
 

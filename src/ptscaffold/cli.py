@@ -58,19 +58,11 @@ def new(
     style: options.Style = None,
     feature: options.Feature = None,
     set_: options.Set = None,
-    answers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
-    ] = None,
+    answers: options.AnswersFile = None,
     pack: options.Pack = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|NAME",
-            envvar="PTSCAFFOLD_PRESET",
-            help="A team's answers, packs and fixed values.",
-        ),
-    ] = None,
-    no_preset: Annotated[bool, typer.Option("--no-preset", help="Take no preset.")] = False,
+    preset: options.Preset = None,
+    no_preset: options.NoPreset = False,
+    engine: options.Engine = None,
     into: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Adopt this folder; none of its files is changed."),
@@ -98,6 +90,7 @@ def new(
         into=into,
         packs=tuple(pack or ()),
         preset=None if no_preset else preset or None,
+        engine=engine,
     )
     ask = prompts.ask if prompts.may_ask(no_input=no_input) else None
     result = create(request, ask=ask, dry_run=dry_run, with_install=install)
@@ -113,6 +106,57 @@ def new(
     if result.survey.kept:
         say(report.kept(result))
         return 3
+    return 0
+
+
+def export(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to; a folder that is not there yet.")
+    ],
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    set_: options.Set = None,
+    answers: options.AnswersFile = None,
+    pack: options.Pack = None,
+    preset: options.Preset = None,
+    no_preset: options.NoPreset = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For cookiecutter or copier only; for both otherwise."),
+    ] = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Write a template for cookiecutter and copier.
+
+    It makes projects of this domain, style and features without ptscaffold. Answers given here are
+    its defaults.
+    """
+    from ptscaffold import report
+    from ptscaffold.create import Request, export_template
+
+    request = Request(
+        domain=domain,
+        style=style,
+        features=tuple(feature or ()),
+        sets=tuple(set_ or ()),
+        answers_file=answers,
+        packs=tuple(pack or ()),
+        preset=None if no_preset else preset or None,
+        engine=engine,
+    )
+    result = export_template(request, directory, dry_run=dry_run)
+    if as_json:
+        out_json(result.as_dict())
+    elif dry_run:
+        out(report.tree(str(directory), result.plan.files))
+    elif not sys.stdout.isatty():
+        out(str(directory))
+    if result.preset is not None:
+        say(report.preset(result.preset))
+    say(report.exported(result))
     return 0
 
 
@@ -179,6 +223,7 @@ for command in (
     cli_project.remove,
     cli_project.diff,
     cli_project.check,
+    export,
 ):
     app.command()(command)
 

@@ -28,6 +28,7 @@ def update(
     abort: Annotated[
         bool, typer.Option("--abort", help="Go back to before the update with conflicts.")
     ] = False,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -50,7 +51,13 @@ def update(
             out_json({"project": str(project), "continued": continue_, "files": resolved})
         say(report.ended(project, resolved, aborted=abort))
         return 0
-    done = run_update(project, sets=tuple(set_ or ()), dry_run=dry_run or diff_, force=force)
+    done = run_update(
+        project,
+        sets=tuple(set_ or ()),
+        packs=tuple(pack or ()),
+        dry_run=dry_run or diff_,
+        force=force,
+    )
     return _report_update(done, as_json=as_json, show_diff=diff_)
 
 
@@ -60,13 +67,20 @@ def add(
     dry_run: options.DryRun = False,
     diff_: options.ShowDiff = False,
     force: options.Force = False,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
     """Add features to a project."""
     from ptscaffold.update import add as run_add
 
-    done = run_add(project, tuple(feature), dry_run=dry_run or diff_, force=force)
+    done = run_add(
+        project,
+        tuple(feature),
+        packs=tuple(pack or ()),
+        dry_run=dry_run or diff_,
+        force=force,
+    )
     return _report_update(done, as_json=as_json, show_diff=diff_)
 
 
@@ -76,6 +90,7 @@ def remove(
     dry_run: options.DryRun = False,
     diff_: options.ShowDiff = False,
     force: options.Force = False,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -85,13 +100,20 @@ def remove(
     """
     from ptscaffold.update import remove as run_remove
 
-    done = run_remove(project, tuple(feature), dry_run=dry_run or diff_, force=force)
+    done = run_remove(
+        project,
+        tuple(feature),
+        packs=tuple(pack or ()),
+        dry_run=dry_run or diff_,
+        force=force,
+    )
     return _report_update(done, as_json=as_json, show_diff=diff_)
 
 
 def diff(
     project: options.Project = Path(),
     stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -101,7 +123,7 @@ def diff(
     from ptscaffold.patch import make_patch
     from ptscaffold.patch import stat as count
 
-    deltas = edits(project)
+    deltas = edits(project, packs=tuple(pack or ()))
     if as_json:
         out_json({"project": str(project), "files": count(deltas)})
     elif stat:
@@ -117,6 +139,7 @@ def check(
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
     ] = None,
+    pack: options.Pack = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -128,7 +151,7 @@ def check(
     from ptscaffold import report
     from ptscaffold.compare import check as run_check
 
-    found = run_check(project, tuple(locked or ()))
+    found = run_check(project, tuple(locked or ()), packs=tuple(pack or ()))
     if as_json:
         out_json(found.as_dict())
     say(report.checked(found))

@@ -12,13 +12,15 @@ from ptscaffold.history import History
 from ptscaffold.lines import with_endings_of
 from ptscaffold.merge import Content, Obstacle, read_content
 from ptscaffold.patch import Delta
-from ptscaffold.project import open_project, recorded
+from ptscaffold.project import catalogues, open_project, recorded
 from ptscaffold.provenance import digest
 from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ptscaffold.layers import Catalogue
+    from ptscaffold.provenance import Record
     from ptscaffold.render import Tree
 
 __all__ = ["Report", "check", "edits"]
@@ -46,16 +48,21 @@ class Report:
         }
 
 
-def edits(project: Path, history: History | None = None) -> list[Delta]:
+def edits(project: Path, history: History | None = None, packs: Sequence[str] = ()) -> list[Delta]:
     """What the project changed against the template that it was made from."""
     history = history or History()
     record = open_project(project)
-    with history.catalogue(record.template_version) as catalogue:
+    with catalogues(project, record, history, packs) as (catalogue, _):
         tree = recorded(record, catalogue).tree
     return _edits(project, tree)
 
 
-def check(project: Path, locked: Sequence[str] = (), history: History | None = None) -> Report:
+def check(
+    project: Path,
+    locked: Sequence[str] = (),
+    history: History | None = None,
+    packs: Sequence[str] = (),
+) -> Report:
     """Find out whether a project is current, what it was made from, and its locked files unedited.
 
     `locked` are patterns of paths beside those of `.ptscaffold.toml`, such as `.github/*`; a star
@@ -73,7 +80,8 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
             in_project(project, "update"),
         ))  # fmt: skip
     try:
-        with history.catalogue(record.template_version) as catalogue:
+        with catalogues(project, record, history, packs, newest=True) as (catalogue, newest):
+            problems += _older_packs(project, record, newest)
             recorded(record, catalogue)
     except ProvenanceError as error:
         problems.append((error.problems[0], error.hint))
@@ -96,6 +104,18 @@ def check(project: Path, locked: Sequence[str] = (), history: History | None = N
         deleted=tuple(deleted),
         problems=tuple(problems),
     )
+
+
+def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple[str, str]]:
+    return [
+        (
+            f"made from {record.packs[pack.name].version} of the pack {pack.name},"
+            f" which is {pack.version} now",
+            in_project(project, "update"),
+        )
+        for pack in newest.packs
+        if pack.name in record.packs and record.packs[pack.name].version != pack.version
+    ]
 
 
 def _edits(project: Path, tree: Tree) -> list[Delta]:

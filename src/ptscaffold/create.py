@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ptscaffold.answers import Answers, Given, complete, gather, problems_of, select_layers
+from ptscaffold.answers import Answers, complete, problems_of, select_layers
 from ptscaffold.apply import apply
+from ptscaffold.given import Given, gather
 from ptscaffold.install import install
 from ptscaffold.layers import Catalogue
 from ptscaffold.names import split_path
@@ -19,7 +20,10 @@ from ptscaffold.presets import Preset, find_preset
 from ptscaffold.render import Renderer
 from ptscaffold.steps import again, next_steps
 
-__all__ = ["Ask", "Request", "Result", "create", "settle"]
+if TYPE_CHECKING:
+    from ptscaffold.export import Exported
+
+__all__ = ["Ask", "Export", "Request", "Result", "create", "export_template", "settle"]
 
 # Completes answers by asking a person.
 Ask = Callable[[Given, Catalogue], Given]
@@ -38,6 +42,7 @@ class Request:
     into: Path | None = None
     packs: tuple[str, ...] = ()
     preset: str | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,7 @@ def create(
     Raises UsageError before anything is rendered, DestinationError before anything is written,
     WriteError with everything removed again, InstallError with the project in place.
     """
+    renderer = _renderer(request.engine)
     with ExitStack() as stack:
         packs, preset = _opened(request, stack)
         catalogue = catalogue or Catalogue(packs=packs)
@@ -89,7 +95,7 @@ def create(
         layers = select_layers(answers, catalogue)
         origins = origins_of(catalogue.packs, layers, directory)
         adopt = request.into is not None
-        plan = make_plan(answers, layers, directory, adopt, Renderer(), origins)
+        plan = make_plan(answers, layers, directory, adopt, renderer, origins)
     found = survey(plan)
     installed = with_install and not dry_run
     result = Result(
@@ -97,7 +103,7 @@ def create(
         survey=found,
         dry_run=dry_run,
         installed=installed,
-        command=again(plan, request.packs, request.preset),
+        command=again(plan, request),
         next_steps=next_steps(plan, installed=installed),
         preset=preset,
     )
@@ -106,6 +112,70 @@ def create(
     if installed:
         install(directory)
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What `export_template` wrote, or on a dry run would write."""
+
+    plan: Plan
+    exported: Exported
+    dry_run: bool
+    preset: Preset | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "directory": str(self.plan.directory),
+            "layers": [layer.path for layer in self.plan.layers],
+            "asks": dict(self.exported.asks),
+            "fixed": dict(self.exported.fixed),
+            "preset": str(self.preset.path) if self.preset else None,
+            "files": list(self.plan.files),
+            "dry_run": self.dry_run,
+        }
+
+
+def export_template(
+    request: Request,
+    directory: Path,
+    *,
+    catalogue: Catalogue | None = None,
+    dry_run: bool = False,
+) -> Export:
+    """Write a template for other engines to a folder that is not there yet, or is empty.
+
+    Both engines take it, or only `request.engine`. Raises what `create` raises.
+    """
+    from ptscaffold.engines import check_engine
+    from ptscaffold.export import ENGINES, export
+
+    engines = ENGINES if request.engine is None else (check_engine(request.engine),)
+    with ExitStack() as stack:
+        packs, preset = _opened(request, stack)
+        catalogue = catalogue or Catalogue(packs=packs)
+        answers, _ = settle(request, catalogue, None, preset)
+        layers = select_layers(answers, catalogue)
+        exported = export(answers, layers, engines)
+    plan = Plan(
+        directory=directory,
+        adopt=False,
+        answers=answers,
+        layers=layers,
+        files=exported.files,
+        steps=(),
+    )
+    found = survey(plan)
+    if not dry_run:
+        apply(plan, found)
+    return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
+
+
+def _renderer(engine: str | None) -> Renderer:
+    if engine is None:
+        return Renderer()
+    from ptscaffold.engines import EngineRenderer, check_engine
+
+    return EngineRenderer(check_engine(engine))
 
 
 def _opened(request: Request, stack: ExitStack) -> tuple[list[Pack], Preset | None]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
 from ptscaffold.errors import UsageError, unknown
+from ptscaffold.given import gather
 from ptscaffold.layers import KINDS, Catalogue
 from ptscaffold.provenance import RECORD, read_record
 from ptscaffold.render import Renderer
@@ -96,6 +97,7 @@ def show_project(folder: Path) -> dict[str, Any]:
         "template_version": record.template_version,
         "newest_version": __version__,
         "locked": list(record.locked),
+        "packs": [f"{name} {p.version} ({p.source})" for name, p in record.packs.items()],
         "answers": dict(record.answers),
         "files": list(record.files),
     }

@@ -14,7 +14,7 @@ from ptscaffold.answers import FLAGS, declared_answers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ptscaffold.answers import Given
+    from ptscaffold.given import Given
     from ptscaffold.layers import Catalogue
 
 __all__ = ["migrate"]

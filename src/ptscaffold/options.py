@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Debug", "Domain", "DryRun", "Feature", "Force", "Json", "Project", "ProjectOption"]
-__all__ += ["Pack", "Set", "ShowDiff", "Style"]
+__all__ = ["AnswersFile", "Debug", "Domain", "DryRun", "Engine", "Feature", "Force", "Json"]
+__all__ += ["NoPreset", "Pack", "Preset", "Project", "ProjectOption", "Set", "ShowDiff", "Style"]
 
 
 def _settled(project: Path) -> Path:
@@ -30,6 +30,19 @@ Pack = Annotated[
         help="More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
     ),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        envvar="PTSCAFFOLD_PRESET",
+        help="A team's answers, packs and fixed values.",
+    ),
+]
+NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Render by cookiecutter or copier; the files are the same."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Domain = Annotated[
@@ -44,6 +57,9 @@ Feature = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
+]
+AnswersFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
 ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ptscaffold.errors import LayerError, PackError, unknown
-from ptscaffold.history import History
 from ptscaffold.layers import KINDS, read_table, refuse_link
 from ptscaffold.provenance import Origin
 
@@ -70,6 +67,8 @@ def open_packs(sources: Sequence[str]) -> Iterator[list[Pack]]:
 @contextmanager
 def packs_at(packs: Sequence[Pack], origins: Mapping[str, Origin]) -> Iterator[list[Pack]]:
     """Packs as they were in the versions that a project records; ProvenanceError if unknown."""
+    from ptscaffold.history import History
+
     with ExitStack() as stack:
         found = []
         for pack in packs:
@@ -175,6 +174,8 @@ def _open(source: str, stack: ExitStack) -> Pack:
 
 def _fetch(source: str, stack: ExitStack) -> Pack:
     """Fetch one commit of a git repository; nothing of it is run, no submodule is followed."""
+    from tempfile import TemporaryDirectory
+
     address, _, fragment = source.removeprefix("git+").partition("#")
     below = fragment.removeprefix("subdirectory=")
     url, ref = address, "HEAD"
@@ -196,6 +197,8 @@ def _fetch(source: str, stack: ExitStack) -> Pack:
 
 
 def _git(arguments: list[str], folder: Path, source: str) -> None:
+    import subprocess
+
     # Hooks and helpers that this repository could bring are not run, and nobody is asked.
     safe = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false"]
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}

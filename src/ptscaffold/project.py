@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from ptscaffold.answers import Given, complete, select_layers
-from ptscaffold.errors import PendingError, ProvenanceError, UsageError
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.errors import PendingError, ProvenanceError, PtscaffoldError, UsageError
+from ptscaffold.given import Given
 from ptscaffold.journal import abort, before, finish, pending, recover
+from ptscaffold.layers import Catalogue
 from ptscaffold.lines import MARKERS
+from ptscaffold.packs import packs_at, packs_of
 from ptscaffold.provenance import RECORD, Record, digest, read_record
 from ptscaffold.render import Renderer
 from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ptscaffold.answers import Answers
-    from ptscaffold.layers import Catalogue, Layer
+    from ptscaffold.history import History
+    from ptscaffold.layers import Layer
     from ptscaffold.render import Tree
 
-__all__ = ["Rendered", "continue_update", "open_project", "recorded", "render", "undo_update"]
+__all__ = ["Rendered", "catalogues", "continue_update", "open_project", "recorded"]
+__all__ += ["refuse_dirty", "render", "undo_update"]
 
 
 class Rendered(NamedTuple):
@@ -86,6 +94,31 @@ def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
     return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
 
 
+@contextmanager
+def catalogues(
+    project: Path,
+    record: Record,
+    history: History,
+    packs: Sequence[str] = (),
+    *,
+    newest: bool = False,
+) -> Iterator[tuple[Catalogue, Catalogue]]:
+    """The layers that a project was made from, and those that it may have now.
+
+    The latter are of the `newest` versions, or the same and those of packs that join it.
+    """
+    with ExitStack() as stack:
+        today = stack.enter_context(packs_of(project, record.packs, packs))
+        made_with = stack.enter_context(packs_at(today, record.packs))
+        version = record.template_version
+        before = stack.enter_context(history.catalogue(version, made_with))
+        if newest:
+            yield before, stack.enter_context(history.catalogue(history.version, today))
+        else:
+            joining = [pack for pack in today if pack.name not in record.packs]
+            yield before, Catalogue(before.root, [*made_with, *joining])
+
+
 def continue_update(project: Path) -> list[str]:
     """End an update whose conflicts are resolved; gives the files that had conflicts.
 
@@ -135,3 +168,20 @@ def _has_markers(path: Path, before: bytes) -> bool:
 
 def _is_file_of(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
+
+
+def refuse_dirty(project: Path) -> None:
+    """Raise PtscaffoldError when git has uncommitted changes in a project."""
+    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
+    command += ["--untracked-files=no", "--", "."]
+    try:
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    except OSError:
+        return  # no git, so no repository either
+    if done.returncode == 0 and done.stdout:
+        changed = [line[3:] for line in done.stdout.splitlines()]
+        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+        raise PtscaffoldError(
+            f"git has uncommitted changes here: {shown}",
+            hint="commit or stash them first, so that the update stands alone; or --force",
+        )

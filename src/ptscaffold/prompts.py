@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ptscaffold.answers import FLAGS, Given, problems_of
+from ptscaffold.answers import FLAGS, problems_of
+from ptscaffold.given import Given
 from ptscaffold.names import split_path
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ptscaffold.errors import LayerError
@@ -13,7 +14,7 @@ from ptscaffold.layers import MANIFEST
 from ptscaffold.sources import SUFFIX, Source, lay, read_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -38,17 +39,28 @@ Tree: TypeAlias = dict[str, File]
 
 
 class Renderer:
-    """Renders projects; files read and templates compiled for one are kept for the next."""
+    """Renders projects; files read and templates compiled for one are kept for the next.
 
-    def __init__(self) -> None:
+    `symbols` stand in for answers, and for the package, that are not known yet; `filters` replace
+    those of the templates.
+    """
+
+    def __init__(
+        self,
+        symbols: Mapping[str, str] = MappingProxyType({}),
+        filters: Mapping[str, Callable[..., str]] = MappingProxyType({}),
+    ) -> None:
+        self._symbols = symbols
         self._environment = _environment()
+        self._environment.filters.update(filters)
         self._templates: dict[tuple[str, str], Template] = {}
         self._sources: dict[Path, tuple[Source, ...]] = {}
 
     def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
         """The files of a project, sorted by path; LayerError when a layer is broken."""
         context = self._context(answers, layers, tool_version)
-        laid = lay([(layer, self._read(layer)) for layer in layers], answers.package)
+        package = str(self._symbols.get("package", answers.package))
+        laid = lay([(layer, self._read(layer)) for layer in layers], package)
         tree = {}
         for path, (layer, source) in sorted(laid.items()):
             data = source.data
@@ -77,6 +89,7 @@ class Renderer:
             "tool_version": tool_version,
             "dependencies": _merge(layer.dependencies for layer in layers),
             "dev_dependencies": _merge(layer.dev_dependencies for layer in layers),
+            **self._symbols,
         }
         context = {**plain, **_named(layers)}
         return {**plain, **_named([self._render_manifest(layer, context) for layer in layers])}

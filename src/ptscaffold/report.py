@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.answers import FLAGS
+from ptscaffold.quoting import shell_command
 from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.compare import Report
-    from ptscaffold.create import Result
+    from ptscaffold.create import Export, Result
     from ptscaffold.presets import Preset
     from ptscaffold.update import Update
 
-__all__ = ["checked", "counts", "created", "dry_run", "ended", "kept", "layer_list", "preset"]
-__all__ += ["shown", "tree", "updated"]
+__all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
+__all__ += ["preset", "shown", "tree", "updated"]
 
 
 def tree(root: str, paths: Iterable[str]) -> str:
@@ -62,6 +63,29 @@ def preset(used: Preset) -> str:
     for key, locked in used.locked.items():
         lines.append(f"  {key}: {_flat(locked.value)}, fixed: {locked.reason}")
     return "\n".join(lines)
+
+
+def exported(result: Export) -> str:
+    """What a template was written for, what it asks, and how it is used."""
+    plan, made = result.plan, result.exported
+    size = sum(len(file.data) for file in plan.files.values())
+    files = _files(len(plan.files))
+    if result.dry_run:
+        return f"{files}, {size / 1000:.0f} kB; nothing written"
+    layers = ", ".join(layer.name for layer in plan.layers[1:])
+    lines = [f"Exported {plan.directory}/ ({files}): {layers}, template {plan.version}"]
+    lines.append(f"Asks:   {', '.join(made.asks)}")
+    if made.fixed:
+        fixed = ", ".join(f"{key} = {value}" for key, value in made.fixed.items())
+        lines.append(f"Fixed:  {fixed} (the templates go by it)")
+    place = str(plan.directory)
+    uses = []
+    if "cookiecutter.json" in plan.files:
+        uses.append(shell_command(["cookiecutter", place]))
+    if "copier.yml" in plan.files:
+        uses.append(shell_command(["copier", "copy", place, plan.answers.name]))
+    heads = ["Use:    ", *["        "] * (len(uses) - 1)]
+    return "\n".join([*lines, *(head + use for head, use in zip(heads, uses, strict=True))])
 
 
 def kept(result: Result) -> str:

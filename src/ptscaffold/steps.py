@@ -12,8 +12,7 @@ from ptscaffold.answers import default_description
 from ptscaffold.quoting import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from ptscaffold.create import Request
     from ptscaffold.plan import Plan
 
 __all__ = ["again", "install_commands", "next_steps"]
@@ -51,7 +50,7 @@ def in_project(project: Path, *words: str) -> str:
     return shell_command(["ptscaffold", words[0], *place, *words[1:]])
 
 
-def again(plan: Plan, packs: Sequence[str] = (), preset: str | None = None) -> str:
+def again(plan: Plan, request: Request) -> str:
     """The one command that makes the same project without a question."""
     answers = plan.answers
     command = ["ptscaffold", "new"]
@@ -62,12 +61,14 @@ def again(plan: Plan, packs: Sequence[str] = (), preset: str | None = None) -> s
     command += ["--domain", answers.domain, "--style", answers.style]
     for feature in answers.features:
         command += ["--feature", feature]
-    if preset is not None and not answers.features:
+    if request.preset is not None and not answers.features:
         command += ["--set", "features="]  # those of the preset are not wanted
-    for source in packs:
+    for source in request.packs:
         command += ["--pack", source]
-    if preset is not None:
-        command += ["--preset", preset]
+    if request.preset is not None:
+        command += ["--preset", request.preset]
+    if request.engine is not None:
+        command += ["--engine", request.engine]
     _, domain, style, *_ = plan.layers
     if answers.description != default_description(domain, style):
         command += ["--set", f"description={answers.description}"]

@@ -4,21 +4,22 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptscaffold.answers import Given, default_description, gather
-from ptscaffold.errors import PtscaffoldError, UsageError, unknown
+from ptscaffold.answers import default_description
+from ptscaffold.errors import UsageError, unknown
+from ptscaffold.given import Given, gather
 from ptscaffold.history import History
 from ptscaffold.journal import write_files
 from ptscaffold.lock import locked
 from ptscaffold.merge import Change, Content, merge_trees, read_content
 from ptscaffold.migrate import migrate
+from ptscaffold.packs import origins_of
 from ptscaffold.patch import Delta
-from ptscaffold.project import Rendered, open_project, recorded, render
+from ptscaffold.project import Rendered, catalogues, open_project, recorded, refuse_dirty, render
 from ptscaffold.provenance import RECORD, Record, write_record
 from ptscaffold.sources import target
 
@@ -96,12 +97,14 @@ def update(
     dry_run: bool = False,
     force: bool = False,
     history: History | None = None,
+    packs: Sequence[str] = (),
 ) -> Update:
     """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
 
-    Other answers leave the version of the template as it is: one thing at a time. PendingError
-    while conflicts of an earlier update are open, PtscaffoldError when git has uncommitted changes
-    in the project and not `force`, WriteError with everything put back.
+    Other answers leave the version of the template as it is: one thing at a time. `packs` are where
+    packs of the project stand now, or join it. PendingError while conflicts of an earlier update
+    are open, PtscaffoldError when git has uncommitted changes in the project and not `force`,
+    WriteError with everything put back.
     """
     history = history or History()
     given = gather({}, sets, None)
@@ -109,12 +112,18 @@ def update(
         raise UsageError(*given.problems)
     with nullcontext() if dry_run else locked(project):
         record = open_project(project)
+        way = catalogues(project, record, history, packs, newest=not sets)
         version = record.template_version if sets else history.version
-        return _follow(project, record, version, given, history, dry_run=dry_run, force=force)
+        return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
 def add(
-    project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
+    project: Path,
+    features: Sequence[str],
+    *,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    **options: bool,
 ) -> Update:
     """Lay features on top of a project; raises what `update` raises."""
 
@@ -123,11 +132,16 @@ def add(
             raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
         return [*there, *features]
 
-    return _with_features(project, chosen, history, **options)
+    return _with_features(project, chosen, history, packs, **options)
 
 
 def remove(
-    project: Path, features: Sequence[str], *, history: History | None = None, **options: bool
+    project: Path,
+    features: Sequence[str],
+    *,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    **options: bool,
 ) -> Update:
     """Take features out of a project; raises what `update` raises."""
 
@@ -137,20 +151,21 @@ def remove(
             raise UsageError(*problems, hint="ptscaffold show tells which features it has")
         return [feature for feature in there if feature not in features]
 
-    return _with_features(project, chosen, history, **options)
+    return _with_features(project, chosen, history, packs, **options)
 
 
 def _with_features(
     project: Path,
     chosen: Callable[[Sequence[str]], Sequence[str]],
     history: History | None,
+    packs: Sequence[str],
     **options: bool,
 ) -> Update:
-    history = history or History()
     with nullcontext() if options.get("dry_run") else locked(project):
         record = open_project(project)
         given = Given({"features": tuple(chosen(record.answers["features"]))})
-        return _follow(project, record, record.template_version, given, history, **options)
+        way = catalogues(project, record, history or History(), packs)
+        return _follow(project, record, record.template_version, given, way, **options)
 
 
 def _follow(
@@ -158,15 +173,13 @@ def _follow(
     record: Record,
     version: str,
     given: Given,
-    history: History,
+    way: AbstractContextManager[tuple[Catalogue, Catalogue]],
     *,
     dry_run: bool = False,
     force: bool = False,
 ) -> Update:
     """Render both sides, merge, and unless it is a dry run write."""
-    with ExitStack() as stack:
-        before = stack.enter_context(history.catalogue(record.template_version))
-        after = stack.enter_context(history.catalogue(version))
+    with way as (before, after):
         old = recorded(record, before)
         migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
         new = _rendered(migrated, version, after)
@@ -179,6 +192,7 @@ def _follow(
             replaced=_replaced(old.answers, new.answers),
         )
         notes += _left_behind(old, new, project)
+        origins = origins_of(after.packs, new.layers, project)
     done = Update(
         project=project,
         old=old,
@@ -186,11 +200,11 @@ def _follow(
         changes=tuple(changes),
         notes=notes,
         dry_run=dry_run,
-        record=write_record(new.answers, new.tree, version, record.locked),
+        record=write_record(new.answers, new.tree, version, record.locked, origins),
     )
     if not dry_run and (done.changes or (project / RECORD).read_bytes() != done.record):
         if not force:
-            _refuse_dirty(project)
+            refuse_dirty(project)
         _write(done)
     return done
 
@@ -276,19 +290,3 @@ def _replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
         return swapped.get(before.layer) if before.layer != after.layer else None
 
     return name
-
-
-def _refuse_dirty(project: Path) -> None:
-    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
-    command += ["--untracked-files=no", "--", "."]
-    try:
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    except OSError:
-        return  # no git, so no repository either
-    if done.returncode == 0 and done.stdout:
-        changed = [line[3:] for line in done.stdout.splitlines()]
-        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
-        raise PtscaffoldError(
-            f"git has uncommitted changes here: {shown}",
-            hint="commit or stash them first, so that the update stands alone; or --force",
-        )

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from ptscaffold import __version__, cli
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.given import gather
 from ptscaffold.layers import Catalogue
 from ptscaffold.render import Renderer, Tree
 

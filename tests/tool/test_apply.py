@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import apply as apply_module
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
 from ptscaffold.apply import apply
 from ptscaffold.errors import DestinationError, WriteError
+from ptscaffold.given import gather
 from ptscaffold.interrupts import deferred
 from ptscaffold.layers import Catalogue
 from ptscaffold.plan import Plan, Survey, make_plan, survey

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.given import gather
 from ptscaffold.layers import Catalogue
 from ptscaffold.names import LONGEST
 from ptscaffold.render import Renderer, Tree

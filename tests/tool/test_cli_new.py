@@ -142,6 +142,7 @@ def test_json_is_one_object(run: Run) -> None:
         },
         "layers": ["base", "domains/vision", "styles/lightning"],
         "template_version": "X.Y.Z",
+        "preset": None,
         "files": [path.format(package="digits") for path in PROJECT],
         "written": [path.format(package="digits") for path in PROJECT],
         "kept": [],
@@ -225,7 +226,8 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
         (
             ["new", "--stile", "plain"],
             "error: unknown option '--stile' for ptscaffold new (--domain, --style, --feature, "
-            "--set, --answers, --into, --dry-run, --install, --no-input, --json, --debug, --help). "
+            "--set, --answers, --pack, --preset, --no-preset, --engine, --into, --dry-run, "
+            "--install, --no-input, --json, --debug, --help). "
             "Did you mean '--style'?\nhint: see ptscaffold new --help\n",
         ),
         (
@@ -235,7 +237,8 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
         ),
         (
             ["nwe"],
-            "error: unknown command 'nwe' (new, list, show, update, add, remove, diff, check). "
+            "error: unknown command 'nwe' "
+            "(new, list, show, update, add, remove, diff, check, export). "
             "Did you mean 'new'?\n"
             "hint: see ptscaffold --help\n",
         ),

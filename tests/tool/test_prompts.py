@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import prompts
-from ptscaffold.answers import Given
 from ptscaffold.create import Request, create
+from ptscaffold.given import Given
 from ptscaffold.interrupts import as_keyboard_interrupt
 from ptscaffold.layers import Catalogue
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
 from ptscaffold.errors import LayerError
+from ptscaffold.given import gather
 from ptscaffold.layers import Catalogue
 from ptscaffold.render import File, Renderer, Tree
 

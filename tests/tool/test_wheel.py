@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, gather, select_layers
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.given import gather
 from ptscaffold.layers import Catalogue, templates_root
 from ptscaffold.plan import make_plan
 from ptscaffold.render import Renderer

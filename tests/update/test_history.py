@@ -12,8 +12,8 @@ from update.trees import NOTES_PATH, lab, put, text
 
 import ptscaffold
 from ptscaffold import history
-from ptscaffold.answers import Given
 from ptscaffold.errors import PtscaffoldError
+from ptscaffold.given import Given
 from ptscaffold.history import ARCHIVE, History, digest_of_tree, tree_under
 from ptscaffold.project import render
 from ptscaffold.sources import Source

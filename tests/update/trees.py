@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptscaffold.answers import Given
+from ptscaffold.given import Given
 from ptscaffold.history import ARCHIVE, History
 from ptscaffold.layers import Catalogue
 from ptscaffold.project import render
