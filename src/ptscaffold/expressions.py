@@ -75,7 +75,7 @@ FILTERS: Final = {"toml": _TOML, "md": _MARKDOWN}
 
 # A run of braces that Jinja would read as the start of something, and what it or cookiecutter
 # would change: carriage returns, and the control characters that make a file count as binary.
-_SPECIAL = re.compile(r"\{{2,}|\{(?=[%#])|[\x00-\x08\x0b-\x1f]")
+_SPECIAL = re.compile(r"\{*[\x00-\x08\x0b-\x1f]+|\{{2,}|\{(?=[%#])")
 
 
 def expand(expression: str, prefix: str, answer: str) -> str:

@@ -1,0 +1,181 @@
+"""`ptscaffold export`: what is asked, what is fixed, what cannot be handed over."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copier import run_copy
+from export.toy import choose, contents, read, write_toy
+
+from ptscaffold import __version__, cli
+from ptscaffold.engines import write_tree
+from ptscaffold.errors import LayerError
+from ptscaffold.export import export
+from ptscaffold.layers import Catalogue
+from ptscaffold.render import Renderer
+
+
+def exported(catalogue: Catalogue, folder: Path, **more: str) -> Path:
+    write_tree(folder, export(*choose(catalogue, "toy", "plain", **more)).files)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["torch", "2x", "a b", "", "x" * 41, "-x", "class", "x/../y"])
+def test_a_bad_name_is_refused_by_both(name: str, cookies: Any, tmp_path: Path) -> None:
+    template = exported(write_toy(tmp_path / "toy"), tmp_path / "template")
+    baked = cookies.bake({"name": name}, template=str(template))
+    assert "the name" in str(baked.exception.error)
+    with pytest.raises(ValueError, match="Validation error for question 'name': the name"):
+        run_copy(str(template), tmp_path / "out", {"name": name}, defaults=True, quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_answer_that_templates_go_by_is_fixed(cookies: Any, tmp_path: Path) -> None:
+    changes = {
+        "features/extra/layer.toml": b"""label = "Extra"
+help = "more"
+answers = {kind = "b", who = "me"}
+""",
+        "features/extra/a.txt.jinja": b"{% if kind == 'a' %}A{% else %}B{% endif %} {{ who }}",
+    }
+    catalogue = write_toy(tmp_path / "toy", changes)
+    answers, layers = choose(catalogue, "toy", "plain", "extra", kind="a")
+    made = export(answers, layers)
+    assert dict(made.fixed) == {"kind": "a"}
+    assert list(made.asks) == ["name", "description", "owner", "who"]
+    write_tree(tmp_path / "template", made.files)
+    baked = cookies.bake({"who": "you"}, template=str(tmp_path / "template"))
+    answers, layers = choose(catalogue, "toy", "plain", "extra", kind="a", who="you")
+    assert read(baked.project_path) == contents(Renderer().render(answers, layers, __version__))
+    assert (baked.project_path / "a.txt").read_text() == "A you"
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% if name == 'x' %}y{% endif %}", "it depends on what the answer name is"),
+        ("{{ name | length }}", "it depends on what the answer name is"),
+        ("{% for c in description %}{{ c }}{% endfor %}", "the answer description is"),
+        ("{{ name | upper }}", "an answer is changed"),
+        ("{{ name | replace('-', '+') }}", "it changes an answer before"),
+        ("{{ name[0] }}", "it depends on what the answer name is"),
+        ("{{ ('x ' ~ description) | md }}", "the filter md takes an answer as it is"),
+    ],
+)
+def test_what_other_engines_cannot_follow_is_said(
+    template: str, message: str, tmp_path: Path
+) -> None:
+    catalogue = write_toy(tmp_path / "toy", {"base/odd.txt.jinja": template.encode()})
+    with pytest.raises(LayerError, match=message) as raised:
+        export(*choose(catalogue, "toy", "plain"))
+    assert "base" in str(raised.value)
+    assert "odd.txt" in str(raised.value)
+
+
+def test_the_template_says_what_it_is(tmp_path: Path) -> None:
+    folder = exported(write_toy(tmp_path / "toy"), tmp_path / "template")
+    readme = (folder / "README.md").read_text()
+    assert "base, domains/toy, styles/plain" in readme
+    assert "It asks for name, description, owner." in readme
+    settings = json.loads((folder / "cookiecutter.json").read_text())
+    assert [key for key in settings if key[0] != "_"] == ["name", "description", "owner"]
+    assert settings["description"] == "Toys (Plain)"
+    assert settings["__prompts__"]["owner"] == "Owner"
+    assert not list(folder.rglob("hooks"))
+    copier = (folder / "copier.yml").read_text()
+    assert not any(word in copier for word in ("_tasks", "_migrations", "_jinja_extensions"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    root = write_toy(tmp_path / "toy").root
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: root)
+    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.run(list(arguments))
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+CHOICE = ("--domain", "toy", "--style", "plain")
+
+
+def test_the_command_says_how_to_go_on(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("export", "our template", *CHOICE, "--set", "owner=us")
+    assert (code, out) == (0, "our template\n")
+    assert err == (
+        f"Exported our template/ (50 files): toy, plain, template {__version__}\n"
+        "Asks:   name, description, owner\n"
+        "Use:    cookiecutter 'our template'\n"
+        "        copier copy 'our template' toy-plain\n"
+    )
+    settings = json.loads((tmp_path / "work/our template/cookiecutter.json").read_text())
+    assert settings["owner"] == "us"
+    code, out, err = run("export", "our template", *CHOICE)
+    assert (code, out) == (1, "")
+    assert "our template is not empty, nothing was written" in err
+
+
+def test_one_engine_only_and_a_dry_run(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("export", "t", *CHOICE, "--engine", "copier", "--dry-run")
+    assert code == 0
+    assert "copier.yml" in out
+    assert "cookiecutter.json" not in out
+    assert err.endswith("; nothing written\n")
+    code, out, _ = run("export", "t", *CHOICE, "--engine", "copier", "--dry-run", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["asks"] == {
+        "name": "toy-plain",
+        "description": "Toys (Plain)",
+        "owner": "somebody",
+    }
+    assert (told["dry_run"], told["fixed"]) == (True, {})
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("export", "t"), ("new", "t")])
+def test_bad_input_is_said(run: Any, command: tuple[str, ...], tmp_path: Path) -> None:
+    code, out, err = run(*command, *CHOICE, "--engine", "coper")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "error: unknown engine 'coper' for --engine (cookiecutter, copier). Did you mean 'copier'?"
+    )
+    code, _, err = run(*command, "--domain", "toi")
+    assert code == 2
+    assert "--style is missing" in err
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("engine", ["cookiecutter", "copier"])
+def test_an_engine_that_is_not_installed_is_said(
+    engine: str, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, engine, None)
+    monkeypatch.setitem(sys.modules, f"{engine}.main", None)
+    code, out, err = run("new", "x", *CHOICE, "--engine", engine)
+    assert (code, out) == (2, "")
+    assert err == (f"error: {engine} is not installed\nhint: pip install 'ptscaffold[engines]'\n")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_an_engine_that_fails_is_said(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("copier.run_copy", fail)
+    code, _, err = run("new", "x", *CHOICE, "--engine", "copier")
+    assert code == 1
+    assert "copier failed: boom" in err
+    assert list((tmp_path / "work").iterdir()) == []
