@@ -89,7 +89,8 @@ def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:
     "unknown style 'plane' for --style (plain, fastai). Did you mean 'plain'?"
     """
     known = list(choices)
-    text = f"unknown {what} {value!r}" + (f" for {where}" if where else "")
+    link = "" if where.startswith("in ") else "for "
+    text = f"unknown {what} {value!r}" + (f" {link}{where}" if where else "")
     text += f" ({', '.join(known)})" if known else " (there are none)"
     nearest = get_close_matches(value.lower(), known, n=1, cutoff=0.5)
     return f"{text}. Did you mean {nearest[0]!r}?" if nearest else text

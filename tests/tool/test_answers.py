@@ -113,7 +113,7 @@ def test_bad_answers(
         ("a.toml", "domain = ", "cannot read the answers file"),
         ("a.json", "{", "cannot read the answers file"),
         ("a.json", "[]", "holds no table of answers"),
-        ("a.toml", "domains = 'x'", "unknown answer 'domains' for"),
+        ("a.toml", "domains = 'x'", "unknown answer 'domains' in"),
         ("a.toml", "domain = 3", "domain must be text, not 3"),
         ("a.toml", "name = 'x'\ndomain = ['vision']", "domain must be text, not ['vision']"),
         ("a.toml", "features = 'docker'", "features must be a list of names, not 'docker'"),
