@@ -99,8 +99,8 @@ def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
 
 
 def _beside(path: Path, source: str) -> str:
-    folder = path.parent / Path(source).expanduser()
-    return str(folder) if not is_address(source) and folder.is_dir() else source
+    folder = os.path.normpath(path.parent / Path(source).expanduser())
+    return folder if not is_address(source) and Path(folder).is_dir() else source
 
 
 def _folders(packs: Sequence[Pack]) -> list[tuple[Path, tuple[str, ...]]]:

@@ -85,6 +85,11 @@ def test_the_error_in_the_readme_is_the_one_that_comes(
     assert capsys.readouterr().err == example[1]
 
 
+def test_the_test_in_the_readme_is_that_of_the_example() -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", read("README.md"), re.S | re.M)
+    assert example == read("docs/example-pack/test_pack.py")
+
+
 def test_every_figure_was_measured() -> None:
     measured = [
         *read("benchmarks/tool.md").splitlines(),

@@ -36,7 +36,7 @@ def test_a_preset_is_announced_and_answers(run: Run, team: Path, work: Path) -> 
     assert ran.code == 0
     assert ran.err.startswith(
         "Preset team (../presets/team.toml)\n"
-        "  packs: ../presets/../acme\n"
+        "  packs: ../acme\n"
         "  domain: toy\n"
         "  features: extra\n"
         "  description: of the team\n"
