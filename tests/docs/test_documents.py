@@ -33,8 +33,14 @@ def test_links_lead_somewhere(document: str) -> None:
     text = read(document)
     targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     for target in targets:
-        if not target.startswith("https://"):
-            assert (ROOT / document).parent.joinpath(target).exists(), target
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        place = (ROOT / document).parent / path if path else ROOT / document
+        assert place.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.M)
+            assert heading in [title.lower().replace(" ", "-") for title in headings], target
 
 
 def test_the_pictures_are_there_and_small() -> None:
