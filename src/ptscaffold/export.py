@@ -43,8 +43,8 @@ ENGINES: Final[tuple[Engine, ...]] = ("cookiecutter", "copier")
 # What PyYAML refuses to read as it is.
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
-# Characters for private use, so that no text holds them by chance.
-_OPEN, _CLOSE = "\ue000", "\ue001"
+# Characters for private use, in a row that no text holds by chance.
+_OPEN, _CLOSE = "\ue000\ue001\ue000", "\ue001\ue000\ue001"
 _TOKEN = re.compile(f"{_OPEN}([a-z0-9_]+)(?::([a-z]+))?{_CLOSE}")
 
 
@@ -294,6 +294,4 @@ def _taken(layers: Sequence[Layer]) -> list[str]:
 def _yaml(value: Any) -> str:
     """JSON, which is YAML, but for characters that YAML takes in another spelling only."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub(
-        r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda m: f"\\u{ord(m[0]):04x}", text
-    )
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

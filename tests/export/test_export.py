@@ -113,7 +113,7 @@ def test_the_command_says_how_to_go_on(run: Any, tmp_path: Path) -> None:
     code, out, err = run("export", "our template", *CHOICE, "--set", "owner=us")
     assert (code, out) == (0, "our template\n")
     assert err == (
-        f"Exported our template/ (50 files): toy, plain, template {__version__}\n"
+        f"Exported our template/ (52 files): toy, plain, template {__version__}\n"
         "Asks:   name, description, owner\n"
         "Use:    cookiecutter 'our template'\n"
         "        copier copy 'our template' toy-plain\n"

@@ -79,7 +79,7 @@ def test_no_file_is_too_strange(
     assert made["copier"] == made["native"]
     assert made["native"]["run.sh"][1]
     assert made["native"]["rendered.sh"][1]
-    assert len(made["native"]) == 23 + len(features)
+    assert len(made["native"]) == 24 + len(features)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

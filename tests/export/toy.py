@@ -44,6 +44,7 @@ packages = {{ ["src/" ~ package, "x"] | toml }}
     "base/image.png": bytes([137, 80, 78, 71, 13, 10, 26, 10, 0, 255]) + BRACES,
     "base/magic.txt": b"BM " + BRACES,
     "base/paper.pdf": BRACES,
+    "base/icons.txt": "\ue000 {{ \ue001".encode(),
     "base/empty.txt": b"",
     "base/no-newline.txt": b"{{ a }}",
     "base/newlines.txt": b"\n\n\n",

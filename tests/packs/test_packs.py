@@ -33,7 +33,7 @@ def test_a_pack_adds_a_domain_a_style_a_feature_and_files_for_all(
 ) -> None:
     ran = run("new", "net", *CHOICE, "--pack", "../acme", "--set", "team=blue")
     assert ran.code == 0
-    assert "Created net/ (26 files): graph, fabric, acme, wandb, template" in ran.err
+    assert "Created net/ (27 files): graph, fabric, acme, wandb, template" in ran.err
     assert (work / "net/src/net/graph.py").read_text() == "nodes = 1\n"
     assert (work / "net/OWNERS").read_text() == "net of blue\n"
     assert (work / "net/.hidden/.dot").read_text() == "acme's\n"
