@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ptscaffold.layers import Catalogue, Layer
     from ptscaffold.render import Tree
 
-__all__ = ["Rendered", "continue_update", "open_project", "recorded", "render", "undo_update"]
+__all__ = ["Rendered", "check_is_project", "continue_update", "open_project", "recorded", "render"]
+__all__ += ["undo_update"]
 
 
 class Rendered(NamedTuple):
@@ -40,11 +41,12 @@ def open_project(project: Path) -> Record:
             f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}",
             hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
-    _check_is_project(project)
+    check_is_project(project)
     return read_record(project)
 
 
-def _check_is_project(project: Path) -> None:
+def check_is_project(project: Path) -> None:
+    """UsageError when a folder has no record."""
     if not (project / RECORD).is_file():
         above = [p for p in project.resolve().parents if (p / RECORD).is_file()]
         raise UsageError(
@@ -92,7 +94,7 @@ def continue_update(project: Path) -> list[str]:
     PendingError while markers are left, or when the other files were put back to what they were:
     the record would then tell of an update that is not there.
     """
-    _check_is_project(project)
+    check_is_project(project)
     found = pending(project)
     if found is None or not found.waits:
         raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
@@ -116,7 +118,7 @@ def continue_update(project: Path) -> list[str]:
 
 def undo_update(project: Path) -> list[str]:
     """Put every file back as it was before an update that has open conflicts; gives the files."""
-    _check_is_project(project)
+    check_is_project(project)
     found = pending(project)
     if found is None:
         raise UsageError("there is no update to abort", hint="use git to go back further")
