@@ -116,7 +116,8 @@ class Children:
         parts = [f"$ {command}", stdout, stderr, end]
         log.write_text("\n".join(filter(None, map(str.rstrip, parts))) + "\n", encoding="utf-8")
         for name in ("out", "err"):
-            _part(log, name).unlink()
+            with suppress(OSError):  # Windows, when something that is left still has it open
+                _part(log, name).unlink()
         return Done(command, code, seconds, stdout, stderr)
 
     def stop(self) -> None:

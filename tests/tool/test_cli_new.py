@@ -235,7 +235,8 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
         ),
         (
             ["nwe"],
-            "error: unknown command 'nwe' (new, list, show, update, add, remove, diff, check). "
+            "error: unknown command 'nwe' (new, list, show, update, add, remove, diff, check, "
+            "test). "
             "Did you mean 'new'?\n"
             "hint: see ptscaffold --help\n",
         ),

@@ -36,6 +36,7 @@ Commands:
   remove  Remove features from a project.
   diff    Show what a project changed against its template, as a patch.
   check   Check that a project follows its template.
+  test    Test that templates work.
 """
     )
 
