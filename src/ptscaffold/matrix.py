@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ptscaffold.answers import Given, problems_of
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers import KINDS, Catalogue
+from ptscaffold.quoting import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,13 @@ class Cell:
     @property
     def name(self) -> str:
         return "+".join([f"{self.domain}-{self.style}", *self.features])
+
+    @property
+    def command(self) -> str:
+        """What makes this project by hand."""
+        features = [word for feature in self.features for word in ("--feature", feature)]
+        words = ["--domain", self.domain, "--style", self.style, *features]
+        return shell_command(["ptscaffold", "new", *words])
 
 
 def choose_cells(

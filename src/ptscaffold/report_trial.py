@@ -48,7 +48,8 @@ def ended(trial: Trial) -> str:
 
 def _failure(name: str, outcome: Outcome) -> str:
     """What failed: the command, the reason, the last lines of its output, the log with the rest."""
-    lines = [f"{name} {outcome.check} failed: {outcome.reason}", f"  $ {outcome.command}"]
+    lines = [f"{name} {outcome.check} failed: {outcome.reason}"]
+    lines += [f"  $ {outcome.command}"] if outcome.command else []
     lines += [f"  | {text}" for text in outcome.tail()]
     return "\n".join([*lines, f"  log: {outcome.log}"])
 

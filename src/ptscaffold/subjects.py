@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ptscaffold.create import Request, create
 from ptscaffold.errors import LayerError, PtscaffoldError, UsageError, unknown
@@ -27,16 +27,19 @@ _KEYS: Final = ("prepare", "accuracy")
 
 @dataclass(frozen=True)
 class Made:
-    """A project that stands. `command` makes it again, `printed` are the steps `new` ends with."""
+    """A project that stands; `printed` are the steps that `new` ends with, inside of it."""
 
     folder: Path
-    command: str
     layers: tuple[Layer, ...]
     printed: tuple[str, ...] = ()
 
 
-# Makes a project in a folder.
-Maker: TypeAlias = Callable[[Path], Made]
+@dataclass(frozen=True)
+class Maker:
+    """Makes a project in a folder; `command` is what makes it by hand, nothing of a copy."""
+
+    command: str
+    make: Callable[[Path], Made]
 
 
 def new_project(cell: Cell, catalogue: Catalogue) -> Maker:
@@ -51,9 +54,9 @@ def new_project(cell: Cell, catalogue: Catalogue) -> Maker:
         )
         done = create(request, catalogue=catalogue)
         _, *printed = done.next_steps  # without the cd
-        return Made(done.plan.directory, done.command, done.plan.layers, tuple(printed))
+        return Made(done.plan.directory, done.plan.layers, tuple(printed))
 
-    return make
+    return Maker(cell.command, make)
 
 
 def copy_of(project: Path, layers: tuple[Layer, ...]) -> Maker:
@@ -70,9 +73,9 @@ def copy_of(project: Path, layers: tuple[Layer, ...]) -> Maker:
             shutil.copytree(top, folder, symlinks=True, ignore=left_behind)
         except OSError as error:  # shutil.Error is one
             raise PtscaffoldError(f"cannot copy {project}: {error}") from error
-        return Made(folder, "", layers)
+        return Made(folder, layers)
 
-    return make
+    return Maker("", make)
 
 
 def layers_of(project: Path, catalogue: Catalogue) -> tuple[Layer, ...]:

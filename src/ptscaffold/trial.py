@@ -160,14 +160,14 @@ def _try_all(makers: Mapping[str, Maker], jobs: int | None, manner: _Manner) -> 
     pool = ThreadPoolExecutor(jobs)
     try:
         running = []
-        for name, make in makers.items():
+        for name, maker in makers.items():
             bench = Bench(
                 folder=root / "projects" / name,
                 logs=root / "logs" / name,
                 children=children,
                 threads=max(1, manner.cores // jobs),
             )
-            running.append(pool.submit(_try_one, name, make, bench, manner))
+            running.append(pool.submit(_try_one, name, maker, bench, manner))
         cells = tuple(map(_result, running))
     except BaseException:
         with deferred():
@@ -190,12 +190,12 @@ def _result(future: Future[Tried]) -> Tried:
             return future.result(timeout=0.5)
 
 
-def _try_one(name: str, make: Maker, bench: Bench, manner: _Manner) -> Tried:
+def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
     """Make one project, do all steps with it, and unless it is to be kept remove it."""
     bench.logs.mkdir(parents=True)
     bench.folder.mkdir(parents=True)
     outcomes = []
-    for outcome in _outcomes(make, bench, manner):
+    for outcome in _outcomes(maker, bench, manner):
         outcomes.append(outcome)
         manner.report(name, outcome)
     if not manner.keep:
@@ -203,10 +203,10 @@ def _try_one(name: str, make: Maker, bench: Bench, manner: _Manner) -> Tried:
     return Tried(name, tuple(outcomes))
 
 
-def _outcomes(make: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
+def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
     began = time.monotonic()
     try:
-        made = make(bench.folder)
+        made = maker.make(bench.folder)
         scripts = write_scripts(made.layers, bench.folder)
         bench = replace(bench, folder=made.folder, floor=floor(made.layers))
     except PtscaffoldError as error:
@@ -214,15 +214,15 @@ def _outcomes(make: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
         log.write_text(f"{error}\nhint: {error.hint}\n", encoding="utf-8")
         yield Outcome(
             check="new",
-            command="ptscaffold new",
+            command=maker.command,
             status="failed",
             seconds=time.monotonic() - began,
             reason=str(error),
             log=log,
         )
         return
-    if made.command:
-        yield Outcome(check="new", command=made.command, seconds=time.monotonic() - began)
+    if maker.command:
+        yield Outcome(check="new", command=maker.command, seconds=time.monotonic() - began)
     readme = made.folder / "README.md"
     text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
     steps = [step for step in steps_of(text, made.printed, scripts) if step.check in manner.wanted]

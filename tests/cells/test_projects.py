@@ -33,7 +33,6 @@ def test_every_next_step_runs_as_printed(
     project = projects[cell]
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     command = project.the("new").command.split()
-    command[command.index("--into") :] = ["--no-input"]
     made = subprocess.run(
         command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

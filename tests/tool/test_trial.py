@@ -97,6 +97,10 @@ def test_the_matrix_in_parallel_as_json(run: Run, temporary: Path) -> None:
             assert check["seconds"] >= 0
             assert check["reason"] == ""
         assert cell["checks"][2]["command"] == "uv run python -m texts_loop.train"
+    assert [cell["checks"][0]["command"] for cell in data["cells"]] == [
+        "ptscaffold new --domain texts --style loop",
+        "ptscaffold new --domain texts --style loop --feature extra",
+    ]
     assert list_tree(temporary) == []
 
 
@@ -231,6 +235,7 @@ def test_a_broken_template_is_a_failure_of_its_cells(
     ran = run("test", "--only", "new")
     assert ran.code == 1
     assert "1 of 2 checks passed in 2 cells" in ran.err
+    assert "\n  $ ptscaffold new --domain texts --style loop --feature extra\n" in ran.err
     assert "texts-loop+extra new failed: features/extra/broken.txt.jinja:1: 'nothing' is undef" in (
         ran.err
     )
