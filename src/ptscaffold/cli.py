@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ptscaffold import __version__, cli_project, options
+from ptscaffold import __version__, cli_project, cli_proof, options
 from ptscaffold.console import out, out_json, run_app, say
 from ptscaffold.usage import Commands
 
@@ -226,6 +226,7 @@ for command in (
     export,
 ):
     app.command()(command)
+app.command("test")(cli_proof.try_templates)
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ class Layer:
     next_steps: tuple[str, ...] = ()
     readme: Mapping[str, str] = field(default_factory=dict)
     pyproject: Mapping[str, str] = field(default_factory=dict)
+    test: Mapping[str, str] = field(default_factory=dict)  # for `ptscaffold test` alone
 
     @property
     def name(self) -> str:

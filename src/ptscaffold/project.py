@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ptscaffold.layers import Layer
     from ptscaffold.render import Tree
 
-__all__ = ["Rendered", "catalogues", "continue_update", "open_project", "recorded"]
-__all__ += ["refuse_dirty", "render", "undo_update"]
+__all__ = ["Rendered", "catalogues", "check_is_project", "continue_update", "open_project"]
+__all__ += ["recorded", "refuse_dirty", "render", "undo_update"]
 
 
 class Rendered(NamedTuple):
@@ -48,11 +48,12 @@ def open_project(project: Path) -> Record:
             f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}",
             hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
-    _check_is_project(project)
+    check_is_project(project)
     return read_record(project)
 
 
-def _check_is_project(project: Path) -> None:
+def check_is_project(project: Path) -> None:
+    """UsageError when a folder has no record."""
     if not (project / RECORD).is_file():
         above = [p for p in project.resolve().parents if (p / RECORD).is_file()]
         raise UsageError(
@@ -125,7 +126,7 @@ def continue_update(project: Path) -> list[str]:
     PendingError while markers are left, or when the other files were put back to what they were:
     the record would then tell of an update that is not there.
     """
-    _check_is_project(project)
+    check_is_project(project)
     found = pending(project)
     if found is None or not found.waits:
         raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
@@ -149,7 +150,7 @@ def continue_update(project: Path) -> list[str]:
 
 def undo_update(project: Path) -> list[str]:
     """Put every file back as it was before an update that has open conflicts; gives the files."""
-    _check_is_project(project)
+    check_is_project(project)
     found = pending(project)
     if found is None:
         raise UsageError("there is no update to abort", hint="use git to go back further")

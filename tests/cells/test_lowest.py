@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from cells.harness import CELLS, OFFLINE, make
+from cells.harness import projects_of
 
-LOWEST = {"UV_RESOLUTION": "lowest-direct"}
+from ptscaffold.matrix import Cell, choose_cells
+
+CELLS = [cell for cell in choose_cells("all") if not cell.features]
 
 
 @pytest.mark.lowest
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_lower_bounds_hold(cell: str, tmp_path: Path) -> None:
-    project = make(cell, tmp_path)
-    assert project.run("uv sync", **LOWEST).code == 0, str(project.done["uv sync"])
-    for command in (
-        f"uv run --frozen python -m {project.package}.train",
-        f"uv run --frozen python -m {project.package}.evaluate",
-        "uv run --frozen pytest",
-    ):
-        done = project.run(command, **LOWEST, **OFFLINE)
-        assert done.code == 0, str(done)
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_the_lower_bounds_hold(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_RESOLUTION", "lowest-direct")
+    project = projects_of([cell], only=["train", "evaluate", "tests"])[cell.name]
+    for check in ("install", "train", "evaluate", "tests"):
+        project.the(check)

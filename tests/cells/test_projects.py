@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import Future
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from cells.harness import CELLS, Project, readme_commands
+from cells.harness import NAMES, Project
 
-pytestmark = pytest.mark.parametrize("cell", CELLS)
+pytestmark = pytest.mark.parametrize("cell", NAMES)
 
 METRICS = ["epoch", "step", "train/loss", "val/loss", "val/accuracy", "lr", "examples_per_second"]
 LINES = [
@@ -21,63 +23,55 @@ LINES = [
     r"epoch +\d+  train/loss \S+  val/loss \S+  val/accuracy \S+  \S+ examples/s",
     r"finished: runs/\S+/best.pt",
 ]
+CHECKS = ["new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"]
+CHECKS += ["resume", "processes", "tests", "lint", "types", "format", "interrupt"]
 
 
-def test_every_next_step_runs_as_printed(cell: str, projects: dict[str, Project]) -> None:
+def test_every_next_step_runs_as_printed(
+    cell: str, projects: dict[str, Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = projects[cell]
-    assert len(project.steps) == 3
-    for step in project.steps:
-        assert step in project.done, f"an earlier step failed: {list(project.done.values())[-1]}"
-        assert project.done[step].code == 0, str(project.done[step])
-    board = project.done[project.steps[-1]]
-    assert "TensorBoard" in board.stdout
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    command = project.the("new").command.split()
+    made = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    after = made.stderr.partition("Next:")[2]
+    steps = [line.strip() for line in after.splitlines() if line.strip()]
+    assert steps[0] == f"cd {project.cell.domain}-{project.cell.style}"
+    assert len(steps) == 4
+    ran = {outcome.command: outcome.status for outcome in project.tried.outcomes}
+    assert {step: ran.get(step) for step in steps[1:]} == dict.fromkeys(steps[1:], "ok")
+    assert "TensorBoard" in project.the("tensorboard").stdout
 
 
 def test_the_first_run_learns_in_a_minute(cell: str, projects: dict[str, Project]) -> None:
-    project = projects[cell]
-    run = project.done[f"uv run python -m {project.package}.train"]
-    rows = [json.loads(line) for line in project.first_metrics.splitlines()]
-    assert rows[-1]["val/accuracy"] >= 0.90, str(run)
+    run = projects[cell].the("train")
+    assert run.metrics[-1]["val/accuracy"] >= 0.90
     assert run.seconds < 60, f"{run.seconds:.1f} s"
-    assert all(list(row) == METRICS for row in rows)
+    assert all(list(row) == METRICS for row in run.metrics)
 
 
 def test_the_first_run_prints_what_it_should(cell: str, projects: dict[str, Project]) -> None:
-    run = projects[cell].done[f"uv run python -m {projects[cell].package}.train"]
+    run = projects[cell].the("train")
     assert run.stderr == ""
     for line in run.stdout.splitlines():
         assert any(re.fullmatch(pattern, line) for pattern in LINES), line
 
 
-def test_the_readme_is_true(
-    cell: str, projects: dict[str, Project], readmes: dict[str, Future[None]]
-) -> None:
-    project = projects[cell]
-    readmes[cell].result()
-    commands = readme_commands(project)
-    failed = [str(project.done[c]) for c in commands if project.done[c].code != 0]
+def test_all_checks_pass(cell: str, projects: dict[str, Project]) -> None:
+    """The README is true, the code formatted, and an interrupted run goes on."""
+    outcomes = projects[cell].tried.outcomes
+    failed = [f"{o.command}\n{o.reason}\n{o.log}" for o in outcomes if o.status != "ok"]
     assert not failed, "\n".join(failed)
-    for needed in ("train", "evaluate", "predict", "tensorboard", "torchrun", "--resume auto"):
-        assert any(needed in command for command in commands), needed
+    assert sorted({outcome.check for outcome in outcomes}) == sorted(CHECKS)
     for check in ("uv run pytest", "uv run ruff check", "uv run mypy"):
-        assert check in commands
-    print({command: round(project.done[command].seconds, 1) for command in commands})
+        assert check in [outcome.command for outcome in outcomes]
+    print({outcome.check: round(outcome.seconds, 1) for outcome in outcomes})
 
 
-def test_predictions_are_one_object_a_line(
-    cell: str, projects: dict[str, Project], readmes: dict[str, Future[None]]
-) -> None:
-    project = projects[cell]
-    readmes[cell].result()
-    (command,) = [c for c in readme_commands(project) if ".predict" in c]
-    rows = [json.loads(line) for line in project.done[command].stdout.splitlines()]
+def test_predictions_are_one_object_a_line(cell: str, projects: dict[str, Project]) -> None:
+    rows = [json.loads(line) for line in projects[cell].the("predict").stdout.splitlines()]
     assert rows
     assert all({"input", "label", "score", "scores"} <= set(row) for row in rows)
-
-
-def test_the_project_is_formatted(
-    cell: str, projects: dict[str, Project], readmes: dict[str, Future[None]]
-) -> None:
-    readmes[cell].result()
-    done = projects[cell].run("uv run ruff format --check")
-    assert done.code == 0, str(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import yaml
 from PIL import Image
 
 from ptscaffold import __version__, cli
+from ptscaffold.checks import CHECKS
 from ptscaffold.history import History
 from ptscaffold.layers import KINDS, Catalogue, Layer
+from ptscaffold.matrix import MATRICES, choose_cells
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
@@ -73,12 +76,23 @@ def cells(row: str) -> list[str]:
 
 def test_the_readme_names_every_command_and_flag() -> None:
     group: Any = typer.main.get_command(cli.app)
-    text = section("README.md", "Make a project") + section("README.md", "The commands")
+    titles = ("Make a project", "The commands", "Test your templates")
+    text = "".join(section("README.md", title) for title in titles)
     for name, command in group.commands.items():
         assert f"ptscaffold {name}" in text
         for parameter in command.params:
             for flag in parameter.opts:
                 assert not flag.startswith("--") or f"{flag}" in text, f"{name} {flag}"
+
+
+def test_the_readme_tells_of_every_matrix_and_check() -> None:
+    text = section("README.md", "Test your templates")
+    for matrix in MATRICES:
+        count = len(choose_cells(matrix))
+        assert re.search(rf"`{matrix}`: [^;|]*, {count} projects", text), matrix
+    first = [cells(row)[0] for row in text.splitlines() if row.startswith("|")]
+    named = re.findall(r"`([a-z][a-z-]+)`", "\n".join(first))
+    assert sorted(named) == sorted(CHECKS)
 
 
 def test_the_error_in_the_readme_is_the_one_that_comes(
@@ -111,11 +125,11 @@ def test_every_figure_was_measured() -> None:
 def test_contributing_names_every_key_of_a_manifest() -> None:
     table = section("CONTRIBUTING.md", "How a project is made")
     for spec in fields(Layer):
-        if spec.name not in ("path", "folder", "readme", "pyproject"):
+        if spec.name not in ("path", "folder", "readme", "pyproject", "test"):
             assert f"`{spec.name.replace('_', '-')}`" in table, spec.name
     catalogue = Catalogue()
     for layer in map(catalogue.layer, catalogue.paths()):
-        for key in (*layer.readme, *layer.pyproject):
+        for key in (*layer.readme, *layer.pyproject, *layer.test):
             assert f"`{key}`" in table, f"{layer.path} {key}"
     for kind in ("domains", "styles"):
         assert kind in KINDS
@@ -138,15 +152,48 @@ def test_the_version_is_in_the_changelog() -> None:
     assert "MIT License" in read("LICENSE")
 
 
+def workflow(name: str) -> Any:
+    return yaml.safe_load(read(f".github/workflows/{name}"))
+
+
 @pytest.mark.parametrize("name", ["ci.yml", "nightly.yml"])
 def test_workflows_call_targets_that_exist(name: str) -> None:
-    workflow = yaml.safe_load(read(f".github/workflows/{name}"))
     makefile = read("Makefile")
     called = set()
-    for job in workflow["jobs"].values():
+    for job in workflow(name)["jobs"].values():
         assert {"runs-on", "steps"} <= job.keys()
         for step in job["steps"]:
             called |= set(re.findall(r"\bmake ([a-z][a-z-]*)", step.get("run", "")))
     for target in called:
         assert re.search(rf"^{target}:", makefile, re.M), target
     assert called >= ({"test"} if name == "ci.yml" else {"test", "test-lowest", "demo"})
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "nightly.yml"])
+def test_workflows_try_every_cell_of_their_matrix(name: str) -> None:
+    job = workflow(name)["jobs"]["templates"]
+    (command,) = [
+        line.strip().partition("ptscaffold test ")[2]
+        for step in job["steps"]
+        for line in step.get("run", "").splitlines()
+        if "ptscaffold test " in line
+    ]
+    words = re.sub(r"\$\{\{.*?\}\}", "1", command).replace("$shard", "1").split()
+    group: Any = typer.main.get_command(cli.app)
+    known = {flag for parameter in group.commands["test"].params for flag in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+    assert words[words.index("--matrix") + 1] == {"ci.yml": "pairwise", "nightly.yml": "all"}[name]
+    part, _, parts = words[words.index("--shard") + 1].partition("/")
+    machines = prod(len(values) for values in job["strategy"]["matrix"].values())
+    assert (part, int(parts)) == ("1", machines)
+    assert job["strategy"]["fail-fast"] is False
+
+
+def test_the_nightly_run_reports_every_job() -> None:
+    jobs = workflow("nightly.yml")["jobs"]
+    assert sorted(jobs["report"]["needs"]) == sorted(set(jobs) - {"report"})
+    matrix = jobs["templates"]["strategy"]["matrix"]
+    assert matrix == {
+        "system": ["ubuntu-latest", "macos-latest", "windows-latest"],
+        "python": ["3.11", "3.12", "3.13", "3.14"],
+    }

@@ -19,6 +19,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 VISION = ("new", "digits", "--domain", "vision", "--style", "lightning")
 
 HEAVY = ("jinja2", "copier", "cookiecutter", "rich", "pydantic", "torch", "tomllib")
+HEAVY += ("concurrent.futures", "xml.etree.ElementTree", "urllib.request")
 
 REPORT_IMPORTS = """
 import sys
@@ -34,6 +35,7 @@ print("imported:", *(name for name in sys.argv[1].split(",") if name in sys.modu
         (["--help"], ""),
         (["--version"], ""),
         (["new", "--help"], ""),
+        (["test", "--help"], ""),
         (["nwe"], ""),
         (["list"], " tomllib"),
         (["new", "--domain", "vision", "--style", "plain"], " jinja2 tomllib"),

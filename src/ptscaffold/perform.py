@@ -1,0 +1,226 @@
+"""A step of `ptscaffold test`: its command is run, served or interrupted, and the result judged.
+
+`Bench` says where, `Outcome` what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.children import Children, Done, address_of, environment
+
+if TYPE_CHECKING:
+    from ptscaffold.checks import Step
+
+__all__ = ["Bench", "Outcome", "perform"]
+
+# The run that is stopped and resumed.
+_INTERRUPTED: Final = "runs/interrupted"
+
+PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where the steps of one project are done: its folder, and one for the logs.
+
+    `floor` is the accuracy on the validation split that its first run has to reach.
+    """
+
+    folder: Path
+    logs: Path
+    children: Children
+    threads: int
+    floor: float | None = None
+
+    def run(self, command: str, log: Path, *, offline: bool = True) -> Done:
+        return self.children.run(command, self.folder, self.environment(offline=offline), log)
+
+    def environment(self, *, offline: bool = True) -> dict[str, str]:
+        return environment(self.threads, offline=offline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a step. `status` is ok, failed or skipped; `metrics` are the rows of a run."""
+
+    check: str
+    command: str
+    status: str = "ok"
+    seconds: float = 0.0
+    reason: str = ""
+    log: Path | None = None
+    stdout: str = ""
+    stderr: str = ""
+    metrics: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def accuracy(self) -> float | None:
+        value = self.metrics[-1].get("val/accuracy") if self.metrics else None
+        return value if isinstance(value, float | int) else None
+
+    def tail(self, count: int = 15) -> list[str]:
+        """The last lines of the log."""
+        if self.log is None:
+            return []
+        return self.log.read_text(encoding="utf-8").splitlines()[-count:]
+
+    def as_dict(self, *, logs_kept: bool) -> dict[str, Any]:
+        return {
+            "name": self.check,
+            "command": self.command,
+            "seconds": round(self.seconds, 2),
+            "ok": {"ok": True, "failed": False}.get(self.status),
+            "reason": self.reason,
+            "log": str(self.log) if self.log is not None and logs_kept else None,
+        }
+
+
+def perform(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Do one step; the outcome says what is wrong, if anything is."""
+    if step.check == "interrupt":
+        return _interrupt(step, bench, log)
+    if step.check == "tensorboard":
+        return _serve(step, bench, log)
+    done = bench.run(step.command, log, offline=step.check != "install")
+    metrics = _rows(_newest_run(bench.folder)) if step.check == "train" else ()
+    reason = _how_it_ended(done)
+    if not reason and step.check == "train" and bench.floor is not None:
+        reason = _too_low(metrics, bench.floor)
+    if not reason and step.check == "predict":
+        reason = _no_objects(done.stdout)
+    return _outcome(step, done, log, reason, metrics)
+
+
+def _outcome(
+    step: Step,
+    done: Done,
+    log: Path,
+    reason: str,
+    metrics: Sequence[Mapping[str, Any]] = (),
+    before: float = 0.0,
+) -> Outcome:
+    return Outcome(
+        check=step.check,
+        command=done.command,
+        status="failed" if reason else "ok",
+        seconds=before + done.seconds,
+        reason=reason,
+        log=log,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        metrics=tuple(metrics),
+    )
+
+
+def _how_it_ended(done: Done) -> str:
+    if done.code is None:
+        return f"not finished after {done.seconds:.0f} s"
+    return f"exit code {done.code}" if done.code else ""
+
+
+def _too_low(metrics: Sequence[Mapping[str, Any]], floor: float) -> str:
+    accuracy = metrics[-1].get("val/accuracy") if metrics else None
+    if accuracy is None:
+        return "no val/accuracy in the last row of runs/*/metrics.jsonl"
+    return "" if accuracy >= floor else f"val/accuracy {accuracy:.4f} is below the floor {floor}"
+
+
+def _no_objects(text: str) -> str:
+    """What is wrong with predictions: there must be one JSON object a line."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            right = isinstance(json.loads(line), dict)
+        except ValueError:
+            right = False
+        if not right:
+            return f"line {number} of its output is no JSON object"
+    return "" if lines else "it printed no predictions"
+
+
+def _newest_run(folder: Path) -> Path:
+    found = sorted(folder.glob("runs/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else folder / "runs/metrics.jsonl"
+
+
+def _rows(path: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of a metrics.jsonl; none when it is not there or not of that form."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return ()
+    return tuple(rows) if all(isinstance(row, dict) for row in rows) else ()
+
+
+def _serve(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Start a server, read its start page over loopback, end it."""
+    began = time.monotonic()
+    page = ""
+    reason = "it did not say where it listens"
+    children = bench.children
+    with children.started(step.command, bench.folder, bench.environment(), log) as process:
+        while time.monotonic() < began + min(60, children.limit) and process.poll() is None:
+            if address := address_of(log):
+                page, reason = _fetch(address)
+                break
+            time.sleep(0.2)
+    code = process.returncode if reason else 0
+    done = children.done(step.command, code, began, log)
+    return _outcome(step, Done(step.command, 0, done.seconds, page, done.stderr), log, reason)
+
+
+def _fetch(address: str) -> tuple[str, str]:
+    """The page at an address of this machine, and what is wrong with it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=30) as response:
+            page = response.read().decode(errors="replace")
+    except OSError as error:
+        return "", f"no page at {address}: {error}"
+    return page, "" if page else f"the page at {address} is empty"
+
+
+def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Stop a run by SIGTERM after its first epoch; resumed, it must have every epoch once."""
+    began = time.monotonic()
+    children, run = bench.children, bench.folder / _INTERRUPTED
+    command = f"{step.command} --run-dir {_INTERRUPTED} --epochs 3"
+    code: int | None
+    with children.started(command, bench.folder, bench.environment(), log) as process:
+        while time.monotonic() < began + children.limit and process.poll() is None:
+            if _rows(run / "metrics.jsonl"):
+                process.terminate()
+                break
+            time.sleep(0.05)
+        try:
+            code = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            code = None
+    done = children.done(command, code, began, log)
+    if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
+        return _outcome(step, done, log, f"after SIGTERM {_how_it_ended(done)}")
+    again = log.with_name(f"{log.stem}-resume.log")
+    resumed = bench.run(f"{step.command} --resume {_INTERRUPTED}/last.pt", again)
+    reason = _how_it_ended(resumed) or _epochs_missing(run)
+    return _outcome(step, resumed, again, reason, before=done.seconds)
+
+
+def _epochs_missing(run: Path) -> str:
+    """What is wrong with the rows of a run: one for each epoch of its config.json."""
+    try:
+        epochs = json.loads((run / "config.json").read_text(encoding="utf-8"))["epochs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"no epochs in {_INTERRUPTED}/config.json"
+    rows = [row.get("epoch") for row in _rows(run / "metrics.jsonl")]
+    if len(rows) == len(set(rows)) == epochs:
+        return ""
+    return f"{epochs} epochs in config.json, but metrics.jsonl has rows of {rows}"

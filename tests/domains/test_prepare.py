@@ -1,0 +1,34 @@
+"""What `[test]` of a domain prepares is what the README of its projects speaks of."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ptscaffold.layers import Catalogue, Layer
+from ptscaffold.subjects import floor
+
+DOMAINS = Catalogue().choices("domains")
+
+
+@pytest.mark.parametrize("layer", DOMAINS, ids=lambda layer: layer.name)
+def test_the_files_of_the_readme_are_there(layer: Layer, tmp_path: Path) -> None:
+    assert floor([layer]) == 0.9
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", layer.test["prepare"]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    trained = re.findall(r"\.train --data (\S+)", layer.readme["data"])
+    (predicted,) = re.findall(r"\.predict (.+)", layer.readme["predict"])
+    own = [word for word in [*trained, *predicted.split()] if re.fullmatch(r"[a-z_.]+", word)]
+    named = {word for word in own if "_" in word or "." in word}
+    assert len(named) >= 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(named)
