@@ -10,7 +10,7 @@ from typing import Any
 
 from ptscaffold.layers import Catalogue
 
-__all__ = ["CASES", "CELLS", "Case", "Edit"]
+__all__ = ["CASES", "Case", "Edit"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read_cases() -> list[Case]:
         for style in sorted(given):
             edits = tuple(as_edit(edit) for edit in [*fault.get("all", []), *fault.get(style, [])])
             cases.append(Case(name, domain, style, test, edits))
-    return cases
+    return sorted(cases, key=lambda case: case.cell)
 
 
 def as_edit(table: dict[str, Any]) -> Edit:
@@ -78,4 +78,3 @@ def as_edit(table: dict[str, Any]) -> Edit:
 
 
 CASES = read_cases()
-CELLS = sorted({case.cell for case in CASES})

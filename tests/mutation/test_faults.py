@@ -2,72 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-from mutation.table import CASES, CELLS, Case
+from mutation.runs import run_tests
+from mutation.table import CASES, Case
 
 from ptscaffold.create import Request, create
 
-LIMIT = 300  # seconds; a project's tests take a fraction of it
+Made = tuple[Path, int, str]  # a project, and how its tests ended
 
 pytestmark = pytest.mark.mutation
 
 
-def run_tests(project: Path, *selection: str) -> tuple[int, str]:
-    """Run tests of a project, from its source, up to the first that fails.
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Made]:
+    """Makes the project of a case without its fault, once, and runs its tests."""
 
-    A run that hangs is an error, not a catch: nobody would learn from it what is wrong.
-    """
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider"]
-    process = subprocess.Popen(
-        [*command, *selection],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with the processes of torchrun
-        raise
-    return process.returncode, output
+    @cache
+    def make_once(domain: str, style: str) -> Made:
+        folder = tmp_path_factory.mktemp("whole") / f"{domain}-{style}"
+        create(Request(name=folder.name, domain=domain, style=style, into=folder))
+        return folder, *run_tests(folder)
+
+    return lambda case: make_once(case.domain, case.style)
 
 
-@pytest.fixture(scope="session", params=CELLS)
-def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project without a fault, whose tests pass."""
-    domain, style = request.param.split("-")
-    folder = tmp_path_factory.mktemp("whole") / request.param
-    create(Request(name=request.param, domain=domain, style=style, into=folder))
-    code, output = run_tests(folder)
-    assert code == 0, output
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("project", "case"),
-    [(case.cell, case) for case in CASES],
-    ids=[f"{case.cell}-{case.name}" for case in CASES],
-    indirect=["project"],
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.cell}-{case.name}")
 def test_a_fault_is_caught(
-    project: Path, case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
+    case: Case,
+    make: Callable[[Case], Made],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     record_property("fault", case.name)
     record_property("cell", case.cell)
+    project, code, output = make(case)
+    assert code == 0, output
     faulty = tmp_path / "faulty"
     # Without the bytecode of the whole one, which might pass for that of the faulty one
     shutil.copytree(project, faulty, ignore=shutil.ignore_patterns("__pycache__"))
