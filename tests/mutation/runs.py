@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,8 @@ def run_tests(project: Path, *selection: str) -> tuple[int, str]:
 def run_here(project: Path, selection: tuple[str, ...], log: Path) -> None:
     """Turn this process into `python -m pytest`, run in the project."""
     os.setsid()
+    set_start_method(None, force=True)  # for the workers of loaders: that of any other process
+    FORKS.set_forkserver_preload([])
     os.chdir(project)
     with log.open("wb") as file:
         for stream in (1, 2):

@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ptscaffold.layers import Catalogue
 
@@ -68,13 +67,9 @@ def read_cases() -> list[Case]:
         if not given <= set(styles) or (domain == "vision" and given != set(styles)):
             raise ValueError(f"{name!r} is given for the styles {', '.join(sorted(fault))}")
         for style in sorted(given):
-            edits = tuple(as_edit(edit) for edit in [*fault.get("all", []), *fault.get(style, [])])
+            edits = tuple(Edit(**edit) for edit in [*fault.get("all", []), *fault.get(style, [])])
             cases.append(Case(name, domain, style, test, edits))
-    return sorted(cases, key=lambda case: case.cell)
-
-
-def as_edit(table: dict[str, Any]) -> Edit:
-    return Edit(**table)
+    return cases
 
 
 CASES = read_cases()
