@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest benchmark pictures clean
+.PHONY: demo test test-lowest mutate benchmark pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ test: $(VENV)/.dev
 # The projects with the oldest releases that they allow.
 test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
+
+# Faults put into generated projects one by one, and how many of them the projects' tests catch.
+mutate: $(VENV)/.dev
+	pytest -m mutation tests/mutation
 
 # The speed of `new` and `update` against their peers, and of training against a hand-written loop.
 benchmark: $(VENV)/.dev

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptscaffold import matrix as module
-from ptscaffold.answers import Given, problems_of
+from ptscaffold.answers import problems_of
 from ptscaffold.errors import UsageError
+from ptscaffold.given import Given
 from ptscaffold.layers import Catalogue
 from ptscaffold.matrix import MATRICES, Cell, choose_cells
 
