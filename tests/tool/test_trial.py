@@ -335,7 +335,7 @@ def test_a_project_without_a_readme(run: Run, project: Path, temporary: Path) ->
         ], "see ptscaffold list, and ptscaffold test --help"),
         (["mine", "--domain", "texts", "--only", "trian"], [
             UNKNOWN_CHECK,
-            "PROJECT goes with --only, --keep, --json and --junit alone: it is one cell",
+            "PROJECT goes with --pack, --only, --keep, --json and --junit alone: it is one cell",
         ], "see ptscaffold test --help"),
         (["mine", "--only", "new"],
          ["--only new makes projects; one that is there goes with other checks"],
@@ -343,8 +343,8 @@ def test_a_project_without_a_readme(run: Run, project: Path, temporary: Path) ->
         (["--jobs", "0"], ["invalid value for '--jobs': 0 is not in the range x>=1"],
          "see ptscaffold test --help"),
         (["--job", "1"], ["unknown option '--job' for ptscaffold test (--domain, --style, "
-         "--feature, --matrix, --shard, --jobs, --only, --keep, --junit, --json, --debug, --help). "
-         "Did you mean '--jobs'?"], "see ptscaffold test --help"),
+         "--feature, --pack, --matrix, --shard, --jobs, --only, --keep, --junit, --json, --debug, "
+         "--help). Did you mean '--jobs'?"], "see ptscaffold test --help"),
     ],
 )  # fmt: skip
 def test_wrong_usage(
