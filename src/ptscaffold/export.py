@@ -25,7 +25,7 @@ from ptscaffold.expressions import (
 )
 from ptscaffold.names import normalize
 from ptscaffold.quoting import toml_value
-from ptscaffold.rehearsal import rehearse
+from ptscaffold.rehearsal import rehearsals, rehearse
 from ptscaffold.render import File, Renderer
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ def export(
                 raise
             del asks[cause.answer]
     files: dict[str, File] = {}
+    trials = rehearsals(asks, answers, layers)
     for engine in engines:
         prefix, write = _WRITERS[engine]
         skeleton = _skeleton(tree, prefix)
-        rehearse(skeleton, asks, answers, layers)
+        rehearse(skeleton, trials)
         files |= write(skeleton, asks, layers)
     fixed = {key: value for key, value in answers.more.items() if key not in asks}
     files["README.md"] = File(_readme(answers, layers, engines, asks).encode(), 0o644, "ptscaffold")

@@ -44,7 +44,7 @@ def bake(cookies: Any, tmp_path: Path) -> Bake:
         run_copy(str(template), tmp_path / "copied", dict(more), defaults=True, quiet=True)
         answers, layers = choose(catalogue, *choice, **more)
         return {
-            "native": contents(Renderer().render(answers, layers, __version__)),
+            "native": contents(RENDERER.render(answers, layers, __version__)),
             "cookiecutter": read(baked.project_path),
             "copier": read(tmp_path / "copied"),
         }
