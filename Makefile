@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest benchmark pictures clean
+.PHONY: demo test test-lowest coverage test-wheel benchmark pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,25 @@ test: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
 
+# Lines and branches of the tool that the tests pass through.
+COVERED := --cov=ptscaffold --cov-branch --cov-fail-under=95 --cov-report=term-missing:skip-covered
+
+coverage: $(VENV)/.dev
+	pytest --numprocesses 2 --ignore tests/cells $(COVERED)
+
+# What users get: the wheel, in an environment without the checkout and without torch.
+WHEEL := .venv-wheel
+WHEEL_TESTS := $(wildcard tests/tool tests/update tests/packs tests/export)
+
+test-wheel: $(VENV)/.dev
+	rm -rf $(WHEEL) dist
+	python -m build --installer uv --wheel
+	uv venv --quiet $(WHEEL)
+	uv pip install --quiet --python $(WHEEL) --group tool dist/*.whl
+	$(WHEEL)/bin/python -c 'import ptscaffold; assert "site-packages" in ptscaffold.__file__'
+	$(WHEEL)/bin/mypy --config-file pyproject.toml --python-executable $(WHEEL)/bin/python -p ptscaffold
+	PATH=$(abspath $(WHEEL))/bin:$(PATH) $(WHEEL)/bin/pytest --numprocesses 2 $(WHEEL_TESTS) $(COVERED)
+
 # The speed of `new` and `update` against their peers, and of training against a hand-written loop.
 benchmark: $(VENV)/.dev
 	python benchmarks/tool.py --results benchmarks/tool.md
@@ -46,4 +65,4 @@ pictures: $(VENV)/.dev
 	python docs/pictures.py
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache

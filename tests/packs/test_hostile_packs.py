@@ -703,13 +703,11 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
-KEYS = st.sampled_from(
-    (
-        "label help summary order dependencies dev-dependencies requires conflicts overrides"
-        " renames formerly answers renamed-answers next-steps readme pyproject name version packs"
-        " locked x"
-    ).split()  # noqa: SIM905 (twenty quoted words read worse)
-)
+MANIFEST_KEYS = """
+    label help summary order dependencies dev-dependencies requires conflicts overrides renames
+    formerly answers renamed-answers next-steps readme pyproject name version packs locked x
+"""
+KEYS = st.sampled_from(MANIFEST_KEYS.split())
 NAMES = st.lists(
     st.one_of(
         st.sampled_from(["src", "SRC", "__package__", "README.md", ".git", "aux", "x.jinja", "X"]),
