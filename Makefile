@@ -51,7 +51,8 @@ test-wheel: $(VENV)/.dev
 	uv venv --quiet $(WHEEL)
 	uv pip install --quiet --python $(WHEEL) --group tool dist/*.whl
 	$(WHEEL)/bin/python -c 'import ptscaffold; assert "site-packages" in ptscaffold.__file__'
-	$(WHEEL)/bin/mypy --config-file pyproject.toml --python-executable $(WHEEL)/bin/python -p ptscaffold
+	$(WHEEL)/bin/mypy --config-file pyproject.toml --python-executable $(WHEEL)/bin/python \
+		--exclude /templates/ -p ptscaffold
 	PATH=$(abspath $(WHEEL))/bin:$(PATH) $(WHEEL)/bin/pytest --numprocesses 2 $(WHEEL_TESTS) $(COVERED)
 
 # The speed of `new` and `update` against their peers, and of training against a hand-written loop.
