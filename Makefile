@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest mutate benchmark pictures clean
+.PHONY: demo test test-lowest mutate coverage test-wheel benchmark pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,26 @@ test-lowest: $(VENV)/.dev
 mutate: $(VENV)/.dev
 	pytest -m mutation tests/mutation
 
+# Lines and branches of the tool that the tests pass through.
+COVERED := --cov=ptscaffold --cov-branch --cov-fail-under=95 --cov-report=term-missing:skip-covered
+
+coverage: $(VENV)/.dev
+	pytest --numprocesses 2 --ignore tests/cells $(COVERED)
+
+# What users get: the wheel, in an environment without the checkout and without torch.
+WHEEL := .venv-wheel
+WHEEL_TESTS := $(wildcard tests/tool tests/update tests/packs tests/export)
+
+test-wheel: $(VENV)/.dev
+	rm -rf $(WHEEL) dist
+	python -m build --installer uv --wheel
+	uv venv --quiet $(WHEEL)
+	uv pip install --quiet --python $(WHEEL) --group tool dist/*.whl
+	$(WHEEL)/bin/python -c 'import ptscaffold; assert "site-packages" in ptscaffold.__file__'
+	$(WHEEL)/bin/mypy --config-file pyproject.toml --python-executable $(WHEEL)/bin/python \
+		--exclude /templates/ -p ptscaffold
+	PATH=$(abspath $(WHEEL))/bin:$(PATH) $(WHEEL)/bin/pytest --numprocesses 2 $(WHEEL_TESTS) $(COVERED)
+
 # The speed of `new` and `update` against their peers, and of training against a hand-written loop.
 benchmark: $(VENV)/.dev
 	python benchmarks/tool.py --results benchmarks/tool.md
@@ -50,4 +70,4 @@ pictures: $(VENV)/.dev
 	python docs/pictures.py
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -33,6 +33,8 @@ FLAGS: Final[Mapping[str, str]] = {
     "description": "--set description=TEXT",
 }
 
+LONGEST: Final = 4_000  # characters of an answer
+
 _KIND_OF: Final = {"domain": "domains", "style": "styles", "features": "features"}
 
 
@@ -171,6 +173,8 @@ def _as_flag(path: str) -> str:
 
 
 def _unprintable(key: str, value: str) -> list[str]:
+    if len(value) > LONGEST:
+        return [f"{key} has more than {LONGEST:,} characters"]
     if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         return [f"{key} is not valid UTF-8 text"]
     if any(

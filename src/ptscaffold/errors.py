@@ -15,8 +15,9 @@ Each says what is wrong, one sentence per problem, and carries a hint: what to d
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,11 @@ __all__ = [
     "unknown",
 ]
 
+LONGEST: Final = 2_000  # characters of one problem
+
+# What a terminal would obey, or a text file cannot hold: names and texts of strangers have it.
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 class PtscaffoldError(Exception):
     """The base of all of them; `problems` holds one sentence each, `hint` the way out."""
@@ -42,8 +48,8 @@ class PtscaffoldError(Exception):
     default_hint: ClassVar[str] = "run it again with --debug to see where it failed"
 
     def __init__(self, *problems: str, hint: str = "") -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(_shown, problems))
+        super().__init__("\n".join(self.problems))
         self.hint = hint or self.default_hint
 
 
@@ -80,6 +86,11 @@ class ProvenanceError(PtscaffoldError):
 class PendingError(PtscaffoldError):
     exit_code = 3
     default_hint = "ptscaffold update --continue, or --abort to go back"
+
+
+def _shown(problem: str) -> str:
+    cut = problem if len(problem) <= LONGEST else f"{problem[:LONGEST]}..."
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], cut)
 
 
 def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ptscaffold import __version__, layers
 from ptscaffold.errors import ProvenanceError, PtscaffoldError
-from ptscaffold.layers import KINDS, Catalogue
-from ptscaffold.sources import EXECUTABLE, Source, read_folder
+from ptscaffold.layers import KINDS, Catalogue, read_plain
+from ptscaffold.sources import EXECUTABLE, REGULAR, Source, read_folder
 
 if TYPE_CHECKING:
     from ptscaffold.packs import Pack
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ARCHIVE", "History", "digest_of_tree"]
 
 ARCHIVE: Final = "history.json.xz"
+LARGEST: Final = 200_000_000  # bytes, unpacked
 
 # What an archive holds: `files` by digest (text, or base64 in a list of one), and for each release
 # a table of path: [digest, mode].
@@ -50,12 +53,11 @@ class History:
     def _content(self) -> Content:
         path = self.root / ARCHIVE
         try:
-            content: Content = json.loads(lzma.decompress(path.read_bytes()))
-            if not {"files", "releases"} <= content.keys():
-                raise ValueError("it holds no releases")
-        except FileNotFoundError:
-            return {"files": {}, "releases": {}}
-        except (OSError, ValueError, AttributeError, lzma.LZMAError) as error:
+            if not os.path.lexists(path):
+                return {"files": {}, "releases": {}}
+            content: Content = json.loads(_unpacked(read_plain(path, LARGEST)))
+            _check(content)
+        except (OSError, ValueError, RecursionError, lzma.LZMAError) as error:
             raise PtscaffoldError(
                 f"cannot read {path}: {error}", hint="reinstall ptscaffold"
             ) from error
@@ -82,12 +84,14 @@ class History:
                 hint=f"a newer {self.owner} made this project, or an unreleased one: install that",
             )
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
-            for path, source in self.tree(version).items():
-                place = Path(folder, path)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(source.data)
-                if source.mode == EXECUTABLE:
-                    place.chmod(source.mode)
+            try:
+                for path, source in self.tree(version).items():
+                    _write(Path(folder, path), source)
+            except OSError as error:
+                raise PtscaffoldError(
+                    f"cannot unpack {self.owner} {version}: {error.strerror}",
+                    hint="free some space; or its history is damaged, install it again",
+                ) from error
             yield Path(folder)
 
     def tree(self, version: str) -> dict[str, Source]:
@@ -117,10 +121,18 @@ class History:
         releases[self.version] = {path: [_key(s.data), s.mode] for path, s in tree.items()}
         text = json.dumps({"files": files, "releases": releases}, ensure_ascii=False)
         scratch = self.root / f"{ARCHIVE}.tmp"
+        scratch.unlink(missing_ok=True)  # a link would lead elsewhere
         scratch.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
         scratch.replace(self.root / ARCHIVE)
         self.__dict__.pop("_content")  # what was read is no longer what is there
         return True
+
+
+def _write(place: Path, source: Source) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(source.data)
+    if source.mode == EXECUTABLE:
+        place.chmod(source.mode)
 
 
 def tree_under(root: Path) -> dict[str, Source]:
@@ -128,7 +140,7 @@ def tree_under(root: Path) -> dict[str, Source]:
     return {
         f"{kind}/{source.path}": source
         for kind in ("base", *KINDS)
-        if (root / kind).is_dir()
+        if (root / kind).is_symlink() or (root / kind).is_dir()
         for source in read_folder(root / kind, kind)
     }
 
@@ -137,6 +149,30 @@ def digest_of_tree(tree: dict[str, Source]) -> str:
     """The SHA-256 over the paths, modes and contents of a tree."""
     lines = [f"{path} {s.mode:o} {_key(s.data)}\n" for path, s in sorted(tree.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """A whole archive, which may be small and stand for more than a memory holds."""
+    unpacker = lzma.LZMADecompressor(memlimit=LARGEST)
+    data = unpacker.decompress(packed, max_length=LARGEST)
+    if not unpacker.eof:
+        raise ValueError(f"it is cut off, or larger than {LARGEST // 10**6} MB")
+    return data
+
+
+def _check(content: Any) -> None:
+    """ValueError when an archive is none, or names a place outside of the folder it goes to."""
+    try:
+        files, releases = content["files"], content["releases"]
+        for listed in releases.values():
+            for path, (key, mode) in listed.items():
+                if not {".", "..", ""}.isdisjoint(path.split("/")) or re.search(r"[\\:\0]", path):
+                    raise ValueError(f"{path!r} is no path of a layer")
+                if mode not in (EXECUTABLE, REGULAR):
+                    raise ValueError(f"{mode!r} is no mode of a file")
+                _bytes(files[key])
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError("it holds no releases") from error
 
 
 def _key(data: bytes) -> str:

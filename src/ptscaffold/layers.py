@@ -7,7 +7,9 @@ those of the tool; the `base` of a pack called acme is the layer `base/acme`.
 
 from __future__ import annotations
 
+import keyword
 import re
+import stat
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,27 +19,36 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold.errors import LayerError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ptscaffold.packs import Pack
 
 __all__ = ["KINDS", "MANIFEST", "Catalogue", "Layer", "read_layer", "read_table"]
-__all__ += ["templates_root"]
+__all__ += ["read_plain", "refuse_link", "templates_root"]
 
 MANIFEST: Final = "layer.toml"
 
 # What one layer of a folder is called.
 KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "features": "feature"})
 
-LONGEST_TABLE: Final = 1_000_000  # bytes; ours have 5,000
+LONGEST_TABLE: Final = 64_000  # bytes; ours have 5,000
+MOST_DOTS: Final = 100  # in a line: the time that TOML takes grows with the square of a key's parts
+MOST_LAYERS: Final = 200  # of one kind
+MOST_PROBLEMS: Final = 20  # of one sort that are told
+LONGEST_NAME: Final = 100  # characters
+LONGEST_DEFAULT: Final = 4_000  # characters
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _ANSWER = re.compile(r"[a-z][a-z0-9_]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would obey them
 
 # What templates see beside the answers that layers declare.
 _TAKEN: Final = frozenset(
     {"name", "description", "domain", "style", "features", "package", "tool_version"}
     | {"dependencies", "dev_dependencies", "layers", "domain_layer", "style_layer"}
+    # What Jinja would not take for an answer, or not for that answer.
+    | {*keyword.kwlist, "true", "false", "none", "loop", "self", "caller", "varargs", "kwargs"}
+    | {"recursive", "taken_names"}
 )
 
 
@@ -149,11 +160,17 @@ def _names(root: Path, kind: str) -> dict[str, Path]:
     refuse_link(folder)
     if not folder.is_dir():
         return {}
-    return {
-        entry.name: folder
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "_"))
-    }
+    try:
+        found = {
+            entry.name: folder
+            for entry in folder.iterdir()
+            if entry.is_dir() and not entry.name.startswith((".", "_"))
+        }
+    except OSError as error:
+        raise LayerError(f"cannot read {folder}: {error.strerror}") from error
+    if len(found) > MOST_LAYERS:
+        raise LayerError(f"{folder} holds more than {MOST_LAYERS} layers")
+    return found
 
 
 def read_layer(folder: Path, path: str) -> Layer:
@@ -175,13 +192,25 @@ def refuse_link(path: Path) -> None:
         raise LayerError(f"{path} is a symbolic link; a layer holds plain files")
 
 
+def read_plain(path: Path, longest: int) -> bytes:
+    """Read a file of a templates folder; LayerError for links, devices and oversize ones."""
+    refuse_link(path)
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise LayerError(f"{path} is not a plain file")
+    if found.st_size > longest:
+        raise LayerError(f"{path} is larger than {longest // 1000:,} kB")
+    return path.read_bytes()
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file of a templates folder; LayerError for links, oversize and broken ones."""
-    refuse_link(path)
     try:
-        if path.stat().st_size > LONGEST_TABLE:
-            raise LayerError(f"{path} is larger than {LONGEST_TABLE // 1000} kB")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_plain(path, LONGEST_TABLE).decode("utf-8").replace("\r\n", "\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.count(".") > MOST_DOTS:
+                raise LayerError(f"{path}:{number}: a line has more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
     except RecursionError as error:
         raise LayerError(f"{path}: it is nested too deeply") from error
     except (OSError, ValueError) as error:
@@ -196,7 +225,8 @@ _SHAPES: Final[Mapping[str, str]] = {
 
 
 def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
-    problems = [unknown("key", key, "", _SHAPES) for key in table if key not in _SHAPES]
+    strange = [key for key in table if key not in _SHAPES]
+    problems = [unknown("key", key, "", _SHAPES) for key in strange[:MOST_PROBLEMS]]
     if not all(_NAME.fullmatch(part) for part in path.split("/")):
         problems.append(f"{path!r} is no layer name: lower-case letters, digits and '-' only")
     for key in ("label", "help"):
@@ -206,13 +236,24 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
     problems += [
         f"{key!r} cannot be the name of an answer"
         for key in (declared if isinstance(declared, dict) else ())
-        if key in _TAKEN or not _ANSWER.fullmatch(key)
-    ]
+        if key in _TAKEN or not _ANSWER.fullmatch(key) or len(key) > LONGEST_NAME
+    ][:MOST_PROBLEMS]
     for key, value in table.items():
         wanted = _wanted(_SHAPES.get(key, ""), value)
         if wanted:
             problems.append(f"{key!r} must be {wanted}")
+        elif key in _SHAPES and any(_CONTROL.search(text) for text in _texts(value)):
+            problems.append(f"{key!r} holds a control character")
+    if not problems and any(len(text) > LONGEST_DEFAULT for text in declared.values()):
+        problems.append(f"'answers' has a default of more than {LONGEST_DEFAULT:,} characters")
     return problems
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """The texts that a value of a manifest consists of."""
+    if isinstance(value, dict):
+        return (text for pair in value.items() for text in pair)
+    return value if isinstance(value, list) else (str(value),)
 
 
 def _wanted(shape: str, value: Any) -> str | None:

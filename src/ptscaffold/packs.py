@@ -40,6 +40,13 @@ GROUP: Final = "ptscaffold.packs"
 UNVERSIONED: Final = "0"
 
 _KEYS = ("name", "version")
+_LONGEST = 100  # characters of either
+
+# Set while git runs a hook: it would work on that repository.
+_OF_A_REPOSITORY = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
+    | {"GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
+)
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _URL = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 
@@ -117,14 +124,17 @@ def read_pack(root: Path, source: str) -> Pack:
             hint="a pack has the shape of ptscaffold's templates/; see CONTRIBUTING.md",
         )
     refuse_link(root / "base")
-    table = read_table(root / MANIFEST) if (root / MANIFEST).exists() else {}
+    table = read_table(root / MANIFEST) if os.path.lexists(root / MANIFEST) else {}
     named = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")
     values = {"name": named, "version": UNVERSIONED, **table}
     problems = [unknown("key", key, "", _KEYS) for key in table if key not in _KEYS]
     if not isinstance(values["name"], str) or not _NAME.fullmatch(values["name"]):
         problems.append(f"the name {values['name']!r} is not of lower-case letters, digits and '-'")
-    if not isinstance(values["version"], str) or not values["version"].strip():
+    version = values["version"]
+    if not isinstance(version, str) or not version.strip() or not version.isprintable():
         problems.append("'version' must be a string")
+    if not problems and max(len(values["name"]), len(version)) > _LONGEST:
+        problems.append(f"a name or version has at most {_LONGEST} characters")
     if problems:
         raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
     return Pack(values["name"], values["version"], source, root)
@@ -161,8 +171,8 @@ def _way(pack: Pack, project: Path) -> str:
 def _open(source: str, stack: ExitStack) -> Pack:
     if is_address(source):
         return _fetch(source, stack)
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    folder = _folder(source)
+    if folder is not None:
         return read_pack(folder, source)
     if _NAME.fullmatch(source):
         offered = installed_packs()
@@ -172,10 +182,21 @@ def _open(source: str, stack: ExitStack) -> Pack:
     raise PackError(f"there is no pack at {source}: no such folder")
 
 
+def _folder(source: str) -> Path | None:
+    """The folder that a source names, if it does; some text cannot be one, such as `~nobody`."""
+    with suppress(OSError, RuntimeError, ValueError):
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            return folder
+    return None
+
+
 def _fetch(source: str, stack: ExitStack) -> Pack:
     """Fetch one commit of a git repository; nothing of it is run, no submodule is followed."""
     from tempfile import TemporaryDirectory
 
+    if not source.isprintable():
+        raise PackError(f"{source!r} is no address of a pack")
     address, _, fragment = source.removeprefix("git+").partition("#")
     below = fragment.removeprefix("subdirectory=")
     url, ref = address, "HEAD"
@@ -201,7 +222,9 @@ def _git(arguments: list[str], folder: Path, source: str) -> None:
 
     # Hooks and helpers that this repository could bring are not run, and nobody is asked.
     safe = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false"]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
+    environment = {key: value for key, value in os.environ.items() if key not in _OF_A_REPOSITORY}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
+    environment["GIT_ALLOW_PROTOCOL"] = "file:git:http:https:ssh"
     try:
         done = subprocess.run(
             ["git", *safe, *arguments],

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError, UsageError, unknown
-from ptscaffold.layers import read_table
+from ptscaffold.layers import read_table, refuse_link
 from ptscaffold.packs import installed_packs, is_address
 
 if TYPE_CHECKING:
@@ -58,11 +59,14 @@ def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
 
     UsageError when there is none of that name, LayerError when the file is wrong.
     """
-    file = Path(given).expanduser()
-    if file.is_file():
-        return read_preset(file)
+    with suppress(OSError, RuntimeError, ValueError):  # such as a name too long to ask for
+        file = Path(given).expanduser()
+        if file.is_file():
+            return read_preset(file.resolve() if file.is_symlink() else file)
     known: dict[str, tuple[Path, tuple[str, ...]]] = {}
     for folder, sources in _folders(packs):
+        if folder != _own_folder():
+            refuse_link(folder)
         for path in sorted(folder.glob("*.toml")):
             known.setdefault(path.stem, (path, sources))
     if given not in known:
@@ -71,13 +75,14 @@ def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
             hint=f"give a file, or a name of {FOLDER}/NAME.toml in a pack or in {_own_folder()}",
         )
     path, sources = known[given]
-    return read_preset(path, sources)
+    own = path.is_symlink() and path.parent == _own_folder()
+    return read_preset(path.resolve() if own else path, sources)
 
 
 def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
     """Read a preset file, which `packs` belong to as well; LayerError says all that is wrong."""
     table = read_table(path)
-    problems = [unknown("key", key, "", _KEYS) for key in table if key not in _KEYS]
+    problems = [unknown("key", key, "", _KEYS) for key in table if key not in _KEYS][:20]
     listed = table.get("packs", [])
     if not isinstance(listed, list) or not all(isinstance(source, str) for source in listed):
         problems.append("'packs' must be a list of strings")
@@ -99,8 +104,11 @@ def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
 
 
 def _beside(path: Path, source: str) -> str:
-    folder = os.path.normpath(path.parent / Path(source).expanduser())
-    return folder if not is_address(source) and Path(folder).is_dir() else source
+    with suppress(OSError, RuntimeError, ValueError):
+        folder = os.path.normpath(path.parent / Path(source).expanduser())
+        if not is_address(source) and Path(folder).is_dir():
+            return folder
+    return source
 
 
 def _folders(packs: Sequence[Pack]) -> list[tuple[Path, tuple[str, ...]]]:

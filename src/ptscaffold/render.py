@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers import MANIFEST
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from jinja2 import Environment, Template
+    from jinja2 import Template
 
     from ptscaffold.answers import Answers
     from ptscaffold.layers import Layer
+    from ptscaffold.sandbox import Sandbox
 
 __all__ = ["File", "Renderer", "Tree"]
+
+LONGEST_TEMPLATE: Final = 100_000  # bytes; ours have 12,000
 
 
 class File(NamedTuple):
@@ -51,13 +54,13 @@ class Renderer:
         filters: Mapping[str, Callable[..., str]] = MappingProxyType({}),
     ) -> None:
         self._symbols = symbols
-        self._environment = _environment()
-        self._environment.filters.update(filters)
+        self._environment = _sandbox(filters)
         self._templates: dict[tuple[str, str], Template] = {}
         self._sources: dict[Path, tuple[Source, ...]] = {}
 
     def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
         """The files of a project, sorted by path; LayerError when a layer is broken."""
+        self._environment.refill()
         context = self._context(answers, layers, tool_version)
         package = str(self._symbols.get("package", answers.package))
         laid = lay([(layer, self._read(layer)) for layer in layers], package)
@@ -73,8 +76,12 @@ class Renderer:
         self, answers: Answers, layers: Sequence[Layer], tool_version: str
     ) -> tuple[str, ...]:
         """The lines that the layers add to the end of `new`."""
+        self._environment.refill()
         rendered = self._context(answers, layers, tool_version)["layers"]
-        return tuple(step for layer in rendered for step in layer.next_steps)
+        steps = tuple(step for layer in rendered for step in layer.next_steps)
+        if not all(step.replace("\n", "").replace("\t", "").isprintable() for step in steps):
+            raise LayerError("next-steps of a layer hold what cannot be shown")
+        return steps
 
     def names(self, layer: Layer) -> list[str]:
         """The files of a layer as they are named in it."""
@@ -116,12 +123,17 @@ class Renderer:
     def _text(self, label: str, source: str | bytes, context: Mapping[str, Any]) -> str:
         """Render one template; LayerError names it and the line that failed."""
         try:
+            if len(source) > LONGEST_TEMPLATE:
+                raise ValueError(f"a template is longer than {LONGEST_TEMPLATE // 1000} kB")
             text = source if isinstance(source, str) else source.decode("utf-8")
             if "{" not in text and "\r" not in text:
                 return text  # nothing to render, nothing to compile
             return self._compile(label, text).render(context)
         except UnicodeDecodeError as error:
             raise LayerError(f"{label} is not UTF-8 text") from error
+        except RecursionError as error:
+            line = _line_in(label, error.__traceback__)
+            raise LayerError(f"{label}:{line}: it is nested too deeply, or calls itself") from error
         except Exception as error:  # whatever a template raises is the template's fault
             line = getattr(error, "lineno", None) or _line_in(label, error.__traceback__)
             reason = getattr(error, "message", None) or error
@@ -137,30 +149,27 @@ class Renderer:
         return self._templates[key]
 
 
-def _environment() -> Environment:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+def _sandbox(filters: Mapping[str, Callable[..., str]]) -> Sandbox:
     from ptscaffold.quoting import markdown_text, toml_value
+    from ptscaffold.sandbox import Sandbox
 
-    # Autoescaping is for HTML; what is rendered here is TOML, Markdown and Python.
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["toml"] = toml_value
-    environment.filters["md"] = markdown_text
-    return environment
+    return Sandbox({"toml": toml_value, "md": markdown_text, **filters})
 
 
 def _named(layers: Sequence[Layer]) -> dict[str, Any]:
-    kinds = {layer.path.partition("/")[0]: layer for layer in layers}
+    shown = list(map(_shown, layers))
+    kinds = {layer.path.partition("/")[0]: layer for layer in shown}
     return {
-        "layers": list(layers),
+        "layers": shown,
         "domain_layer": kinds["domains"],
         "style_layer": kinds["styles"],
     }
+
+
+def _shown(layer: Layer) -> SimpleNamespace:
+    """A layer as templates see it: without its folder, which has methods that read and write."""
+    manifest = {key: value for key, value in vars(layer).items() if key != "folder"}
+    return SimpleNamespace(**manifest, name=layer.name)
 
 
 def _merge(requirements: Iterable[Iterable[str]]) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
+import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ptscaffold.errors import LayerError
-from ptscaffold.layers import MANIFEST
+from ptscaffold.layers import MANIFEST, refuse_link
 from ptscaffold.names import WINDOWS_DEVICES
 
 if TYPE_CHECKING:
@@ -24,6 +27,17 @@ SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
+
+# What a folder of layers may hold; ours have 40 files of 12,000 bytes.
+LARGEST_FILE: Final = 20_000_000
+LARGEST: Final = 100_000_000
+MOST_FILES: Final = 10_000
+DEEPEST: Final = 40
+
+_OURS: Final = frozenset({".ptscaffold.toml", ".ptscaffold-update"})
+# What decides which programs git runs.
+_GIT: Final = frozenset({".git", "git~1"})
+_ILLEGAL: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 
 @dataclass(frozen=True)
@@ -46,10 +60,19 @@ def read_sources(layer: Layer) -> tuple[Source, ...]:
 
 def read_folder(folder: Path, label: str) -> tuple[Source, ...]:
     """Every file of a folder, sorted; LayerError, in which it is called `label`, as above."""
+    refuse_link(folder)
+    found, size = [], 0
     try:
-        return tuple(_walk(label, folder, ""))
+        for source in _walk(label, folder, ""):
+            found.append(source)
+            size += len(source.data)
+            if len(found) > MOST_FILES:
+                raise LayerError(f"{label} holds more than {MOST_FILES:,} files")
+            if size > LARGEST:
+                raise LayerError(f"the files of {label} are larger than {LARGEST // 10**6} MB")
     except OSError as error:
         raise LayerError(f"cannot read layer {label}: {error}") from error
+    return tuple(found)
 
 
 def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Laid:
@@ -64,7 +87,7 @@ def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Lai
         for source in sources:
             path = target(source.path, package)
             _check_target(layer, path)
-            other = spelled.setdefault(path.lower(), path)
+            other = spelled.setdefault(_folded(path), path)
             if path in overrides:
                 overrides.remove(path)
             elif path in laid or other != path:
@@ -82,12 +105,16 @@ def target(path: str, package: str) -> str:
 
 def _walk(label: str, folder: Path, prefix: str) -> Iterator[Source]:
     """The files of a folder in order of their names; caches are skipped, links refused."""
+    if prefix.count("/") > DEEPEST:
+        raise LayerError(f"{label}/{prefix[:200]} is nested too deeply")
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         path = prefix + entry.name
         if entry.name in ("__pycache__", ".DS_Store"):
             continue
+        if not entry.name.isprintable():
+            raise LayerError(f"{label}: the name {path!r} holds what cannot be shown")
         if entry.is_symlink():
             raise LayerError(f"{label}/{path} is a symbolic link; a layer holds plain files")
         if entry.is_dir():
@@ -95,9 +122,15 @@ def _walk(label: str, folder: Path, prefix: str) -> Iterator[Source]:
         elif not entry.is_file():
             raise LayerError(f"{label}/{path} is not a plain file")
         elif not entry.name.endswith((".pyc", ".pyo")):
-            executable = entry.stat().st_mode & stat.S_IXUSR and sys.platform != "win32"
-            data = Path(entry.path).read_bytes()
-            yield Source(path, data, EXECUTABLE if executable else REGULAR)
+            yield _read(f"{label}/{path}", path, entry)
+
+
+def _read(label: str, path: str, entry: os.DirEntry[str]) -> Source:
+    found = entry.stat()
+    if found.st_size > LARGEST_FILE:
+        raise LayerError(f"{label} is larger than {LARGEST_FILE // 10**6} MB")
+    executable = found.st_mode & stat.S_IXUSR and sys.platform != "win32"
+    return Source(path, Path(entry.path).read_bytes(), EXECUTABLE if executable else REGULAR)
 
 
 def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
@@ -111,12 +144,30 @@ def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
 
 def _check_target(layer: Layer, path: str) -> None:
     """Refuse what the tool writes itself, and names that some system cannot hold."""
-    if path == ".ptscaffold.toml" or not path.rpartition("/")[2]:
+    parts = path.split("/")
+    if _folded(parts[0]) in _OURS or not parts[-1]:
         raise LayerError(f"{layer.path} must not hold {path or 'a file named only ' + SUFFIX}")
-    for part in path.split("/"):
-        illegal = any(character in '<>:"|?*\\' or ord(character) < 32 for character in part)
-        if illegal or part[-1] in ". " or part.split(".")[0].lower() in WINDOWS_DEVICES:
-            raise LayerError(f"{layer.path}/{path}: Windows cannot hold a file named {part!r}")
+    for part in parts:
+        reason = _refused(part)
+        if reason:
+            raise LayerError(f"{layer.path}/{path}: {reason} {part!r}")
+
+
+@lru_cache(maxsize=10_000)
+def _refused(part: str) -> str | None:
+    """Why no file can have this name, up to the name."""
+    if _folded(part) in _GIT:
+        return "a layer must not hold a folder of git,"
+    device = part.split(".")[0].rstrip(" ").lower()
+    if _ILLEGAL.search(part) or part[-1] in ". " or device in WINDOWS_DEVICES:
+        return "Windows cannot hold a file named"
+    return None
+
+
+@lru_cache(maxsize=10_000)
+def _folded(path: str) -> str:
+    """A path as systems see it that make no difference between spellings."""
+    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
@@ -125,9 +176,10 @@ def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
     for path, (layer, _) in laid.items():
         folder = path.rpartition("/")[0]
         while folder:
-            if folder.lower() in files:
-                owner = laid[files[folder.lower()]][0]
+            spelled = _folded(folder)
+            if spelled in files:
+                owner = laid[files[spelled]][0]
                 raise LayerError(f"{owner.path} has a file {folder}, {layer.path} has {path}")
-            if folders.setdefault(folder.lower(), folder) != folder:
-                raise LayerError(f"{folders[folder.lower()]} is spelled {folder} in {layer.path}")
+            if folders.setdefault(spelled, folder) != folder:
+                raise LayerError(f"{folders[spelled]} is spelled {folder} in {layer.path}")
             folder = folder.rpartition("/")[0]

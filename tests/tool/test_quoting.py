@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
-from ptscaffold.quoting import markdown_text, toml_value
+from ptscaffold.quoting import markdown_text, shell_command, toml_value
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -64,3 +64,16 @@ def test_markdown_shows_text_as_it_is(text: str) -> None:
         )
         wanted = f"<{kind}>{escapeHtml(shown)}</{kind}>\n"
         assert html == (wanted if shown or prefix else "")
+
+
+def test_a_command_is_quoted_for_the_shell_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["a b", "$HOME", 'say "x"']
+    assert shell_command(words) == """'a b' '$HOME' 'say "x"'"""
+    monkeypatch.setattr("os.name", "nt")
+    assert shell_command(words) == '"a b" $HOME "say \\"x\\""'
+
+
+@pytest.mark.parametrize("value", [None, {}, {1}, object()])
+def test_what_is_no_answer_is_not_written_as_toml(value: object) -> None:
+    with pytest.raises(TypeError, match=f"cannot write {type(value).__name__} as TOML"):
+        toml_value(value)
