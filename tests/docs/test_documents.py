@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import fields
 from math import prod
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from mutation.table import CASES
 from PIL import Image
 
 from ptscaffold import __version__, cli
@@ -142,6 +144,13 @@ def test_contributing_names_every_key_of_a_manifest() -> None:
             for module in needed[kind]:
                 assert f"`{module}.py`" in table
                 assert (package / f"{module}.py").is_file(), layer.path
+
+
+def test_the_readme_counts_the_faults_of_the_mutation_run() -> None:
+    faults = Counter(case.cell for case in CASES)
+    (told,) = re.findall(r"`make mutate` puts (\d+) of them", read("README.md"))
+    for style in Catalogue().names("styles"):
+        assert faults[f"vision-{style}"] == int(told)
 
 
 def test_the_version_is_in_the_changelog() -> None:
