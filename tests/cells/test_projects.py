@@ -24,7 +24,7 @@ LINES = [
     r"finished: runs/\S+/best.pt",
 ]
 CHECKS = ["new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"]
-CHECKS += ["resume", "processes", "tests", "lint", "types", "format", "interrupt"]
+CHECKS += ["resume", "processes", "tests", "lint", "types", "format"]
 
 
 def test_every_next_step_runs_as_printed(
@@ -61,7 +61,7 @@ def test_the_first_run_prints_what_it_should(cell: str, projects: dict[str, Proj
 
 
 def test_all_checks_pass(cell: str, projects: dict[str, Project]) -> None:
-    """The README is true, the code formatted, and an interrupted run goes on."""
+    """The README is true, and the code formatted."""
     outcomes = projects[cell].tried.outcomes
     failed = [f"{o.command}\n{o.reason}\n{o.log}" for o in outcomes if o.status != "ok"]
     assert not failed, "\n".join(failed)
