@@ -12,11 +12,18 @@ from ptscaffold.checks import CHECKS
 def projects(request: pytest.FixtureRequest) -> dict[str, Project]:
     """Every project that the chosen tests need, after what `ptscaffold test` does with it.
 
-    But for the interrupted run: tests/training has one in every style, and looks closer.
+    But for what depends on the style alone: an interrupted run, which tests/training looks at more
+    closely, and outside the first domain the run of two processes, which every project's own tests
+    have too.
     """
     chosen: set[str] = set()
     for item in request.session.items:
         if isinstance(item, pytest.Function) and "projects" in item.fixturenames:
             chosen.update(item.callspec.params.get("cells") or [item.callspec.params["cell"]])
-    only = [check for check in CHECKS if check != "interrupt"]
-    return projects_of([cell for cell in CELLS if cell.name in chosen], only)
+    cells = [cell for cell in CELLS if cell.name in chosen]
+    made = {}
+    for left_out in ({"interrupt"}, {"interrupt", "processes"}):
+        first = "processes" not in left_out
+        group = [cell for cell in cells if (cell.domain == CELLS[0].domain) == first]
+        made |= projects_of(group, [check for check in CHECKS if check not in left_out])
+    return made
