@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptscaffold.answers import Answers, complete, problems_of, select_layers
 from ptscaffold.apply import apply
+from ptscaffold.errors import DestinationError
 from ptscaffold.given import Given, gather
 from ptscaffold.install import install
 from ptscaffold.layers import Catalogue
@@ -164,7 +165,10 @@ def export_template(
         files=exported.files,
         steps=(),
     )
-    found = survey(plan)
+    try:
+        found = survey(plan)
+    except DestinationError as error:  # whose hint is that of `new`
+        raise DestinationError(*error.problems, hint="choose another folder") from error
     if not dry_run:
         apply(plan, found)
     return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)

@@ -123,6 +123,7 @@ def test_the_command_says_how_to_go_on(run: Any, tmp_path: Path) -> None:
     code, out, err = run("export", "our template", *CHOICE)
     assert (code, out) == (1, "")
     assert "our template is not empty, nothing was written" in err
+    assert err.endswith("hint: choose another folder\n"), "export has no --into"
 
 
 def test_one_engine_only_and_a_dry_run(run: Any, tmp_path: Path) -> None:
