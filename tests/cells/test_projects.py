@@ -16,11 +16,13 @@ from cells.harness import NAMES, Project
 
 pytestmark = pytest.mark.parametrize("cell", NAMES)
 
-METRICS = ["epoch", "step", "train/loss", "val/loss", "val/accuracy", "lr", "examples_per_second"]
+METRICS = ["epoch", "step", "train/loss", "val/loss", "val/accuracy", "lr"]
+METRICS += ["examples_per_second", "data_wait"]
 LINES = [
     r"device .+, precision \w+, world size 1",
+    r"loading in this process",
     r"run runs/\S+",
-    r"epoch +\d+  train/loss \S+  val/loss \S+  val/accuracy \S+  \S+ examples/s",
+    r"epoch +\d+  train/loss \S+  val/loss \S+  val/accuracy \S+  \S+ examples/s  data_wait \d+%",
     r"finished: runs/\S+/best.pt",
 ]
 CHECKS = ["new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"]

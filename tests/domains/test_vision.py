@@ -43,6 +43,6 @@ def test_the_sample_is_balanced_seeded_and_free_of_doubles(vision: Any) -> None:
 def test_the_network_takes_small_and_large_images(vision: Any, size: int) -> None:
     config = vision("config").Config(image_size=size)
     model = vision("model").make_model(config, 5)
-    logits = model(torch.rand(2, 3, size, size))
+    logits = model(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
     assert logits.shape == (2, 5)
     assert torch.equal(logits, torch.zeros(2, 5)), "the head starts at zero"

@@ -13,13 +13,14 @@ import torch
 from training.conftest import Package
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+SPEED = ("examples_per_second", "data_wait")
 FLAGS = ("--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0")
 
 
 def rows(run_dir: Path) -> list[dict[str, float]]:
     lines = (run_dir / "metrics.jsonl").read_text().splitlines() if run_dir.exists() else []
     read = [json.loads(line) for line in lines]
-    return [{key: row[key] for key in row if key != "examples_per_second"} for row in read]
+    return [{key: row[key] for key in row if key not in SPEED} for row in read]
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -42,22 +42,24 @@ class Evaluation:
 
 
 class Tally:
-    """Counts the examples of a split, batch by batch and over all processes."""
+    """Counts the examples of a split on its device, which need not be waited for."""
 
-    def __init__(self, num_classes: int) -> None:
-        # float64 on the CPU: sums of float32 losses would depend on the size of the batches
-        self.loss = torch.zeros((), dtype=torch.float64)
-        self.confusion = torch.zeros(num_classes, num_classes)
+    def __init__(self, num_classes: int, device: torch.device) -> None:
+        self.num_classes = num_classes
+        # Sums of float32 losses depend on the size of the batches; MPS has nothing finer
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.loss = torch.zeros(1, dtype=dtype, device=device)
+        self.pairs = torch.zeros(num_classes**2, dtype=dtype, device=device)  # (label, prediction)
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
-        logits, labels = logits.float().cpu(), labels.cpu()
-        self.loss += F.cross_entropy(logits, labels, reduction="sum")
-        self.confusion += count_pairs(labels, logits.argmax(dim=1), len(self.confusion))
+        self.loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+        pairs = labels * self.num_classes + logits.argmax(dim=1)  # (B,)
+        self.pairs.index_add_(0, pairs, torch.ones_like(pairs, dtype=self.pairs.dtype))
 
     def total(self, runtime: Runtime) -> Evaluation:
-        sums = runtime.sum(torch.cat([self.loss.reshape(1), self.confusion.flatten()]))
-        confusion = sums[1:].reshape_as(self.confusion)
-        return Evaluation(float(sums[0] / confusion.sum().clamp(min=1)), confusion)
+        sums = runtime.sum(torch.cat([self.loss, self.pairs])).cpu()
+        loss = float(sums[0] / sums[1:].sum().clamp(min=1))
+        return Evaluation(loss, sums[1:].float().reshape(self.num_classes, self.num_classes))
 
 
 @torch.inference_mode()
@@ -65,19 +67,15 @@ def evaluate(model: nn.Module, loader: Loader, num_classes: int, runtime: Runtim
     """Evaluate on every example once; the mode of the model is restored."""
     was_training = model.training
     model.eval()
-    tally = Tally(num_classes)
+    tally = Tally(num_classes, runtime.device)
     for inputs, labels in loader:
+        inputs = inputs.to(runtime.device, non_blocking=True)
+        labels = labels.to(runtime.device, non_blocking=True)
         with runtime.autocast():
-            logits = model(inputs.to(runtime.device, non_blocking=True))
+            logits = model(inputs)
         tally.add(logits, labels)
     model.train(was_training)
     return tally.total(runtime)
-
-
-def count_pairs(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
-    """Count (label, prediction) pairs, both (B,), into a (classes, classes) matrix."""
-    pairs = labels * num_classes + predictions
-    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def report(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,11 +94,30 @@ class SeededItems(Dataset[Any]):
 
 
 class Loader(DataLoader[Any]):
-    """A `DataLoader` over `EpochBatches`."""
+    """A `DataLoader` over `EpochBatches` that knows how long its user has waited for batches."""
+
+    waited, passed = 0.0, 1.0  # seconds of this pass: waiting for batches, in all
 
     def __init__(self, dataset: Dataset[Any], batches: EpochBatches, **options: Any) -> None:
         self.batches = batches
         super().__init__(dataset, batch_sampler=batches, **options)
+
+    def __iter__(self) -> Any:
+        self.waited, began = 0.0, time.perf_counter()
+        batches = super().__iter__()
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            now = time.perf_counter()
+            self.waited, self.passed = self.waited + now - asked, now - began
+            if batch is None:
+                return
+            yield batch
+
+    @property
+    def wait_share(self) -> float:
+        """Share of the time of this pass that its user has waited for batches."""
+        return self.waited / self.passed
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch of the next pass and the number of its batches to leave out."""
@@ -126,6 +146,8 @@ def make_loader(
     workers = config.num_workers
     if workers is None:
         workers = choose_workers(config, runtime)
+    if batches.shuffle and runtime.is_main:
+        print(f"loading by {workers} processes" if workers else "loading in this process")
     return Loader(
         SeededItems(dataset, config.seed),
         batches,

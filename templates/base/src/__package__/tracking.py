@@ -31,7 +31,7 @@ PACKAGES = (
     *("torch", "lightning", "fastai", "tensorboard", "numpy"),
     *("torchvision", "tokenizers", "soundfile", "soxr"),
 )
-STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second")
+STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second", "data_wait")
 
 
 class Tracker:
@@ -50,13 +50,16 @@ class Tracker:
             log_graph(self.writer, model, inputs.to(self.runtime.device))
 
     def log_step(
-        self, step: int, loss: Tensor, accuracy: Tensor, grad_norm: Tensor, lr: float, rate: float
+        self, step: int, loss: Tensor, accuracy: Tensor, grad_norm: Tensor, *others: float
     ) -> None:
-        """Write the scalars of a step; raises `UserError` when the loss is no longer a number."""
+        """Write the scalars of a step, the `others` being lr, examples_per_second and data_wait.
+
+        Raises `UserError` when the loss is no longer a number.
+        """
         values = torch.stack([loss.detach(), accuracy, grad_norm]).tolist()
         check_finite(values[0], step)
         if self.writer:
-            for tag, value in zip(STEP_TAGS, [*values, lr, rate], strict=True):
+            for tag, value in zip(STEP_TAGS, [*values, *others], strict=True):
                 self.writer.add_scalar(tag, value, step)
 
     def log_epoch(
@@ -155,7 +158,7 @@ def format_row(row: Mapping[str, float]) -> str:
     return (
         f"epoch {row['epoch']:3.0f}  train/loss {row['train/loss']:.4f}"
         f"  val/loss {row['val/loss']:.4f}  val/accuracy {row['val/accuracy']:.4f}"
-        f"  {row['examples_per_second']:,.0f} examples/s"
+        f"  {row['examples_per_second']:,.0f} examples/s  data_wait {row['data_wait']:.0%}"
     )
 
 

@@ -1,7 +1,10 @@
 """Images: the generated sample, your own folders, public data sets; transforms and loaders."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from itertools import accumulate
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,19 +34,44 @@ from .sample import make_sample
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 PUBLIC = ("CIFAR10", "CIFAR100", "FashionMNIST")
-# Mean and standard deviation of ImageNet, as in torchvision's classification presets
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IN_MEMORY = 1024**3  # bytes: a split whose decoded images take no more is kept in memory
+
+
+class Decoded:
+    """Images uint8 (3, H, W) in one flat tensor, which loading processes share, not copy."""
+
+    def __init__(self, images: Sequence[Tensor]) -> None:
+        ends = accumulate(image.numel() for image in images)
+        self.places = [(end, image.shape) for end, image in zip(ends, images, strict=True)]
+        self.pixels = torch.cat([image.flatten() for image in images])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Tensor:
+        end, shape = self.places[index]
+        return self.pixels[end - shape.numel() : end].view(shape)
+
+    def pick(self, indices: list[int]) -> "Decoded":
+        picked = copy(self)
+        picked.places = [self.places[i] for i in indices]
+        return picked
+
+
+Pictures = list[Path] | Decoded | Tensor  # files, or uint8 (3, H, W), or uint8 (N, 3, H, W)
 
 
 class Source(NamedTuple):
-    images: Sequence[Path] | Tensor  # files, or uint8 (N, 3, H, W)
+    images: Pictures
     labels: list[str]
 
     def pick(self, indices: list[int]) -> "Source":
         images, labels = self.images, [self.labels[i] for i in indices]
-        return Source(
-            images[indices] if isinstance(images, Tensor) else [images[i] for i in indices], labels
-        )
+        if isinstance(images, Tensor):
+            return Source(images[indices], labels)
+        if isinstance(images, Decoded):
+            return Source(images.pick(indices), labels)
+        return Source([images[i] for i in indices], labels)
 
 
 def make_datasets(
@@ -51,7 +79,7 @@ def make_datasets(
 ) -> Datasets:
     """Make the splits; replace this function to bring data in another form.
 
-    Items are `(image, class index)`, the image float32 (3, image_size, image_size), normalized.
+    Items are `(image, class index)`, the image uint8 (3, image_size, image_size).
     `classes` are those of a checkpoint, and then fix the indices.
     """
     if config.data is not None:
@@ -69,18 +97,16 @@ def make_datasets(
 
 
 def make_transform(config: Config, augment: bool) -> v2.Compose:
-    """Random crops and flips in training, the center in evaluation; then normalization."""
+    """Random crops and flips in training, the center in evaluation; the model normalizes."""
     size = config.image_size
-    crop: list[v2.Transform] = [v2.Resize(size), v2.CenterCrop(size)]
     if augment:
-        crop = [v2.RandomResizedCrop(size, scale=(0.8, 1.0)), v2.RandomHorizontalFlip()]
-    return v2.Compose([*crop, v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+        crop = v2.RandomResizedCrop(size, scale=(0.8, 1.0))
+        return v2.Compose([crop, v2.RandomHorizontalFlip()])
+    return v2.Compose([v2.Resize(size), v2.CenterCrop(size)])
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    def __init__(
-        self, images: Sequence[Path] | Tensor, labels: list[int], transform: v2.Transform
-    ) -> None:
+    def __init__(self, images: Pictures, labels: list[int], transform: v2.Transform) -> None:
         self.images, self.labels, self.transform = images, labels, transform
 
     def __len__(self) -> int:
@@ -126,13 +152,29 @@ def read_folder(root: Path, config: Config) -> dict[str, Source]:
     """Read `root/CLASS/*.png` or `root/{train,val,test}/CLASS/*.png`."""
     splits = {}
     for name, pairs in find_labeled_files(root, EXTENSIONS).items():
-        paths, labels = [path for path, _ in pairs], [label for _, label in pairs]
-        keep = keep_readable(paths, load_image, config.strict)
-        kept = [pair for pair, good in zip(pairs, keep, strict=True) if good]
-        paths, labels = [path for path, _ in kept], [label for _, label in kept]
+        images, keep = read_images([path for path, _ in pairs], config)
+        labels = [label for (_, label), good in zip(pairs, keep, strict=True) if good]
         check_classes(labels, str(root / name))
-        splits[name] = Source(paths, labels)
+        splits[name] = Source(images, labels)
     return divide(splits, config)
+
+
+def read_images(paths: list[Path], config: Config) -> tuple[list[Path] | Decoded, list[bool]]:
+    """Try every file; give those that can be read, decoded if all fit into memory, and which."""
+    decoded: dict[Path, Tensor] = {}
+    room, lock = IN_MEMORY, Lock()
+
+    def read(path: Path) -> None:
+        nonlocal room
+        image = load_image(path)
+        with lock:
+            room -= image.numel()
+            if room >= 0:
+                decoded[path] = image
+
+    keep = keep_readable(paths, read, config.strict)
+    readable = [path for path, good in zip(paths, keep, strict=True) if good]
+    return (Decoded([decoded[path] for path in readable]) if room >= 0 else readable), keep
 
 
 def read_public(name: str, config: Config) -> dict[str, Source]:

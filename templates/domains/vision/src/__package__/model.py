@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Config
 
 STEM, WIDTHS = 16, (32, 64, 128)
+# Mean and standard deviation of ImageNet, as in torchvision's classification presets
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_model(config: Config, num_classes: int) -> nn.Module:
@@ -38,10 +41,19 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Images (B, 3, H, W) to logits (B, num_classes)."""
+    """Images (B, 3, H, W), uint8, to logits (B, num_classes).
+
+    It normalizes the images itself: as bytes they reach the device in a quarter of the time.
+    """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, num_classes: int, large: bool) -> None:
         super().__init__()
+        for name, values in (("mean", MEAN), ("std", STD)):
+            scaled = 255 * torch.tensor(values)[:, None, None]  # (3, 1, 1)
+            self.register_buffer(name, scaled, persistent=False)
         # Small images enter pixel by pixel; of large ones the sides are quartered first
         self.stem = nn.Sequential(nn.Conv2d(3, STEM, 3, padding=1, bias=False))
         if large:
@@ -61,7 +73,8 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.stem(images)  # (B, 16, H, W), or (B, 16, H/4, W/4) for large images
+        x = (images - self.mean) / self.std  # (B, 3, H, W), float32
+        x = self.stem(x)  # (B, 16, H, W), or (B, 16, H/4, W/4) for large images
         x = self.blocks(x)  # (B, 128, H/8, W/8), or (B, 128, H/32, W/32)
         x = F.relu(self.norm(x)).mean(dim=(2, 3))  # (B, 128)
         return self.head(x)  # (B, num_classes)

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from .config import Config
-from .data import MEAN, STD
 
 
 def log_predictions(
@@ -23,17 +21,16 @@ def log_predictions(
     state: Mapping[str, Any],
 ) -> None:
     """Write a grid of images (B, 3, H, W) with predictions and, where these are wrong, classes."""
-    images = inputs * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     scores, predictions = logits.softmax(dim=1).max(dim=1)
-    columns = min(4, len(images))
-    rows = -(-len(images) // columns)
+    columns = min(4, len(inputs))
+    rows = -(-len(inputs) // columns)
     figure = Figure(figsize=(1.7 * columns, 2.0 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in grid:
         axes.axis("off")
-    shown = zip(grid, images, labels, predictions, scores, strict=False)
+    shown = zip(grid, inputs, labels, predictions, scores, strict=False)
     for axes, image, label, prediction, score in shown:
-        axes.imshow(image.clamp(0, 1).permute(1, 2, 0).numpy())
+        axes.imshow(image.permute(1, 2, 0).numpy())
         right = bool(label == prediction)
         text = f"{classes[prediction]} {score:.0%}" + ("" if right else f"\nis {classes[label]}")
         axes.set_title(text, fontsize=9, color="green" if right else "red")

@@ -140,7 +140,7 @@ class RunRecorder(Callback):
             self.runtime.seed_step(self.config.seed, self.train_iter)
 
     def before_validate(self) -> None:
-        self.tally = Tally(len(self.tracker.datasets.classes))
+        self.tally = Tally(len(self.tracker.datasets.classes), self.runtime.device)
 
     def after_batch(self) -> None:
         if not self.training:
@@ -154,7 +154,8 @@ class RunRecorder(Callback):
         if step % self.config.log_every == 0:
             accuracy = (self.pred.argmax(dim=1) == self.y).float().mean()
             lr = self.opt.hypers[-1]["lr"]
-            self.tracker.log_step(step, loss, accuracy, self.grad_norm, lr, self.rate)
+            speed = self.rate, self.learn.dls.train.wait_share
+            self.tracker.log_step(step, loss, accuracy, self.grad_norm, lr, *speed)
         if self.batch < self.n_iter and self.stop.agreed(step):
             self.runtime.sum(self.sums)
             self.save("last.pt", self.epoch)
@@ -171,6 +172,7 @@ class RunRecorder(Callback):
             "val/accuracy": result.accuracy,
             "lr": self.opt.hypers[-1]["lr"],
             "examples_per_second": self.rate,
+            "data_wait": self.learn.dls.train.wait_share,
         }
         self.tracker.log_epoch(row, self.learn.model, self.dl, result.confusion)
         self.values.append([row[name] for name in self.metric_names[1:]])

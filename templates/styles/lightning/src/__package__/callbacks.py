@@ -33,6 +33,7 @@ class Record(Callback):
             "val/accuracy": lit.result.accuracy,
             "lr": lit.lr,
             "examples_per_second": lit.rate,
+            "data_wait": lit.wait_share,
         }
         self.rows.append(row)
         if trainer.is_global_zero:

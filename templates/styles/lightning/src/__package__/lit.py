@@ -78,10 +78,16 @@ class LitClassifier(LightningModule):
             accuracy = (outputs["logits"].argmax(dim=1) == labels).float().mean()
             scalars = {"train/loss": outputs["loss"], "train/accuracy": accuracy, "lr": self.lr}
             scalars |= {"grad_norm": self.grad_norm, "examples_per_second": self.rate}
+            scalars["data_wait"] = self.wait_share
             self.log_dict({**scalars, "step": float(self.global_step)})
 
+    @property
+    def wait_share(self) -> float:
+        loader: Any = self.trainer.train_dataloader
+        return loader.wait_share
+
     def on_validation_epoch_start(self) -> None:
-        self.tally = Tally(len(self.datasets.classes))
+        self.tally = Tally(len(self.datasets.classes), self.runtime.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         inputs, labels = batch

@@ -93,7 +93,8 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
             rate = examples * runtime.world_size / (time.perf_counter() - began)
             if step % config.log_every == 0:
                 accuracy = (logits.argmax(dim=1) == labels).float().mean()
-                tracker.log_step(step, loss, accuracy, grad_norm, lr, rate)
+                wait = loaders.train.wait_share
+                tracker.log_step(step, loss, accuracy, grad_norm, lr, rate, wait)
             if batch < len(loaders.train) and stop.agreed(step):
                 sums = runtime.sum(sums)
                 save("last.pt", epoch)
@@ -109,6 +110,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
             "val/accuracy": result.accuracy,
             "lr": lr,
             "examples_per_second": rate,
+            "data_wait": loaders.train.wait_share,
         }
         tracker.log_epoch(row, model, loaders.val, result.confusion)
         batch = 0
