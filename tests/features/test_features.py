@@ -28,6 +28,7 @@ SUBSETS = [subset for size in SIZES for subset in combinations(FEATURES, size)]
 FILES = {
     "ci": {".github/workflows/ci.yml"},
     "docker": {".dockerignore", "Dockerfile"},
+    "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
     "slurm": {"scripts/train.sbatch"},
 }
 
@@ -36,6 +37,10 @@ def render(domain: str, style: str, *features: str, name: str = "My-Own.Net") ->
     flags = {"domain": domain, "style": style, "features": features, "name": name}
     answers = complete(gather(flags, (), None), CATALOGUE)
     return RENDERER.render(answers, select_layers(answers, CATALOGUE), __version__)
+
+
+def needs(feature: str) -> tuple[str, ...]:
+    return CATALOGUE.layer(f"features/{feature}").dependencies
 
 
 def text(path: str) -> str:
@@ -62,7 +67,9 @@ def test_features_add_their_files_and_change_the_readme(features: tuple[str, ...
         bare, tree = render(domain, style), render(domain, style, *features)
         added = {path: tree[path] for path in tree.keys() - bare.keys()}
         assert set(added) == set().union(*(FILES[feature] for feature in features))
-        assert {path for path in bare if tree[path] != bare[path]} == {"README.md"}
+        changed = {path for path in bare if tree[path] != bare[path]}
+        assert changed - {"pyproject.toml"} == {"README.md"}
+        assert ("pyproject.toml" in changed) == any(needs(feature) for feature in features)
         for path, file in added.items():
             content = file.data.decode()
             assert file.mode == 0o644

@@ -138,8 +138,9 @@ def find_checkpoint(resume: str, run_dir: Path | None) -> Path | None:
 
 
 def find_newest(name: str, run_dir: Path | None = None) -> Path | None:
-    """Find the file of that name that was written last, in a run or in all runs but dry ones."""
-    runs = [run_dir] if run_dir else [p for p in RUNS.glob("*") if not p.name.endswith("-dry-run")]
+    """Find the file of that name that was written last, in a run or in all that are no trials."""
+    trials = ("-dry-run", "-profile")
+    runs = [run_dir] if run_dir else [p for p in RUNS.glob("*") if not p.name.endswith(trials)]
     found = [run / name for run in runs if (run / name).is_file()]
     return max(found, key=os.path.getmtime, default=None)
 
