@@ -53,7 +53,7 @@ def check_uv(facts: Facts) -> Finding | None:
 
 def check_torch(facts: Facts) -> Finding | None:
     if facts.torch_wanted and "torch" not in facts.versions:
-        why = f"{facts.executable} has none: is it the Python of the project?"
+        why = f"{facts.executable} does not find it"
         fix = f"{uv(facts)} {'sync' if facts.config else f'pip install{where(facts)} torch'}"
         return Finding("torch-missing", "torch is not installed", why, fix)
     if "torch" not in facts.errors:
@@ -98,7 +98,8 @@ def check_hidden(facts: Facts) -> Finding | None:
     if first.startswith(("GPU-", "MIG-")) or first in map(str, range(len(driver.gpus))):
         return None
     what = f"CUDA_VISIBLE_DEVICES={value} hides the GPU ({', '.join(driver.gpus)})"
-    return Finding("gpu-hidden", what, "no other is used", assign(facts, "CUDA_VISIBLE_DEVICES"))
+    why, fix = "torch sees only what it names", assign(facts, "CUDA_VISIBLE_DEVICES")
+    return Finding("gpu-hidden", what, why, fix)
 
 
 def check_gpu(facts: Facts) -> Finding | None:
@@ -225,8 +226,7 @@ def version_of(arch: str) -> tuple[int, ...]:
 def runs_on(arch: str, capability: tuple[int, ...]) -> bool:
     """Whether code runs on a GPU: `sm_80` on those of its generation, `compute_80` on all later."""
     made_for = version_of(arch)
-    related = arch.startswith("compute") or made_for[0] == capability[0]
-    return related and made_for <= capability
+    return (arch.startswith("compute") or made_for[0] == capability[0]) and made_for <= capability
 
 
 def has_gpu(facts: Facts) -> bool:
@@ -242,7 +242,8 @@ def workers(facts: Facts) -> int:
 
 def reinstall(facts: Facts, backend: str = "auto") -> str:
     """Install all packages anew from one index, and keep `uv run` from undoing that."""
-    options = f"{where(facts)} --torch-backend {backend} --reinstall {' '.join(facts.versions)}"
+    names = [name for name in facts.versions if name not in facts.errors or name != "torchaudio"]
+    options = f"{where(facts)} --torch-backend {backend} --reinstall {' '.join(names)}"
     return f"{uv(facts)} pip install{options} && {assign(facts, 'UV_NO_SYNC', '1')}"
 
 
@@ -257,7 +258,6 @@ def where(facts: Facts) -> str:
 
 
 def assign(facts: Facts, name: str, value: str = "") -> str:
-    """The command that sets a variable of the environment, or removes it."""
     if facts.system == "Windows":
         return f"set {name}={value}"
     return f"export {name}={value}" if value else f"unset {name}"
