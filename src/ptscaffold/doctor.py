@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.children import Children
-from ptscaffold.errors import EnvironmentBroken, UsageError
+from ptscaffold.errors import InterpreterError, UsageError
 from ptscaffold.layers import templates_root
 from ptscaffold.quoting import shell_command
 from ptscaffold.steps import in_project
@@ -71,7 +71,7 @@ def find_python(folder: Path) -> Patient:
 
 
 def diagnose(patient: Patient) -> Diagnosis:
-    """Run the module in that Python; EnvironmentBroken when it does not run to its end there."""
+    """Run the module in that Python; InterpreterError when it does not run to its end there."""
     if not patient.python.exists():
         raise _broken(patient, "there is no such file")
     options = ["--json"] if patient.own else ["--json", "--torch-optional"]
@@ -98,9 +98,9 @@ def _reason(done: Done) -> str:
     return "; ".join([f"exit code {done.code}", *said])
 
 
-def _broken(patient: Patient, reason: str) -> EnvironmentBroken:
+def _broken(patient: Patient, reason: str) -> InterpreterError:
     again = in_project(patient.folder, "doctor")
-    return EnvironmentBroken(
+    return InterpreterError(
         f"{patient.python} does not run: {reason}",
         hint=f"remove the environment and make it again, by uv sync for example; then {again}",
     )

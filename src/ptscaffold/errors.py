@@ -7,7 +7,7 @@
     ├── DestinationError     exit 1  something stands where the project should go
     ├── WriteError           exit 1  the disk refused; what was written has been removed
     ├── InstallError         exit 1  the project stands, its environment does not
-    ├── EnvironmentBroken    exit 1  an environment's Python does not run
+    ├── InterpreterError     exit 1  an environment's Python does not run
     ├── ProvenanceError      exit 1  what a project was made from cannot be found out
     └── PendingError         exit 3  something else has to be decided first
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DestinationError",
-    "EnvironmentBroken",
     "InstallError",
+    "InterpreterError",
     "LayerError",
     "PackError",
     "PendingError",
@@ -81,7 +81,7 @@ class InstallError(PtscaffoldError):
     default_hint = "the project is complete; repeat the failed command inside it"
 
 
-class EnvironmentBroken(PtscaffoldError):
+class InterpreterError(PtscaffoldError):
     default_hint = "remove the environment and make it again"
 
 
