@@ -114,7 +114,8 @@ class Children:
         stdout, stderr = read_part(log, "out"), read_part(log, "err")
         end = f"stopped after {seconds:.0f} s" if code is None else f"exit code {code}"
         parts = [f"$ {command}", stdout, stderr, end]
-        log.write_text("\n".join(filter(None, map(str.rstrip, parts))) + "\n", encoding="utf-8")
+        text = "\n".join(filter(None, map(str.rstrip, parts))) + "\n"
+        log.write_text(text, encoding="utf-8", errors="backslashreplace")
         for name in ("out", "err"):
             with suppress(OSError):  # Windows, when something that is left still has it open
                 _part(log, name).unlink()

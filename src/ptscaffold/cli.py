@@ -226,6 +226,7 @@ for command in (
     export,
 ):
     app.command()(command)
+app.command()(cli_proof.doctor)
 app.command("test")(cli_proof.try_templates)
 
 

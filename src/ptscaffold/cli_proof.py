@@ -1,4 +1,4 @@
-"""The command of the command line that tries templates: parse, call, print."""
+"""The commands of the command line that try things, templates and machines: parse, call, print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,31 @@ from ptscaffold.console import out, out_json, say
 if TYPE_CHECKING:
     from ptscaffold.perform import Outcome
 
-__all__ = ["try_templates"]
+__all__ = ["doctor", "try_templates"]
+
+
+def doctor(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Of a project; this one by default.")
+    ] = Path(),
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> int:
+    """Find what is set up wrong: Python, PyTorch, the GPU, the machine.
+
+    Looks at the environment in FOLDER/.venv, else at the active one. Where there is none, only at
+    the machine. Exit code 3: something was found; each comes with the command that mends it.
+    """
+    from ptscaffold import report_trial
+    from ptscaffold.doctor import diagnose, find_python
+
+    patient = find_python(folder)
+    say(report_trial.examined(patient))
+    diagnosis = diagnose(patient)
+    if as_json:
+        out_json(diagnosis.as_dict())
+    say(diagnosis.text)
+    return 3 if diagnosis.findings else 0
 
 
 def try_templates(

@@ -7,6 +7,7 @@
     ├── DestinationError     exit 1  something stands where the project should go
     ├── WriteError           exit 1  the disk refused; what was written has been removed
     ├── InstallError         exit 1  the project stands, its environment does not
+    ├── InterpreterError     exit 1  an environment's Python does not run
     ├── ProvenanceError      exit 1  what a project was made from cannot be found out
     └── PendingError         exit 3  something else has to be decided first
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DestinationError",
     "InstallError",
+    "InterpreterError",
     "LayerError",
     "PackError",
     "PendingError",
@@ -77,6 +79,10 @@ class WriteError(PtscaffoldError):
 
 class InstallError(PtscaffoldError):
     default_hint = "the project is complete; repeat the failed command inside it"
+
+
+class InterpreterError(PtscaffoldError):
+    default_hint = "remove the environment and make it again"
 
 
 class ProvenanceError(PtscaffoldError):

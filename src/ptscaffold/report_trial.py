@@ -1,4 +1,4 @@
-"""What `ptscaffold test` prints for a person."""
+"""What `ptscaffold test` and `ptscaffold doctor` print for a person."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ptscaffold.doctor import Patient
     from ptscaffold.perform import Outcome
     from ptscaffold.trial import Trial, Tried
 
-__all__ = ["ended", "line", "table"]
+__all__ = ["ended", "examined", "line", "table"]
 
 _WORDS: Final = {"ok": "ok", "failed": "FAIL", "skipped": "skip"}
 
@@ -44,6 +45,16 @@ def ended(trial: Trial) -> str:
         if outcome.status == "failed"
     ]
     return "\n\n".join([*blocks, text if trial.logs is None else f"{text}; logs: {trial.logs}"])
+
+
+def examined(patient: Patient) -> str:
+    """Which Python is looked at, and what is not expected of it."""
+    if patient.own:
+        return f"looking at {patient.python}"
+    return (
+        f"no environment in {patient.folder} and none active: looking at the machine with\n"
+        f"{patient.python}, the Python of ptscaffold, where torch is not expected"
+    )
 
 
 def _failure(name: str, outcome: Outcome) -> str:

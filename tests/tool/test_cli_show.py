@@ -37,6 +37,7 @@ Commands:
   diff    Show what a project changed against its template, as a patch.
   check   Check that a project follows its template.
   export  Write a template for cookiecutter and copier.
+  doctor  Find what is set up wrong: Python, PyTorch, the GPU, the machine.
   test    Test that templates work.
 """
     )

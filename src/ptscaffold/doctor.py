@@ -1,0 +1,106 @@
+"""`ptscaffold doctor`: whether the machine and an environment are set up to train.
+
+The projects' own module looks at that. It runs in the Python that trains, whose libraries it
+tries, and so comes from the templates: a project may be older than it, or there may be none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.children import Children
+from ptscaffold.errors import InterpreterError, UsageError
+from ptscaffold.layers import templates_root
+from ptscaffold.quoting import shell_command
+from ptscaffold.steps import in_project
+
+if TYPE_CHECKING:
+    from ptscaffold.children import Done
+
+__all__ = ["Diagnosis", "Patient", "diagnose", "find_python"]
+
+LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
+HEALTHY, SICK = 0, 3
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A folder and the Python that is looked at; `own` when that is an environment for projects."""
+
+    folder: Path
+    python: Path
+    own: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found: `facts` and `findings` as data, `text` as the same for a person."""
+
+    patient: Patient
+    text: str
+    facts: dict[str, Any]
+    findings: list[dict[str, str]]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.patient.folder),
+            "python": str(self.patient.python),
+            "environment": self.patient.own,
+            "facts": self.facts,
+            "findings": self.findings,
+        }
+
+
+def find_python(folder: Path) -> Patient:
+    """The Python that trains in a folder: of its `.venv`, else the active one, else our own."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="name the folder of a project, or none")
+    environment = folder / ".venv"
+    if not os.path.lexists(environment):
+        environment = Path(os.environ.get("VIRTUAL_ENV") or sys.prefix)
+        if environment.resolve() == Path(sys.prefix).resolve():
+            return Patient(folder, Path(sys.executable), own=False)
+    scripts = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+    return Patient(folder, environment.absolute().joinpath(*scripts), own=True)
+
+
+def diagnose(patient: Patient) -> Diagnosis:
+    """Run the module in that Python; InterpreterError when it does not run to its end there."""
+    if not patient.python.exists():
+        raise _broken(patient, "there is no such file")
+    options = ["--json"] if patient.own else ["--json", "--torch-optional"]
+    # -B: the templates are not ours to write in
+    command = shell_command([str(patient.python), "-B", "-m", "__package__.doctor", *options])
+    paths = [str(templates_root() / "base" / "src"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    with tempfile.TemporaryDirectory() as logs:
+        log = Path(logs, "doctor.log")
+        done = Children(limit=LIMIT).run(command, patient.folder, environment, log)
+    if done.code not in (HEALTHY, SICK):
+        raise _broken(patient, _reason(done))
+    try:
+        found = json.loads(done.stdout)
+        return Diagnosis(patient, done.stderr.rstrip(), found["facts"], found["findings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken(patient, f"it printed {done.stdout[:200]!r}") from error
+
+
+def _reason(done: Done) -> str:
+    if done.code is None:
+        return f"no answer in {LIMIT:.0f} s"
+    said = done.stderr.strip().splitlines()[-1:]
+    return "; ".join([f"exit code {done.code}", *said])
+
+
+def _broken(patient: Patient, reason: str) -> InterpreterError:
+    again = in_project(patient.folder, "doctor")
+    return InterpreterError(
+        f"{patient.python} does not run: {reason}",
+        hint=f"remove the environment and make it again, by uv sync for example; then {again}",
+    )
