@@ -93,6 +93,8 @@ def test_the_readme_says_how_to_use_each_feature() -> None:
     # Tests of the projects execute the bash blocks, where there is neither Docker nor SLURM.
     added = set(blocks(readme, "bash")) - set(blocks(bare, "bash"))
     assert not [block for block in added if not block.startswith("uv run python -m my_own_net.")]
+    for block in blocks(readme, "sh"):
+        check_shell(block)
 
 
 def blocks(readme: str, language: str) -> list[str]:
