@@ -120,6 +120,6 @@ def test_ctrl_c_is_one_word(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
-    monkeypatch.setattr("ptscaffold.cli.app", interrupted)
+    monkeypatch.setattr("ptscaffold.cli._app_of", lambda _: interrupted)
     assert cli.run(["update", str(made.project)]) == 130
     assert capsys.readouterr().err == "interrupted\n"
