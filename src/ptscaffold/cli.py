@@ -255,4 +255,4 @@ def _app_of(arguments: list[str]) -> typer.Typer:
 
 
 def _name(command: CommandInfo) -> str:
-    return command.name or getattr(command.callback, "__name__", "")
+    return str(command.name or getattr(command.callback, "__name__", ""))
