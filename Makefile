@@ -63,6 +63,7 @@ test-wheel: $(VENV)/.dev
 benchmark: $(VENV)/.dev
 	python benchmarks/tool.py --results benchmarks/tool.md
 	python benchmarks/update.py --results benchmarks/update.md
+	python benchmarks/growth.py --results benchmarks/growth.md
 	python benchmarks/training.py --results benchmarks/training.md
 
 # The pictures of README.md, from a project made now; needs Chromium.
