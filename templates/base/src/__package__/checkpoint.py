@@ -1,6 +1,5 @@
-"""Checkpoints: written in one step, read without running any code in them."""
+"""Checkpoints: what they hold, and what of it fits the data and the model."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from . import storage
 from .config import TASK, Config
 from .flags import UserError, from_dict, to_dict
 from .loaders import Datasets
@@ -42,20 +42,10 @@ def count(datasets: Datasets) -> int:
     return len(train)
 
 
-def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write beside the file, then rename: a crash leaves the old checkpoint or the new one."""
-    scratch = path.with_name(path.name + ".tmp")
-    with scratch.open("wb") as file:
-        torch.save(dict(content), file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
-
-
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU; raises `CheckpointError` if it is not one of this project."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = storage.read(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist. Train first, or look in runs/.") from error
     except OSError as error:

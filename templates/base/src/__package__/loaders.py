@@ -33,8 +33,9 @@ class EpochBatches(Sampler[list[Key]]):
     """Batch sampler: this process's share of every batch of an epoch.
 
     Batches are those of all processes together: with more processes the shares shrink, the batches
-    stay the same. `start` skips the batches that an interrupted epoch has seen already, `limit`
-    ends every epoch early.
+    stay the same. A last one that is too small for all of them joins the one before it, so that
+    every process has the same number. `start` skips the batches that an interrupted epoch has seen
+    already, `limit` ends every epoch early.
     """
 
     limit: int | None = None
@@ -63,18 +64,19 @@ class EpochBatches(Sampler[list[Key]]):
         batches = [indices[start : start + self.batch_size] for start in starts]
         if self.shuffle and len(batches) > 1 and len(batches[-1]) < self.batch_size:
             batches.pop()
+        if len(batches) > 1 and len(batches[-1]) < self.world_size:
+            batches[-2:] = [batches[-2] + batches[-1]]
         return batches
 
     def __len__(self) -> int:
         whole, rest = divmod(self.size, self.batch_size)
-        batches = max(1, whole) if self.shuffle else whole + (rest > 0)
+        batches = max(1, whole + (not self.shuffle and rest >= self.world_size))
         return batches if self.limit is None else min(batches, self.limit)
 
     def __iter__(self) -> Iterator[list[Key]]:
         start, self.start = self.start, 0
         for batch in self.order(self.epoch)[start : len(self)]:
-            if share := batch[self.rank :: self.world_size]:
-                yield [(self.epoch, index) for index in share]
+            yield [(self.epoch, index) for index in batch[self.rank :: self.world_size]]
 
 
 class SeededItems(Dataset[Any]):
@@ -139,8 +141,11 @@ def make_loader(
     collate_fn: Callable[[list[Any]], tuple[Tensor, Tensor]] | None = None,
 ) -> Loader:
     """Make the loader of a split, its workers chosen from the machine."""
-    if batches.shuffle and batches.size < runtime.world_size:
-        raise UserError(f"{batches.size} training examples are too few for all processes.")
+    if batches.size < runtime.world_size:
+        raise UserError(
+            f"A split of {batches.size} examples is too small for {runtime.world_size} processes:"
+            " start fewer, or give more data."
+        )
     if config.dry_run:
         batches.limit = 2
     workers = config.num_workers

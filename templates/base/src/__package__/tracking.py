@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from . import checkpoint
+from . import checkpoint, storage
 from .config import Config
 from .flags import RUNS, UserError, to_dict
 from .loaders import Datasets, Loader
@@ -56,7 +56,7 @@ class Tracker:
 
         Raises `UserError` when the loss is no longer a number.
         """
-        values = torch.stack([loss.detach(), accuracy, grad_norm]).tolist()
+        values = [value.item() for value in (loss, accuracy, grad_norm)]
         check_finite(values[0], step)
         if self.writer:
             for tag, value in zip(STEP_TAGS, [*values, *others], strict=True):
@@ -68,22 +68,20 @@ class Tracker:
         """Write a row of `metrics.jsonl`, and the validation split to TensorBoard."""
         check_finite(row["train/loss"], int(row["step"]))
         self.rows.append(row)
+        inputs, labels = (part[:16] for part in next(iter(loader)))
+        logits = predict_logits(model, inputs, self.runtime)  # all together: each may have a part
         if self.writer:
             write_metrics(self.run_dir, self.rows)
             print(format_row(row))
             log_validation(self.writer, row, confusion, self.datasets.classes)
-            inputs, labels = next(iter(loader))
-            inputs, labels = inputs[:16], labels[:16]
-            logits = predict_logits(model, inputs, self.runtime)
             classes, state = self.datasets.classes, self.datasets.state
             step = int(row["step"])
             log_predictions(self.writer, inputs, labels, logits, classes, step, self.config, state)
 
     def save(self, name: str, model: nn.Module, state: Mapping[str, Any]) -> None:
         """Write a checkpoint into the folder: what prediction needs, and the state of the loop."""
-        if self.writer:
-            content = checkpoint.describe(model, self.config, self.datasets)
-            checkpoint.save(self.run_dir / name, {**content, **state})
+        content = checkpoint.describe(model, self.config, self.datasets)
+        storage.save(self.run_dir / name, {**content, **state})
 
     def close(self, *, finished: bool) -> dict[str, float]:
         """Write the hyper-parameters, say where the run is, and return the last row."""

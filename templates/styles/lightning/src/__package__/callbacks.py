@@ -5,11 +5,10 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.tensorboard import SummaryWriter
 
-from . import checkpoint, tracking
+from . import tracking
 from .lit import LitClassifier
 from .preview import log_predictions
 from .runtime import StopRequest
@@ -39,14 +38,17 @@ class Record(Callback):
         if trainer.is_global_zero:
             tracking.write_metrics(self.run_dir, self.rows)
             lit.print(tracking.format_row(row))
-            self.draw(lit, trainer.val_dataloaders, trainer.global_step)
+        self.draw(lit, trainer.val_dataloaders, trainer.global_step)
 
     def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
+        inputs, labels = (part[:16] for part in next(iter(loader)))
+        # All processes together: each may have a part of the model
+        logits = tracking.predict_logits(lit.model, inputs, lit.runtime)
+        if not lit.runtime.is_main:
+            return
         classes, state = lit.datasets.classes, lit.datasets.state
         figure = tracking.draw_confusion(lit.result.confusion, classes)
         self.writer.add_figure("confusion_matrix", figure, step)
-        inputs, labels = (part[:16] for part in next(iter(loader)))
-        logits = tracking.predict_logits(lit.model, inputs, lit.runtime)
         log_predictions(self.writer, inputs, labels, logits, classes, step, lit.config, state)
 
     def on_train_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
@@ -95,10 +97,3 @@ class Checkpoint(ModelCheckpoint):
         if score is not None:
             here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
             super().load_state_dict({**state_dict, **here, "best_k_models": {path: score}})
-
-
-class AtomicIO(TorchCheckpointIO):
-    """Writes beside the old file; Lightning writes to /tmp, and a move between disks can be cut."""
-
-    def save_checkpoint(self, content: Any, path: Any, storage_options: Any = None) -> None:
-        checkpoint.save(Path(path), content)

@@ -77,7 +77,7 @@ class LitClassifier(LightningModule):
             check_finite(float(outputs["loss"]), self.global_step)
             accuracy = (outputs["logits"].argmax(dim=1) == labels).float().mean()
             scalars = {"train/loss": outputs["loss"], "train/accuracy": accuracy, "lr": self.lr}
-            scalars |= {"grad_norm": self.grad_norm, "examples_per_second": self.rate}
+            scalars |= {"grad_norm": self.grad_norm.item(), "examples_per_second": self.rate}
             scalars["data_wait"] = self.wait_share
             self.log_dict({**scalars, "step": float(self.global_step)})
 

@@ -19,16 +19,16 @@ from typing import Any
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from . import checkpoint, tracking
-from .callbacks import AtomicIO, Checkpoint, Record, Stop
+from .callbacks import Checkpoint, Record, Stop
 from .config import Config
 from .data import make_datasets, make_loaders
 from .flags import UserError, exit_cleanly, parse, to_dict
 from .lit import LitClassifier
 from .runtime import Runtime, StopRequest, start
+from .strategy import AtomicIO, make_strategy
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -68,8 +68,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         accelerator=runtime.device.type,
         devices=devices,
         num_nodes=runtime.world_size // devices,
-        # Processes may have unequal numbers of validation batches: no exchange in their forward
-        strategy=DDPStrategy(broadcast_buffers=False) if runtime.world_size > 1 else "auto",
+        strategy=make_strategy(lit),
         precision=PRECISIONS[runtime.precision],
         max_epochs=max(epochs, epoch),
         gradient_clip_val=config.clip_norm,
@@ -100,8 +99,8 @@ def silence() -> None:
     warnings.filterwarnings("ignore", category=PossibleUserWarning)
     # The folder of a run holds its settings before the first checkpoint
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    # Lightning 2.6 with newer PyTorch; what replaces broadcast_buffers is not in older PyTorch
-    warnings.filterwarnings("ignore", ".*LeafSpec|`broadcast_buffers`", FutureWarning)
+    # Lightning 2.6 with newer PyTorch
+    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from . import checkpoint
@@ -24,6 +23,7 @@ from .evaluate import evaluate
 from .flags import exit_cleanly, parse
 from .model import make_model
 from .optim import lr_factor, make_optimizer, set_lr
+from .parallel import distribute, load_optimizer
 from .runtime import Runtime, StopRequest, start
 from .tracking import Tracker
 
@@ -42,17 +42,13 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     total_steps = epochs * len(loaders.train)
 
     model = runtime.place(make_model(config, num_classes))
-    optimizer = make_optimizer(model, config)
-    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
 
     # Where the run stands; the sums (loss, examples) are those of the epoch so far
     first_epoch, batch, step, best = 0, 0, 0, -1.0
     sums, one = torch.zeros(2, device=runtime.device), torch.ones((), device=runtime.device)
+    saved = {}
     if config.resume:
         saved = checkpoint.restore(Path(config.resume), model, config, datasets)
-        optimizer.load_state_dict(saved["optimizer"])
-        if saved["scaler"]:
-            scaler.load_state_dict(saved["scaler"])
         first_epoch, batch, step, best = (saved[k] for k in ("epoch", "batch", "step", "best"))
         sums += saved["sums"].to(runtime.device) * runtime.is_main
 
@@ -60,7 +56,13 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     tracker.log_graph(model, loaders.val)
     if config.compile:
         model.compile()  # after the graph, which cannot be traced through it
-    net = DistributedDataParallel(model) if runtime.world_size > 1 else model
+    net = distribute(model, runtime)
+    optimizer = make_optimizer(model, config)
+    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+    if config.resume:
+        load_optimizer(optimizer, saved, Path(config.resume))
+        if saved["scaler"]:
+            scaler.load_state_dict(saved["scaler"])
 
     def save(name: str, epoch: int) -> None:
         state = {"epoch": epoch, "batch": batch, "step": step, "best": best, "sums": sums}

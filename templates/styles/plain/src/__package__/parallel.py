@@ -1,0 +1,21 @@
+"""How several processes train one model: each has a copy, and the gradients are averaged."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from .runtime import Runtime
+
+
+def distribute(model: nn.Module, runtime: Runtime) -> nn.Module:
+    """Give what the loop calls in place of the model; optimizers are made after it."""
+    return DistributedDataParallel(model) if runtime.world_size > 1 else model
+
+
+def load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any], path: Path) -> None:
+    """Load the state of the optimizer from a checkpoint, `saved`, that was read from `path`."""
+    optimizer.load_state_dict(saved["optimizer"])
