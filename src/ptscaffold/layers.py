@@ -39,6 +39,7 @@ LONGEST_NAME: Final = 100  # characters
 LONGEST_DEFAULT: Final = 4_000  # characters
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_LAYER = re.compile(r"(domains|styles|features)/[a-z][a-z0-9-]*")
 _ANSWER = re.compile(r"[a-z][a-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would obey them
 
@@ -74,6 +75,7 @@ class Layer:
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    only: Mapping[str, str] = field(default_factory=dict)  # files laid over one layer alone
     renames: Mapping[str, str] = field(default_factory=dict)
     formerly: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -244,6 +246,12 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
             problems.append(f"{key!r} must be {wanted}")
         elif key in _SHAPES and any(_CONTROL.search(text) for text in _texts(value)):
             problems.append(f"{key!r} holds a control character")
+    if not problems:
+        problems += [
+            f"'only' has {layer!r} for {file!r}, which is not the path of a layer"
+            for file, layer in table.get("only", {}).items()
+            if not _LAYER.fullmatch(layer)
+        ][:MOST_PROBLEMS]
     if not problems and any(len(text) > LONGEST_DEFAULT for text in declared.values()):
         problems.append(f"'answers' has a default of more than {LONGEST_DEFAULT:,} characters")
     return problems

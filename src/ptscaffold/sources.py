@@ -17,7 +17,7 @@ from ptscaffold.layers import MANIFEST, refuse_link
 from ptscaffold.names import WINDOWS_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     from ptscaffold.layers import Layer
 
@@ -79,8 +79,11 @@ def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Lai
     """Lay layers over each other; LayerError when two claim one path and none says so."""
     laid: Laid = {}
     spelled: dict[str, str] = {}
-    for layer, sources in layers:
-        overrides = {target(path, package) for path in layer.overrides}
+    chosen = {layer.path for layer, _ in layers}
+    for layer, every in layers:
+        absent = _absent(layer, every, chosen, package)
+        sources = [s for s in every if target(s.path, package) not in absent]
+        overrides = {target(path, package) for path in layer.overrides} - absent
         stale = overrides - laid.keys() or overrides - {target(s.path, package) for s in sources}
         if stale:
             raise LayerError(f"{layer.path} overrides {min(stale)}, which is not in both layers")
@@ -95,6 +98,17 @@ def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Lai
             laid[path] = (layer, source)
     _check_folders(laid, spelled)
     return laid
+
+
+def _absent(
+    layer: Layer, sources: Sequence[Source], chosen: Set[str], package: str
+) -> frozenset[str]:
+    """The files of a layer that go over another layer alone, which is not chosen."""
+    only = {target(path, package): other for path, other in layer.only.items()}
+    stale = only.keys() - {target(s.path, package) for s in sources}
+    if stale:
+        raise LayerError(f"{layer.path} has {min(stale)} in `only`, but no such file")
+    return frozenset(path for path, other in only.items() if other not in chosen)
 
 
 def target(path: str, package: str) -> str:

@@ -1,7 +1,6 @@
 """How several processes train one model: each has a copy, and the gradients are averaged."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -16,6 +15,6 @@ def distribute(model: nn.Module, runtime: Runtime) -> nn.Module:
     return DistributedDataParallel(model) if runtime.world_size > 1 else model
 
 
-def load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any], path: Path) -> None:
-    """Load the state of the optimizer from a checkpoint, `saved`, that was read from `path`."""
+def load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Load the state of the optimizer from a checkpoint: every process all of it."""
     optimizer.load_state_dict(saved["optimizer"])

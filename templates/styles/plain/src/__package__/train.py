@@ -60,7 +60,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     optimizer = make_optimizer(model, config)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     if config.resume:
-        load_optimizer(optimizer, saved, Path(config.resume))
+        load_optimizer(optimizer, saved)
         if saved["scaler"]:
             scaler.load_state_dict(saved["scaler"])
 
