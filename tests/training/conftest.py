@@ -22,9 +22,17 @@ class Package:
     folder: Path
 
     def start(self, *flags: str, module: str = "train") -> subprocess.Popen[str]:
+        return self.python("-m", f"{self.name}.{module}", *flags)
+
+    def start_processes(self, number: int, *flags: str) -> subprocess.Popen[str]:
+        """Train with a number of processes, by torchrun."""
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(number)]
+        return self.python(*launcher, "-m", f"{self.name}.train", *flags)
+
+    def python(self, *arguments: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [sys.executable, "-m", f"{self.name}.{module}", *flags],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -13,7 +13,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch.distributed as dist
 
@@ -195,12 +197,17 @@ def unpack_into(target: Path, source: str, name: str, sha256: str | None) -> Non
 @contextmanager
 def first_on_machine() -> Iterator[None]:
     """Let one process of a machine download; the others go on when the files are there."""
-    waits = dist.is_initialized() and os.environ.get("LOCAL_RANK", "0") != "0"
+    if not dist.is_initialized():
+        yield
+        return
+    # A download may take longer than a step of training ever should
+    group: Any = dist.new_group(timeout=timedelta(hours=3), backend="gloo")
+    waits = os.environ.get("LOCAL_RANK", "0") != "0"
     if waits:
-        dist.barrier()
+        dist.barrier(group)
     yield
-    if dist.is_initialized() and not waits:
-        dist.barrier()
+    if not waits:
+        dist.barrier(group)
 
 
 def checksum(path: Path) -> str:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -91,12 +93,29 @@ def start(config: Config) -> Iterator[Runtime]:
             f" give a multiple of {runtime.world_size}."
         )
     backend = "nccl" if runtime.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(hours=1))  # the others wait for a download
+    dist.init_process_group(backend, timeout=timedelta(minutes=10))
     try:
         yield runtime
         dist.barrier()  # to leave while another process still talks to this one would abort it
+    except RuntimeError as error:
+        if not is_loss(error):
+            raise
+        print(
+            f"error: process {runtime.rank} has lost another one, which torchrun names below as the"
+            " root cause. Go on with --resume auto, with as many processes as you like.",
+            file=sys.stderr,
+            flush=True,
+        )
+        time.sleep(3)  # or else torchrun might take this process for the cause
+        raise SystemExit(1) from error
     finally:
         dist.destroy_process_group()
+
+
+def is_loss(error: RuntimeError) -> bool:
+    """Whether processes cannot talk to each other because one of them has ended."""
+    said = str(error)
+    return isinstance(error, dist.DistError) or "by peer" in said or "Broken pipe" in said
 
 
 def choose(config: Config) -> Runtime:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from . import checkpoint
 from .config import Config
@@ -63,6 +64,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     return tracker.close(finished=not recorder.stopped)
 
 
+@record  # the error of a process goes to the end of what torchrun prints
 def main() -> None:
     with exit_cleanly():
         train(parse(__doc__))

@@ -20,6 +20,7 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from . import checkpoint, tracking
 from .callbacks import Checkpoint, Record, Stop
@@ -103,6 +104,7 @@ def silence() -> None:
     warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 
+@record  # the error of a process goes to the end of what torchrun prints
 def main() -> None:
     with exit_cleanly():
         train(parse(__doc__))

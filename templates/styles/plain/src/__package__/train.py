@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.distributed.elastic.multiprocessing.errors import record
 from tqdm import tqdm
 
 from . import checkpoint
@@ -126,6 +127,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     return tracker.close(finished=True)
 
 
+@record  # the error of a process goes to the end of what torchrun prints
 def main() -> None:
     with exit_cleanly():
         train(parse(__doc__))

@@ -1,0 +1,73 @@
+"""A process of torchrun that is killed ends the run soon, and another number of them goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from training.conftest import Package
+from training.test_resume import rows
+
+CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+FLAGS = ["--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0"]
+FLAGS += ["--batch-size", "64", "--lr", "1e-4"]
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    told = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    return sorted(map(int, told.stdout.split()))
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, process.communicate(timeout=10)
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def close(row: dict[str, float], other: dict[str, float]) -> bool:
+    return row == pytest.approx(other, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_killed_process_ends_the_run_and_any_number_goes_on(package: Package) -> None:
+    run_dir = package.folder / "runs/two"
+    process = package.start_processes(2, *FLAGS, "--run-dir", "runs/two")
+    wait_for(run_dir / "last.pt", process)
+    os.kill(children(process)[1], signal.SIGKILL)
+    began = time.monotonic()
+    stdout, stderr = process.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert process.returncode == 1
+    assert "error: process 0 has lost another one" in stderr
+    assert "Traceback" not in stderr.partition("error: process 0")[0]
+    cause = stderr.rpartition("Root Cause")[2]
+    assert "rank      : 1" in cause
+    assert stderr.rstrip().splitlines()[-2].strip().startswith("traceback : Signal 9 (SIGKILL)")
+    assert len(rows(run_dir)) in (1, 2)
+
+    package.run(*FLAGS, "--run-dir", "runs/one")
+    package.run(*FLAGS, "--run-dir", "runs/two", "--resume", "auto")
+    pairs = zip(rows(run_dir), rows(package.folder / "runs/one"), strict=True)
+    assert all(close(row, other) for row, other in pairs)
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_run_of_one_process_goes_on_with_two(package: Package) -> None:
+    process = package.start(*FLAGS, "--run-dir", "runs/cut")
+    wait_for(package.folder / "runs/cut/last.pt", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert len(rows(package.folder / "runs/cut")) < 3
+    process = package.start_processes(2, "--run-dir", "runs/cut", "--resume", "auto")
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert "world size 2" in stdout
+    package.run(*FLAGS, "--run-dir", "runs/one")
+    cut, one = rows(package.folder / "runs/cut"), rows(package.folder / "runs/one")
+    assert all(close(row, other) for row, other in zip(cut, one, strict=True))
