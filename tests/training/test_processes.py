@@ -13,8 +13,8 @@ from training.conftest import Package
 from training.test_resume import rows
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
-FLAGS = ["--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0"]
-FLAGS += ["--batch-size", "64", "--lr", "1e-4"]
+FLAGS = ["--device", "cpu", "--epochs", "2", "--image-size", "16", "--num-workers", "0"]
+FLAGS += ["--batch-size", "64", "--lr", "2e-5"]
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -30,8 +30,8 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def close(row: dict[str, float], other: dict[str, float]) -> bool:
-    return row == pytest.approx(other, rel=1e-4, abs=1e-4)
+def losses(run_dir: Path) -> list[float]:
+    return [row[key] for row in rows(run_dir) for key in ("train/loss", "val/loss")]
 
 
 @pytest.mark.parametrize("package", CELLS, indirect=True)
@@ -41,7 +41,7 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on(package: Package) 
     wait_for(run_dir / "last.pt", process)
     os.kill(children(process)[1], signal.SIGKILL)
     began = time.monotonic()
-    stdout, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert time.monotonic() - began < 30
     assert process.returncode == 1
     assert "error: process 0 has lost another one" in stderr
@@ -49,25 +49,27 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on(package: Package) 
     cause = stderr.rpartition("Root Cause")[2]
     assert "rank      : 1" in cause
     assert stderr.rstrip().splitlines()[-2].strip().startswith("traceback : Signal 9 (SIGKILL)")
-    assert len(rows(run_dir)) in (1, 2)
+    assert len(rows(run_dir)) == 1
 
     package.run(*FLAGS, "--run-dir", "runs/one")
     package.run(*FLAGS, "--run-dir", "runs/two", "--resume", "auto")
-    pairs = zip(rows(run_dir), rows(package.folder / "runs/one"), strict=True)
-    assert all(close(row, other) for row, other in pairs)
+    assert losses(run_dir) == pytest.approx(losses(package.folder / "runs/one"), abs=1e-4)
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+SLOW = [pytest.param(cell, marks=pytest.mark.processes) for cell in CELLS[1:]]
+
+
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_run_of_one_process_goes_on_with_two(package: Package) -> None:
     process = package.start(*FLAGS, "--run-dir", "runs/cut")
     wait_for(package.folder / "runs/cut/last.pt", process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    assert len(rows(package.folder / "runs/cut")) < 3
+    assert len(rows(package.folder / "runs/cut")) == 1
     process = package.start_processes(2, "--run-dir", "runs/cut", "--resume", "auto")
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert "world size 2" in stdout
     package.run(*FLAGS, "--run-dir", "runs/one")
-    cut, one = rows(package.folder / "runs/cut"), rows(package.folder / "runs/one")
-    assert all(close(row, other) for row, other in zip(cut, one, strict=True))
+    cut = losses(package.folder / "runs/cut")
+    assert cut == pytest.approx(losses(package.folder / "runs/one"), abs=1e-4)
