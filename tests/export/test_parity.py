@@ -24,7 +24,8 @@ CATALOGUE = Catalogue()
 RENDERER = Renderer()
 CELLS = list(product(sorted(CATALOGUE.names("domains")), sorted(CATALOGUE.names("styles"))))
 FEATURES = sorted(CATALOGUE.names("features"))
-SUBSETS = list(chain.from_iterable(combinations(FEATURES, n) for n in range(len(FEATURES) + 1)))
+# None, each and every two: all subsets would double the time with every feature
+SUBSETS = list(chain.from_iterable(combinations(FEATURES, n) for n in range(3)))
 NAME = "My-Own__Net.v2"
 
 Bake = Callable[..., Any]
@@ -57,6 +58,8 @@ def bake(cookies: Any, tmp_path: Path) -> Bake:
 def test_every_project_is_the_same(
     domain: str, style: str, features: tuple[str, ...], bake: Bake
 ) -> None:
+    if any(f"styles/{style}" in CATALOGUE.layer(f"features/{f}").conflicts for f in features):
+        pytest.skip("the features do not go with the style")
     made = bake(CATALOGUE, domain, style, *features, name=NAME, description=HOSTILE)
     assert made["cookiecutter"] == made["native"]
     assert made["copier"] == made["native"]

@@ -348,6 +348,12 @@ CONTENTS: Mapping[str, tuple[str, str | bytes, str | None]] = {
         GOOD + 'overrides = ["../../x"]',
         "overrides ../../x, which",
     ),
+    "only up": (
+        "base/layer.toml",
+        GOOD + 'only = {"../../x" = "styles/plain"}',
+        "has ../../x in `only`",
+    ),
+    "only a list": ("base/layer.toml", GOOD + 'only = {"x" = ["y"]}', "'only' must be a table"),
     "override all": ("base/layer.toml", GOOD + 'overrides = ["/etc/passwd"]', "overrides /etc/p"),
     "rename": ("base/layer.toml", GOOD + 'renames = {"../x" = "/etc/x", "/x" = "../.."}', None),
     "requires": ("base/layer.toml", GOOD + 'requires = ["x", "/", "../..", "base/x"]', None),
@@ -706,7 +712,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 MANIFEST_KEYS = """
-    label help summary order dependencies dev-dependencies requires conflicts overrides renames
+    label help summary order dependencies dev-dependencies requires conflicts overrides only renames
     formerly answers renamed-answers next-steps readme pyproject name version packs locked x
 """
 KEYS = st.sampled_from(MANIFEST_KEYS.split())

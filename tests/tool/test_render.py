@@ -108,6 +108,15 @@ def test_a_declared_override_replaces_the_file(layers_root: Path) -> None:
     assert tree["src/vision_plain/data.py"] == File(b"ours = 1\n", 0o644, "styles/plain")
 
 
+def test_a_file_for_one_layer_alone_is_laid_with_it_alone(layers_root: Path) -> None:
+    path = layers_root / "styles/plain/layer.toml"
+    put(layers_root, "styles/plain/src/__package__/data.py", "ours = 1\n")
+    text = 'overrides = ["src/__package__/data.py"]\n' + path.read_text()
+    for other, layer in (("domains/vision", "styles/plain"), ("domains/text", "domains/vision")):
+        path.write_text(f'{text}\n[only]\n"src/__package__/data.py" = "{other}"\n')
+        assert render(layers_root)["src/vision_plain/data.py"].layer == layer
+
+
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
@@ -138,6 +147,16 @@ def test_a_declared_override_replaces_the_file(layers_root: Path) -> None:
             "styles/plain/layer.toml",
             'label = "P"\nhelp = "p"\noverrides = ["gone.py"]',
             "styles/plain overrides gone.py, which is not in both layers",
+        ),
+        (
+            "styles/plain/layer.toml",
+            'label = "P"\nhelp = "p"\nonly = {"gone.py" = "domains/vision"}',
+            "styles/plain has gone.py in `only`, but no such file",
+        ),
+        (
+            "styles/plain/layer.toml",
+            'label = "P"\nhelp = "p"\nonly = {"x.py" = "../vision"}',
+            "'only' has '../vision' for 'x.py', which is not the path of a layer",
         ),
     ],
 )

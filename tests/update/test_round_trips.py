@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, combinations, permutations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,8 @@ RENDERER = Renderer()
 DOMAINS = sorted(CATALOGUE.names("domains"))
 STYLES = sorted(CATALOGUE.names("styles"))
 FEATURES = sorted(CATALOGUE.names("features"))
-SUBSETS = list(chain.from_iterable(combinations(FEATURES, n) for n in range(len(FEATURES) + 1)))
+# None, each alone, all together: the time of all subsets would grow fourfold with every feature
+SUBSETS = [(), *((feature,) for feature in FEATURES), tuple(FEATURES)]
 
 # Every file by its path, with its mode; folders, so that an empty one is seen, with neither.
 Files = dict[str, tuple[bytes, int] | None]
@@ -57,6 +58,10 @@ def make(tmp_path: Path) -> Make:
         return folder
 
     return make
+
+
+def fits(feature: str, style: str) -> bool:
+    return f"styles/{style}" not in CATALOGUE.layer(f"features/{feature}").conflicts
 
 
 def edit(project: Path, path: str, old: str, new: str) -> None:
@@ -111,9 +116,10 @@ def test_every_domain_becomes_every_other_and_comes_back(style: str, make: Make)
 @pytest.mark.parametrize(("domain", "style"), list(zip(DOMAINS, STYLES, strict=False)))
 def test_every_set_of_features_becomes_every_other(domain: str, style: str, make: Make) -> None:
     """There and back for each two sets, so each of them in both directions."""
-    made = {subset: make(domain, style, subset) for subset in SUBSETS}
+    fitting = dict.fromkeys(tuple(f for f in subset if fits(f, style)) for subset in SUBSETS)
+    made = {subset: make(domain, style, subset) for subset in fitting}
     trees = {subset: read(project) for subset, project in made.items()}
-    for one, other in combinations(SUBSETS, 2):
+    for one, other in combinations(fitting, 2):
         for goal in (other, one):
             update(made[one], sets=[f"features={','.join(goal)}"])
             assert read(made[one]) == trees[goal], f"{one}, {other}: to {goal}"
@@ -121,7 +127,8 @@ def test_every_set_of_features_becomes_every_other(domain: str, style: str, make
 
 def test_features_are_added_and_removed_in_any_order(make: Make) -> None:
     bare, full = read(make("text", "plain")), read(make("text", "plain", FEATURES))
-    for order in permutations(FEATURES):
+    turns = [FEATURES[i:] + FEATURES[:i] for i in range(len(FEATURES))]
+    for order in (*turns, *(turn[::-1] for turn in turns)):
         project = make("text", "plain")
         for feature in order:
             add(project, [feature])
