@@ -17,10 +17,11 @@ import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from . import checkpoint, storage
+from . import boards, checkpoint, storage
 from .config import Config
 from .flags import RUNS, UserError, to_dict
 from .loaders import Datasets, Loader
@@ -43,11 +44,18 @@ class Tracker:
         self.quiet = not (runtime.is_main and sys.stderr.isatty())
         self.rows = read_metrics(self.run_dir, step)
         self.writer = SummaryWriter(self.run_dir, purge_step=step + 1) if runtime.is_main else None
+        self.step, self.full = step, config.log == "full"
 
     def log_graph(self, model: nn.Module, loader: Loader) -> None:
         if self.writer:
             inputs, _ = next(iter(loader))
             log_graph(self.writer, model, inputs.to(self.runtime.device))
+
+    def watch(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """With `--log full`, write histograms of the gradients at every tenth point."""
+        if self.writer and self.full:
+            every = 10 * self.config.log_every
+            boards.watch_gradients(self.writer, model, optimizer, every, self.step)
 
     def log_step(
         self, step: int, loss: Tensor, accuracy: Tensor, grad_norm: Tensor, *others: float
@@ -77,6 +85,9 @@ class Tracker:
             classes, state = self.datasets.classes, self.datasets.state
             step = int(row["step"])
             log_predictions(self.writer, inputs, labels, logits, classes, step, self.config, state)
+        if self.full:
+            together = self.datasets, self.config, self.runtime
+            boards.log_validation(self.writer, model, loader, *together, row)
 
     def save(self, name: str, model: nn.Module, state: Mapping[str, Any]) -> None:
         """Write a checkpoint into the folder: what prediction needs, and the state of the loop."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -46,3 +48,14 @@ def log_predictions(
         axes.set_title(text, fontsize=9, color="green" if right else "red")
         axes.set(xlabel="seconds")
     writer.add_figure("predictions/spectrograms", figure, step)
+
+
+def describe_inputs(
+    inputs: Tensor, config: Config, state: Mapping[str, Any]
+) -> tuple[list[str], Tensor | None]:
+    """Give a text for each of the waveforms (B, samples), and their spectrograms as thumbnails
+    (B, 3, 32, 32) in [0, 1], high tones at the top.
+    """
+    log_mel = LogMel(config.sample_rate, config.num_mels)(inputs)  # (B, M, T)
+    images = F.interpolate(log_mel[:, None].flip(2), (32, 32), mode="area")
+    return [""] * len(inputs), torch.sigmoid(images).expand(-1, 3, -1, -1)

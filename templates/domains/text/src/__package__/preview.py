@@ -36,3 +36,11 @@ def escape(text: str) -> str:
     """Make any text a cell of a Markdown table that shows the text itself."""
     text = re.sub(r"[\\`*_\[\]<>&|]", lambda found: f"&#{ord(found[0])};", text)
     return " ".join(text.split())
+
+
+def describe_inputs(
+    inputs: Tensor, config: Config, state: Mapping[str, Any]
+) -> tuple[list[str], Tensor | None]:
+    """Give the text of each row of token ids (B, T); there are no thumbnails."""
+    texts = load_tokenizer(state["tokenizer"]).decode_batch(inputs.tolist())
+    return [" ".join(text.split()) for text in texts], None

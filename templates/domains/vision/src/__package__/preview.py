@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -35,3 +36,10 @@ def log_predictions(
         text = f"{classes[prediction]} {score:.0%}" + ("" if right else f"\nis {classes[label]}")
         axes.set_title(text, fontsize=9, color="green" if right else "red")
     writer.add_figure("predictions/images", figure, step)
+
+
+def describe_inputs(
+    inputs: Tensor, config: Config, state: Mapping[str, Any]
+) -> tuple[list[str], Tensor | None]:
+    """Give a text for each of the images (B, 3, H, W), and thumbnails (B, 3, 32, 32) in [0, 1]."""
+    return [""] * len(inputs), F.interpolate(inputs.float() / 255, (32, 32), mode="area")

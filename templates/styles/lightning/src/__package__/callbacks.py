@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.tensorboard import SummaryWriter
 
-from . import tracking
+from . import boards, tracking
 from .lit import LitClassifier
 from .preview import log_predictions
 from .runtime import StopRequest
@@ -20,6 +20,11 @@ class Record(Callback):
     def __init__(self, run_dir: Path, writer: SummaryWriter, step: int) -> None:
         self.run_dir, self.writer = run_dir, writer
         self.rows = tracking.read_metrics(run_dir, step)
+
+    def on_train_start(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
+        if lit.config.log == "full" and trainer.is_global_zero:
+            every, step = 10 * lit.config.log_every, trainer.global_step
+            boards.watch_gradients(self.writer, lit.model, trainer.optimizers[0], every, step)
 
     def on_train_epoch_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
         train_loss, seen = lit.runtime.sum(lit.sums.clone()).tolist()
@@ -39,6 +44,10 @@ class Record(Callback):
             tracking.write_metrics(self.run_dir, self.rows)
             lit.print(tracking.format_row(row))
         self.draw(lit, trainer.val_dataloaders, trainer.global_step)
+        if lit.config.log == "full":
+            writer = self.writer if trainer.is_global_zero else None
+            together = lit.datasets, lit.config, lit.runtime
+            boards.log_validation(writer, lit.model, trainer.val_dataloaders, *together, row)
 
     def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
         inputs, labels = (part[:16] for part in next(iter(loader)))

@@ -59,6 +59,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         model.compile()  # after the graph, which cannot be traced through it
     net = distribute(model, runtime)
     optimizer = make_optimizer(model, config)
+    tracker.watch(model, optimizer)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     if config.resume:
         load_optimizer(optimizer, saved)
