@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest mutate coverage test-wheel benchmark pictures clean
+.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ test: $(VENV)/.dev
 # The projects with the oldest releases that they allow.
 test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
+
+# What takes too long for `make test`: more runs of several processes, all sets of features.
+test-nightly: $(VENV)/.dev
+	pytest --numprocesses 2 -m nightly
 
 # Faults put into generated projects one by one, and how many of them the projects' tests catch.
 mutate: $(VENV)/.dev

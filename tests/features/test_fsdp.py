@@ -42,7 +42,7 @@ fsdp.fully_shard = fully_shard
 """
 
 
-@pytest.fixture(params=["plain", "lightning"])
+@pytest.fixture(params=["plain", pytest.param("lightning", marks=pytest.mark.nightly)])
 def package(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Package:
@@ -88,7 +88,7 @@ def test_two_processes_train_like_one_and_any_number_goes_on(package: Package) -
     assert (runs / "cut/last.pt.shards-0").exists() != (runs / "cut/last.pt.shards-1").exists()
 
 
-@pytest.mark.processes
+@pytest.mark.nightly
 @pytest.mark.parametrize(("domain", "style"), [("text", "plain"), ("audio", "lightning")])
 def test_other_domains_train_in_bf16(
     domain: str, style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ from training.conftest import Package
 from training.test_resume import rows
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
-SLOW = [pytest.param(cell, marks=pytest.mark.processes) for cell in CELLS[1:]]
+SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ["--device", "cpu", "--epochs", "2", "--image-size", "16", "--num-workers", "0"]
 FLAGS += ["--batch-size", "64", "--lr", "2e-5"]
 
@@ -57,7 +57,7 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on(package: Package) 
     assert losses(run_dir) == pytest.approx(losses(package.folder / "runs/one"), abs=1e-4)
 
 
-@pytest.mark.processes
+@pytest.mark.nightly
 @pytest.mark.parametrize("package", CELLS, indirect=True)
 def test_a_run_of_one_process_goes_on_with_two(package: Package) -> None:
     process = package.start(*FLAGS, "--run-dir", "runs/cut")
