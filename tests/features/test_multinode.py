@@ -48,7 +48,10 @@ def test_two_machines_train_as_one_and_go_on_after_a_death(
         said = [machine.communicate(timeout=180)[0] for machine in machines]
     finally:
         for machine in machines:
-            machine.kill()
+            machine.terminate()  # and with it what it has started
+            machine.wait(timeout=60)
+            if machine.stdout:
+                machine.stdout.close()
     assert [machine.returncode for machine in machines] == [0, 0], said
     assert any("world size 2" in text and "finished:" in text for text in said)
     assert [row["epoch"] for row in rows(project / "runs/pair")] == [1, 2]

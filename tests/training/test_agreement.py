@@ -11,6 +11,7 @@ from training.conftest import Package
 from ptscaffold.create import Request, create
 
 STYLES = ("plain", "lightning", "fastai")
+OTHERS = [pytest.param(domain, marks=pytest.mark.nightly) for domain in ("text", "audio")]
 
 
 def scalars(run_dir: Path, tag: str) -> list[tuple[int, float]]:
@@ -18,7 +19,7 @@ def scalars(run_dir: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-@pytest.mark.parametrize("domain", ["vision", "text", "audio"])
+@pytest.mark.parametrize("domain", ["vision", *OTHERS])
 def test_the_first_steps_are_equal(
     domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
