@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=7, help="runs of each size (7)")
     parser.add_argument("--results", type=Path, help="also write the table, and a plot beside it")
     options = parser.parse_args()
+    results = options.results and options.results.absolute()
     measured: dict[str, Times] = {}
     with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
         os.chdir(folder)
@@ -48,9 +49,9 @@ def main() -> int:
         measured["releases: `update`"] = grow(RELEASES, with_releases, options.runs)
     report = table(measured, options.runs)
     sys.stdout.write(report)
-    if options.results:
-        options.results.write_text(report, encoding="utf-8", newline="\n")
-        plot(measured, options.results.with_suffix(".png"))
+    if results:
+        results.write_text(report, encoding="utf-8", newline="\n")
+        plot(measured, results.with_suffix(".png"))
     return 0 if all(is_linear(times) for times in measured.values()) else 1
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -36,6 +37,11 @@ class File(NamedTuple):
     mode: int
     layer: str
 
+
+# Most templates are tests, which import the package and hold no other tag: to compile them would
+# take a tenth of `new`.
+_PACKAGE = re.compile(r"(?<!\{)\{\{ package \}\}(?!\})")
+_NEEDS_JINJA = re.compile(r"\{[{%#]|\r")
 
 # Rendered files by their path in the project, with "/" on every system.
 Tree: TypeAlias = dict[str, File]
@@ -126,8 +132,8 @@ class Renderer:
             if len(source) > LONGEST_TEMPLATE:
                 raise ValueError(f"a template is longer than {LONGEST_TEMPLATE // 1000} kB")
             text = source if isinstance(source, str) else source.decode("utf-8")
-            if "{" not in text and "\r" not in text:
-                return text  # nothing to render, nothing to compile
+            if not _NEEDS_JINJA.search(_PACKAGE.sub(" ", text)):
+                return _PACKAGE.sub(lambda _: str(context["package"]), text)
             return self._compile(label, text).render(context)
         except UnicodeDecodeError as error:
             raise LayerError(f"{label} is not UTF-8 text") from error
