@@ -110,7 +110,7 @@ def measure_new(folder: Path, runs: int) -> list[Line]:
         Line("`ptscaffold new`", new),
         Line("`cookiecutter`", times["cookiecutter"]),
         Line("`copier copy`", times["copier copy"]),
-        Line("`ptscaffold new` / `cookiecutter`", new, times["cookiecutter"], 0.6),
+        Line("`ptscaffold new` / `cookiecutter`", new, times["cookiecutter"], 0.5),
         Line("`ptscaffold new` / `copier copy`", new, times["copier copy"], 0.3),
     ]
 
