@@ -127,7 +127,7 @@ class RunRecorder(Callback):
 
     def before_fit(self) -> None:
         self.learn.train_iter = self.saved["step"]
-        self.tracker.watch(get_model(self.learn.model), self.opt.opt)
+        self.tracker.watch(self.learn.model, self.opt.opt)
         if self.saved["scaler"] and hasattr(self, "scaler"):
             self.scaler.load_state_dict(self.saved["scaler"])
 
