@@ -43,7 +43,7 @@ fsdp.fully_shard = fully_shard
 """
 
 
-@pytest.fixture(params=["plain", pytest.param("lightning", marks=pytest.mark.nightly)])
+@pytest.fixture(params=["plain", "lightning"])
 def package(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Package:
@@ -54,6 +54,7 @@ def package(
     return Package(f"vision_{request.param}", source, tmp_path)
 
 
+@pytest.mark.nightly  # tests/cells has the shorter test of a project's own
 def test_two_processes_train_like_one_and_any_number_goes_on(package: Package) -> None:
     runs = package.folder / "runs"
     package.run(*FLAGS, "--run-dir", "runs/one")

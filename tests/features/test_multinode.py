@@ -32,6 +32,7 @@ def start(project: Path, **env: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.nightly
 def test_two_machines_train_as_one_and_go_on_after_a_death(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
