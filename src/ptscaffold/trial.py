@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ptscaffold.checks import needed, steps_of
@@ -91,6 +92,7 @@ def try_cells(
     catalogue: Catalogue | None = None,
     jobs: int | None = None,
     only: Collection[str] = (),
+    left_out: Mapping[str, Collection[str]] = MappingProxyType({}),
     alone: Collection[str] = (),
     keep: bool = False,
     report: Report = lambda _name, _outcome: None,
@@ -98,14 +100,19 @@ def try_cells(
 ) -> Trial:
     """Make the project of every cell and do with it what its README says, `jobs` at a time.
 
-    Checks named in `alone` have the machine to themselves, so that they can be timed. UsageError
+    `left_out` are checks that a cell is spared, by its name. Those in `alone` have the machine to themselves, so that they can be timed. UsageError
     without uv and for unknown checks; KeyboardInterrupt with everything removed again and no
     process left. `limit` is the time that one command may take, in seconds.
     """
     layers = catalogue or Catalogue()
     makers = {cell.name: new_project(cell, layers) for cell in cells}
     manner = _Manner(
-        wanted=needed(only), alone=frozenset(alone), keep=keep, report=report, limit=limit
+        wanted=needed(only),
+        left_out=left_out,
+        alone=frozenset(alone),
+        keep=keep,
+        report=report,
+        limit=limit,
     )
     return _try_all(makers, jobs, manner)
 
@@ -143,6 +150,7 @@ class _Manner:
     """How projects are tried."""
 
     wanted: frozenset[str]
+    left_out: Mapping[str, Collection[str]] = MappingProxyType({})
     alone: frozenset[str] = frozenset()
     keep: bool
     report: Report
@@ -199,6 +207,7 @@ def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
     bench.logs.mkdir(parents=True)
     bench.folder.mkdir(parents=True)
     outcomes = []
+    manner = replace(manner, wanted=manner.wanted - set(manner.left_out.get(name, ())))
     for outcome in _outcomes(maker, bench, manner):
         outcomes.append(outcome)
         manner.report(name, outcome)

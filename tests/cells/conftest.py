@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import pytest
-from cells.harness import CELLS, Project, checks_of, projects_of
+from cells.harness import CELLS, Project, left_out, projects_of
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +13,5 @@ def projects(request: pytest.FixtureRequest) -> dict[str, Project]:
     for item in request.session.items:
         if isinstance(item, pytest.Function) and "projects" in item.fixturenames:
             chosen.update(item.callspec.params.get("cells") or [item.callspec.params["cell"]])
-    cells = sorted((cell for cell in CELLS if cell.name in chosen), key=checks_of)
-    made = {}
-    for checks, group in groupby(cells, key=checks_of):
-        made |= projects_of(list(group), checks)
-    return made
+    cells = [cell for cell in CELLS if cell.name in chosen]
+    return projects_of(sorted(cells, key=lambda cell: len(left_out(cell))), left_out=left_out)

@@ -46,8 +46,9 @@ class Record(Callback):
         self.draw(lit, trainer.val_dataloaders, trainer.global_step)
         if lit.config.log == "full":
             writer = self.writer if trainer.is_global_zero else None
+            loader: Any = trainer.val_dataloaders
             together = lit.datasets, lit.config, lit.runtime
-            boards.log_validation(writer, lit.model, trainer.val_dataloaders, *together, row)
+            boards.log_validation(writer, lit.model, loader, *together, row)
 
     def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
         inputs, labels = (part[:16] for part in next(iter(loader)))
