@@ -100,9 +100,10 @@ def try_cells(
 ) -> Trial:
     """Make the project of every cell and do with it what its README says, `jobs` at a time.
 
-    `left_out` are checks that a cell is spared, by its name. Those in `alone` have the machine to themselves, so that they can be timed. UsageError
-    without uv and for unknown checks; KeyboardInterrupt with everything removed again and no
-    process left. `limit` is the time that one command may take, in seconds.
+    `left_out` are checks that a cell is spared, by its name. Those in `alone` have the machine to
+    themselves, so that they can be timed. UsageError without uv and for unknown checks;
+    KeyboardInterrupt with everything removed again and no process left. `limit` is the time that
+    one command may take, in seconds.
     """
     layers = catalogue or Catalogue()
     makers = {cell.name: new_project(cell, layers) for cell in cells}
@@ -150,7 +151,7 @@ class _Manner:
     """How projects are tried."""
 
     wanted: frozenset[str]
-    left_out: Mapping[str, Collection[str]] = MappingProxyType({})
+    left_out: Mapping[str, Collection[str]] = field(default_factory=dict)
     alone: frozenset[str] = frozenset()
     keep: bool
     report: Report
