@@ -35,7 +35,7 @@ def tell():
     if models:
         whole = sum(p.numel() for p in models[-1].parameters())
         own = sum(p.to_local().numel() for p in models[-1].parameters())
-        told = f"shard {os.environ['RANK']} {len(models)} {own} {whole}\n"
+        told = f"shard {os.environ['RANK']} {len(models)} {own} {whole}\\n"
         os.write(1, told.encode())  # in one piece: the processes share a pipe
 
 
