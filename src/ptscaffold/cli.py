@@ -245,7 +245,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _app_of(arguments: list[str]) -> typer.Typer:
-    """The app with no command but the one asked for: the parsers of all take 8% of `new`."""
+    """The app with no command but the one asked for: the parsers of all take 5% of `new`."""
     asked = [info for info in app.registered_commands if _name(info) in arguments[:1]]
     if not asked:
         return app
