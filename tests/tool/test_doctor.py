@@ -239,9 +239,10 @@ FAULTS = {
         "compute capability 6.1",
     ),
     "quota": Fault(
-        lambda m: (big(m, threads=3), m.pretend(QUOTA)),
+        lambda m: (big(m, threads=3), m.pretend(QUOTA), m.workers(6)),
         "workers-many",
-        "train with --num-workers 2",
+        "set num_workers = None in src/digits/config.py",
+        "too many for 3 cores",
     ),
     "many-workers": Fault(
         lambda m: m.workers(64), "workers-many", "set num_workers = None in src/digits/config.py"

@@ -138,8 +138,7 @@ def check_workers(facts: Facts) -> Finding | None:
     edit = f"set num_workers = None in {facts.config}"
     if number > facts.cpus:
         what = f"{number} loading processes are too many for {cores}"
-        fix = f"train with --num-workers {facts.cpus - 1}" if facts.num_workers is None else edit
-        return Finding("workers-many", what, "they wait for each other", fix)
+        return Finding("workers-many", what, "they wait for each other", edit)
     if facts.num_workers in (0, 1) and has_gpu(facts) and facts.cpus >= MANY_CPUS:
         what = f"num_workers = {number} leaves most of {cores} without work"
         return Finding("workers-few", what, "the GPU waits for its data", edit)
@@ -237,7 +236,7 @@ def workers(facts: Facts) -> int:
     """How many loading processes a run on one's own data has, as `loaders.py` chooses them."""
     if facts.num_workers is not None:
         return facts.num_workers
-    return max(0, min(8, facts.cores - 1)) if has_gpu(facts) else 0
+    return max(0, min(8, facts.cpus - 1)) if has_gpu(facts) else 0
 
 
 def reinstall(facts: Facts, backend: str = "auto") -> str:

@@ -13,16 +13,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from .flags import UserError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+IN_MEMORY = 1024**3  # bytes: a split that takes no more when it is decoded is kept in memory
 
 
 class DataError(UserError):
@@ -113,6 +119,50 @@ def keep_readable(
         if len(bad) > 5:
             report(f"  and {len(bad) - 5} more; --strict stops at the first")
     return [text is None for text in problems]
+
+
+class Decoded:
+    """Tensors of any shapes in one flat tensor, which loading processes share, not copy."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        ends = accumulate(tensor.numel() for tensor in tensors)
+        self.places = [(end, tensor.shape) for end, tensor in zip(ends, tensors, strict=True)]
+        self.values = torch.cat([tensor.flatten() for tensor in tensors])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Tensor:
+        end, shape = self.places[index]
+        return self.values[end - shape.numel() : end].view(shape)
+
+    def pick(self, indices: list[int]) -> "Decoded":
+        picked = copy(self)
+        picked.places = [self.places[i] for i in indices]
+        return picked
+
+
+def read_all(
+    paths: Sequence[Path], read: Callable[[Path], Tensor | None], strict: bool
+) -> tuple[list[Path] | Decoded, list[bool]]:
+    """Try every file; give those that can be read, decoded if all fit into memory, and which.
+
+    `read` gives None for what it has checked but is too long to be kept.
+    """
+    decoded: dict[Path, Tensor] = {}
+    room, lock = IN_MEMORY, Lock()
+
+    def keep_decoded(path: Path) -> None:
+        nonlocal room
+        tensor = read(path)
+        with lock:
+            room -= room + 1 if tensor is None else tensor.nbytes
+            if tensor is not None and room >= 0:
+                decoded[path] = tensor
+
+    keep = keep_readable(paths, keep_decoded, strict)
+    readable = [path for path, good in zip(paths, keep, strict=True) if good]
+    return (Decoded([decoded[path] for path in readable]) if room >= 0 else readable), keep
 
 
 def report(text: str) -> None:

@@ -1,5 +1,6 @@
 """Loaders whose batches depend on the seed and the epoch alone, not on workers or a resume."""
 
+import math
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .config import Config
+from .facts import read_quota
 from .flags import UserError
 from .runtime import Runtime
 
@@ -151,16 +153,19 @@ def make_loader(
     workers = config.num_workers
     if workers is None:
         workers = choose_workers(config, runtime)
+    pinned = runtime.device.type == "cuda"
+    options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if workers else {}
     if batches.shuffle and runtime.is_main:
-        print(f"loading by {workers} processes" if workers else "loading in this process")
+        how = f"by {workers} processes, 2 batches ahead each" if workers else "in this process"
+        print(f"loading {how}{', into pinned memory' if pinned else ''}")
     return Loader(
         SeededItems(dataset, config.seed),
         batches,
         collate_fn=collate_fn,
         num_workers=workers,
-        persistent_workers=workers > 0,
         worker_init_fn=ignore_interrupt,
-        pin_memory=runtime.device.type == "cuda",
+        pin_memory=pinned,
+        **options,
     )
 
 
@@ -176,5 +181,6 @@ def choose_workers(config: Config, runtime: Runtime) -> int:
         return 0
     limited = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
+    cores = math.ceil(min(cores, read_quota() or cores))  # a container may have fewer
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return max(0, min(8, cores // processes - 1))

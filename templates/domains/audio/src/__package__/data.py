@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +20,13 @@ from .config import Config
 from .files import (
     SPLITS,
     DataError,
+    Decoded,
     check_classes,
     class_indices,
     fetch,
     find_labeled_files,
     is_archive,
-    keep_readable,
+    read_all,
     split,
 )
 from .loaders import Datasets, EpochBatches, Loaders, make_loader
@@ -39,18 +39,27 @@ SPEECH_COMMANDS = (
 )
 SPEECH_COMMANDS_SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
 
+LONGEST = 64 * 1024**2  # bytes: of a longer sound only the clips are read
+
 Pairs = list[tuple[Path, str]]  # sound file, class
 
 
+Sounds = list[Path] | Decoded | Tensor  # files, or float32 (frames,), or float32 (N, samples)
+
+
 class Source(NamedTuple):
-    sounds: Sequence[Path] | Tensor  # files, or float32 (N, samples)
+    sounds: Sounds
     labels: list[str]
+    rates: list[int]  # frames a second of what is in memory
 
     def pick(self, indices: list[int]) -> "Source":
         sounds, labels = self.sounds, [self.labels[i] for i in indices]
-        return Source(
-            sounds[indices] if isinstance(sounds, Tensor) else [sounds[i] for i in indices], labels
-        )
+        rates = [self.rates[i] for i in indices] if self.rates else []
+        if isinstance(sounds, Tensor):
+            return Source(sounds[indices], labels, rates)
+        if isinstance(sounds, Decoded):
+            return Source(sounds.pick(indices), labels, rates)
+        return Source([sounds[i] for i in indices], labels, rates)
 
 
 def make_datasets(
@@ -67,12 +76,12 @@ def make_datasets(
         splits = read_public(config.dataset, config)
     else:
         sample = make_sample(1200, config.sample_rate, config.clip_seconds, config.seed)
-        splits = divide({"": Source(*sample)}, config)
+        splits = divide({"": Source(*sample, rates=[])}, config)
     names = list(classes) if classes else sorted(set(splits["train"].labels))
     made = {}
-    for name, (sounds, labels) in splits.items():
-        indices = class_indices(labels, names, f"The {name} split")
-        made[name] = Clips(sounds, indices, config, random_crop=name == "train")
+    for name, source in splits.items():
+        indices = class_indices(source.labels, names, f"The {name} split")
+        made[name] = Clips(source, indices, config, random_crop=name == "train")
     return Datasets(made["train"], made["val"], made.get("test"), names)
 
 
@@ -80,9 +89,9 @@ class Clips(Dataset[tuple[Tensor, int]]):
     """Clips of equal length: from random places in training, from the center in evaluation."""
 
     def __init__(
-        self, sounds: Sequence[Path] | Tensor, labels: list[int], config: Config, random_crop: bool
+        self, source: Source, labels: list[int], config: Config, random_crop: bool
     ) -> None:
-        self.sounds, self.labels = sounds, labels
+        self.sounds, self.rates, self.labels = source.sounds, source.rates, labels
         self.config, self.random_crop = config, random_crop
 
     def __len__(self) -> int:
@@ -95,14 +104,24 @@ class Clips(Dataset[tuple[Tensor, int]]):
                 sound = load_clip(sound, self.config, self.random_crop)
             except (OSError, ValueError) as error:
                 raise DataError(f"{sound} cannot be read: {error}") from error
+        elif self.rates:
+            sound = cut_clip(sound, self.rates[index], self.config, self.random_crop)
         return sound, self.labels[index]
 
 
 def load_clip(path: Path, config: Config, random_crop: bool = False) -> Tensor:
     """Read a clip of a sound file, float32 (samples,): of a long one only the part it needs."""
     with open_sound(path) as file:
-        spare = max(0, file.frames - clip_frames(file, config))
-        return read_clip(file, choose_start(spare, random_crop), config, random_crop)
+        frames = clip_frames(file.samplerate, config)
+        start = choose_start(max(0, file.frames - frames), random_crop)
+        return fit(read_mono(file, start, frames), file.samplerate, config, random_crop)
+
+
+def cut_clip(sound: Tensor, rate: int, config: Config, random_crop: bool) -> Tensor:
+    """Cut of a whole sound (frames,) the clip that `load_clip` would read."""
+    frames = clip_frames(rate, config)
+    start = choose_start(max(0, len(sound) - frames), random_crop)
+    return fit(sound[start : start + frames], rate, config, random_crop)
 
 
 @contextmanager
@@ -116,24 +135,26 @@ def open_sound(path: Path) -> Iterator[soundfile.SoundFile]:
         raise ValueError(error.error_string) from error
 
 
-def read_clip(
-    file: soundfile.SoundFile, start: int, config: Config, random_pad: bool = False
-) -> Tensor:
-    """Read a clip from frame `start` on: mixed to mono, resampled, padded with silence.
+def read_mono(file: soundfile.SoundFile, start: int = 0, frames: int = -1) -> Tensor:
+    """Read frames of a sound, -1 for all, mixed to mono: float32 (frames,).
 
     Raises `ValueError` for a file without sound or with values that are not finite.
     """
     file.seek(start)
-    sound = file.read(clip_frames(file, config), "float32", always_2d=True)  # (frames, channels)
+    sound = file.read(frames, "float32", always_2d=True)  # (frames, channels)
     if not len(sound):
         raise ValueError("there is no sound in it")
     if not np.isfinite(sound).all():
         raise ValueError("it holds values that are not finite")
-    mono = sound.mean(axis=1)
-    if file.samplerate != config.sample_rate:
-        mono = soxr.resample(mono, file.samplerate, config.sample_rate)
+    return torch.from_numpy(sound.mean(axis=1))
+
+
+def fit(mono: Tensor, rate: int, config: Config, random_pad: bool = False) -> Tensor:
+    """Make a clip of the samples that are wanted: resampled, padded with silence."""
+    if rate != config.sample_rate:
+        mono = torch.from_numpy(soxr.resample(mono.numpy(), rate, config.sample_rate))
     samples = clip_samples(config)
-    waveform = torch.from_numpy(mono)[:samples]
+    waveform = mono[:samples]
     missing = samples - len(waveform)
     left = choose_start(missing, random_pad)
     return F.pad(waveform, (left, missing - left))
@@ -143,9 +164,9 @@ def clip_samples(config: Config) -> int:
     return max(1, round(config.clip_seconds * config.sample_rate))
 
 
-def clip_frames(file: soundfile.SoundFile, config: Config) -> int:
-    """Length of a clip at the rate of the file."""
-    return max(1, round(config.clip_seconds * file.samplerate))
+def clip_frames(rate: int, config: Config) -> int:
+    """Length of a clip at the rate of a file."""
+    return max(1, round(config.clip_seconds * rate))
 
 
 def choose_start(spare: int, at_random: bool) -> int:
@@ -170,22 +191,29 @@ def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loader
 
 def read_files(root: Path, config: Config) -> dict[str, Source]:
     """Read a manifest or class folders, leaving out files that cannot be decoded."""
+    rates: dict[Path, int] = {}
+
+    def read(path: Path) -> Tensor | None:
+        with open_sound(path) as file:
+            rates[path] = file.samplerate
+            if 4 * file.frames <= LONGEST:
+                return read_mono(file)
+        load_clip(path, config)
+        return None
+
     if root.is_file() and root.suffix.lower() in (".csv", ".jsonl"):
         found = read_manifest(root)
     else:
         found = find_labeled_files(root, EXTENSIONS)
     splits = {}
     for name, pairs in found.items():
-        check = partial(load_clip, config=config)
-        keep = keep_readable([path for path, _ in pairs], check, config.strict)
+        sounds, keep = read_all([path for path, _ in pairs], read, config.strict)
         kept = [pair for pair, good in zip(pairs, keep, strict=True) if good]
-        check_classes([label for _, label in kept], str(root / name))
-        splits[name] = as_source(kept)
+        labels = [label for _, label in kept]
+        check_classes(labels, str(root / name))
+        in_memory = isinstance(sounds, Decoded)
+        splits[name] = Source(sounds, labels, [rates[path] for path, _ in kept if in_memory])
     return divide(splits, config)
-
-
-def as_source(pairs: Pairs) -> Source:
-    return Source([path for path, _ in pairs], [label for _, label in pairs])
 
 
 def read_manifest(manifest: Path) -> dict[str, Pairs]:
@@ -251,7 +279,10 @@ def read_public(name: str, config: Config) -> dict[str, Source]:
     for path in sorted(folder.glob("[!_]*/*.wav")):  # not _background_noise_
         word = path.parent.name
         found[held_out.get(f"{word}/{path.name}", "train")].append((path, word))
-    return {part: as_source(pairs) for part, pairs in found.items()}
+    return {
+        part: Source([path for path, _ in pairs], [word for _, word in pairs], rates=[])
+        for part, pairs in found.items()
+    }
 
 
 def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:

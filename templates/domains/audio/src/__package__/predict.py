@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from . import checkpoint
 from .config import Config
-from .data import EXTENSIONS, clip_frames, open_sound, read_clip
+from .data import EXTENSIONS, clip_frames, fit, open_sound, read_mono
 from .flags import (
     add_checkpoint,
     checkpoint_of,
@@ -56,8 +56,9 @@ def read_clips(files: Iterable[Path], config: Config) -> Iterator[tuple[Path, Te
     for path in files:
         try:
             with open_sound(path) as file:
-                for start in clip_starts(file.frames, clip_frames(file, config)):
-                    yield path, read_clip(file, start, config)
+                frames = clip_frames(file.samplerate, config)
+                for start in clip_starts(file.frames, frames):
+                    yield path, fit(read_mono(file, start, frames), file.samplerate, config)
         except (OSError, ValueError) as error:
             yield path, error
 

@@ -1,10 +1,7 @@
 """Images: the generated sample, your own folders, public data sets; transforms and loaders."""
 
 from collections.abc import Mapping, Sequence
-from copy import copy
-from itertools import accumulate
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +16,14 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from .config import Config
 from .files import (
     DataError,
+    Decoded,
     check_classes,
     class_indices,
     fetch,
     find_labeled_files,
     first_on_machine,
     is_archive,
-    keep_readable,
+    read_all,
     split,
 )
 from .loaders import Datasets, EpochBatches, Loaders, make_loader
@@ -34,29 +32,6 @@ from .sample import make_sample
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 PUBLIC = ("CIFAR10", "CIFAR100", "FashionMNIST")
-IN_MEMORY = 1024**3  # bytes: a split whose decoded images take no more is kept in memory
-
-
-class Decoded:
-    """Images uint8 (3, H, W) in one flat tensor, which loading processes share, not copy."""
-
-    def __init__(self, images: Sequence[Tensor]) -> None:
-        ends = accumulate(image.numel() for image in images)
-        self.places = [(end, image.shape) for end, image in zip(ends, images, strict=True)]
-        self.pixels = torch.cat([image.flatten() for image in images])
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> Tensor:
-        end, shape = self.places[index]
-        return self.pixels[end - shape.numel() : end].view(shape)
-
-    def pick(self, indices: list[int]) -> "Decoded":
-        picked = copy(self)
-        picked.places = [self.places[i] for i in indices]
-        return picked
-
 
 Pictures = list[Path] | Decoded | Tensor  # files, or uint8 (3, H, W), or uint8 (N, 3, H, W)
 
@@ -152,29 +127,11 @@ def read_folder(root: Path, config: Config) -> dict[str, Source]:
     """Read `root/CLASS/*.png` or `root/{train,val,test}/CLASS/*.png`."""
     splits = {}
     for name, pairs in find_labeled_files(root, EXTENSIONS).items():
-        images, keep = read_images([path for path, _ in pairs], config)
+        images, keep = read_all([path for path, _ in pairs], load_image, config.strict)
         labels = [label for (_, label), good in zip(pairs, keep, strict=True) if good]
         check_classes(labels, str(root / name))
         splits[name] = Source(images, labels)
     return divide(splits, config)
-
-
-def read_images(paths: list[Path], config: Config) -> tuple[list[Path] | Decoded, list[bool]]:
-    """Try every file; give those that can be read, decoded if all fit into memory, and which."""
-    decoded: dict[Path, Tensor] = {}
-    room, lock = IN_MEMORY, Lock()
-
-    def read(path: Path) -> None:
-        nonlocal room
-        image = load_image(path)
-        with lock:
-            room -= image.numel()
-            if room >= 0:
-                decoded[path] = image
-
-    keep = keep_readable(paths, read, config.strict)
-    readable = [path for path, good in zip(paths, keep, strict=True) if good]
-    return (Decoded([decoded[path] for path in readable]) if room >= 0 else readable), keep
 
 
 def read_public(name: str, config: Config) -> dict[str, Source]:

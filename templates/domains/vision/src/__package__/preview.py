@@ -25,16 +25,18 @@ def log_predictions(
     scores, predictions = logits.softmax(dim=1).max(dim=1)
     columns = min(4, len(inputs))
     rows = -(-len(inputs) // columns)
-    figure = Figure(figsize=(1.7 * columns, 2.0 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axes in grid:
-        axes.axis("off")
-    shown = zip(grid, inputs, labels, predictions, scores, strict=False)
-    for axes, image, label, prediction, score in shown:
-        axes.imshow(image.permute(1, 2, 0).numpy())
+    figure = Figure(figsize=(1.7 * columns, 2.0 * rows))
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: each would take 40 ms to draw
+    shown = zip(inputs, labels, predictions, scores, strict=True)
+    for number, (image, label, prediction, score) in enumerate(shown):
+        x, y = 1.7 * (number % columns), 2.0 * (rows - 1 - number // columns)
+        axes.imshow(image.permute(1, 2, 0).numpy(), extent=(x + 0.05, x + 1.65, y, y + 1.6))
         right = bool(label == prediction)
         text = f"{classes[prediction]} {score:.0%}" + ("" if right else f"\nis {classes[label]}")
-        axes.set_title(text, fontsize=9, color="green" if right else "red")
+        color = "green" if right else "red"
+        axes.text(x + 0.85, y + 1.64, text, ha="center", fontsize=9, color=color)
+    axes.set(xlim=(0, 1.7 * columns), ylim=(0, 2.0 * rows))
+    axes.axis("off")
     writer.add_figure("predictions/images", figure, step)
 
 
