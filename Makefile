@@ -70,9 +70,10 @@ benchmark: $(VENV)/.dev
 	python benchmarks/growth.py --results benchmarks/growth.md
 	python benchmarks/training.py --results benchmarks/training.md
 
-# The pictures of README.md, from a project made now; needs Chromium.
+# The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev
 	python docs/pictures.py
+	python docs/gallery.py
 
 clean:
 	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -26,6 +26,7 @@ from typing import Any
 from PIL import Image
 
 DOCS = Path(__file__).parent
+SOFTWARE_GPU = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NEW = "ptscaffold new vision-lightning --domain vision --style lightning"
 TRAIN = "uv run python -m vision_lightning.train"
@@ -53,7 +54,7 @@ def main() -> None:
         said.append(("cd vision-lightning && uv sync --quiet", ""))
         said.append((TRAIN, run(TRAIN, project)))
         draw_terminal(said, folder, DOCS / "terminal.png")
-        with tensorboard(project) as address:
+        with tensorboard(project, project / ".venv/bin/tensorboard") as address:
             draw_tensorboard(address, folder, DOCS / "tensorboard.png")
     for picture in sorted(DOCS.glob("*.png")):
         print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
@@ -131,8 +132,16 @@ def shrink(image: Image.Image, picture: Path) -> None:
     image.quantize(256, method=method, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
-def shoot(url: str, size: tuple[int, int], scale: float, folder: Path, picture: Path) -> None:
-    """Let a browser without a window take a picture of a page."""
+def shoot(
+    url: str,
+    size: tuple[int, int],
+    scale: float,
+    folder: Path,
+    picture: Path,
+    *,
+    gpu: bool = False,
+) -> None:
+    """Let a browser without a window take a picture of a page, `gpu` for one that needs WebGL."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise SystemExit(f"no browser: install one of {', '.join(BROWSERS)}")
@@ -140,7 +149,7 @@ def shoot(url: str, size: tuple[int, int], scale: float, folder: Path, picture: 
     flags = [
         "--headless",
         "--no-sandbox",
-        "--disable-gpu",
+        *(SOFTWARE_GPU if gpu else ("--disable-gpu",)),
         "--disable-quic",
         "--no-first-run",
         "--disable-background-networking",
@@ -158,15 +167,15 @@ def shoot(url: str, size: tuple[int, int], scale: float, folder: Path, picture: 
 
 
 @contextmanager
-def tensorboard(project: Path) -> Iterator[str]:
+def tensorboard(project: Path, program: Path) -> Iterator[str]:
     """Serve the runs of a project; the address is given once the pictures are loaded."""
-    command = [str(project / ".venv/bin/tensorboard"), "--logdir", "runs", "--port", "0"]
+    command = [str(program), "--logdir", "runs", "--port", "0"]
     log = project / "tensorboard.log"
     with log.open("w") as file:
         server = subprocess.Popen(command, cwd=project, stdout=file, stderr=file)
     try:
         address = wait_for(lambda: find_address(log), server)
-        wait_for(lambda: "predictions" in read(f"{address}data/plugin/images/tags"), server)
+        wait_for(lambda: "confusion" in read(f"{address}data/plugin/images/tags"), server)
         yield address
     finally:
         server.terminate()
