@@ -18,7 +18,6 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from projects import make_project, measure_apart
 
 BARE = "bare loop"
 TARGETS = {"plain": 0.97, "lightning": 0.90, "fastai": 0.90}
@@ -85,12 +86,7 @@ def compare(folder: Path, rounds: int) -> tuple[str, bool]:
 def make_projects(folder: Path) -> None:
     """Make the vision project in every style."""
     for style in TARGETS:
-        new = [sys.executable, "-m", "ptscaffold", "new", "--domain", "vision", "--style", style]
-        done = subprocess.run(
-            new, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise SystemExit(done.stderr)
+        make_project(folder, "vision", style)
 
 
 def make_images(folder: Path) -> None:
@@ -107,18 +103,7 @@ def make_images(folder: Path) -> None:
 def start(name: str, folder: Path) -> dict[str, float]:
     """Measure one loop in a process of its own."""
     style = "plain" if name == BARE else name
-    done = subprocess.run(
-        [sys.executable, __file__, "--measure", name],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / f"vision-{style}" / "src")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    rates: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return rates
+    return measure_apart([__file__, "--measure", name], folder / f"vision-{style}" / "src", folder)
 
 
 def measure(name: str) -> dict[str, float]:
