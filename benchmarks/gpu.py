@@ -215,9 +215,9 @@ def speed_rows(
 def size_head() -> list[str]:
     return [
         "",
-        "The models at that size. FLOPs are those of forward and backward for one example, two to a"
-        " multiplication and addition, counted by torch on shapes alone; the optimizer is not in"
-        " them. The batch is the largest power of two that fits, up to 2,048.",
+        "The models at the size of the benchmark. FLOPs are those of forward and backward for one"
+        " example, two to a multiplication and addition, counted by torch on shapes alone; the"
+        " optimizer is not in them. The batch is the largest power of two that fits, up to 2,048.",
         "",
         "| domain | model.py | flags | parameters | GFLOP an example | batch |",
         "|---|---|---|---|---|---|",
