@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark pictures clean
+.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -69,6 +69,11 @@ benchmark: $(VENV)/.dev
 	python benchmarks/update.py --results benchmarks/update.md
 	python benchmarks/growth.py --results benchmarks/growth.md
 	python benchmarks/training.py --results benchmarks/training.md
+	python benchmarks/scaling.py --results benchmarks/scaling.md
+
+# All three domains on one GPU, against a loop tuned by hand.
+benchmark-gpu: $(VENV)/.dev
+	python benchmarks/gpu.py --results benchmarks/gpu.md
 
 # The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev
@@ -76,4 +81,4 @@ pictures: $(VENV)/.dev
 	python docs/gallery.py
 
 clean:
-	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(WHEEL) demo dist gpu-traces .mypy_cache .pytest_cache .ruff_cache

@@ -23,7 +23,6 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +31,8 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from projects import make_project, measure_apart
 
 BARE, UNLOGGED = "bare loop", "unlogged"
 LABELS = {
@@ -105,12 +106,7 @@ def compare(folder: Path, rounds: int) -> tuple[str, bool]:
 def make_projects(folder: Path) -> None:
     """Make the vision project in every style."""
     for style in ("plain", "lightning", "fastai"):
-        new = [sys.executable, "-m", "ptscaffold", "new", "--domain", "vision", "--style", style]
-        done = subprocess.run(
-            new, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise SystemExit(done.stderr)
+        make_project(folder, "vision", style)
 
 
 def make_images(folder: Path) -> None:
@@ -127,18 +123,7 @@ def make_images(folder: Path) -> None:
 def start(name: str, folder: Path) -> dict[str, float]:
     """Measure one loop in a process of its own."""
     style = "plain" if name in (BARE, UNLOGGED) else name
-    done = subprocess.run(
-        [sys.executable, __file__, "--measure", name],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / f"vision-{style}" / "src")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    rates: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return rates
+    return measure_apart([__file__, "--measure", name], folder / f"vision-{style}" / "src", folder)
 
 
 def measure(name: str) -> dict[str, float]:
