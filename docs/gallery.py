@@ -15,33 +15,35 @@ from pathlib import Path
 from pictures import DOCS, run, shoot, shrink, tensorboard
 from PIL import Image
 
-SIZE = 1300, 900
+SIZE = 1300, 1100
 PANEL = 306  # pixels on the left: the settings of a tab
+SCALARS = "scalars&_smoothingWeight=0&tagFilter="
 DOMAINS = ("vision", "text", "audio")
 
 
 @dataclass(frozen=True)
 class View:
-    """A tab of TensorBoard, or what a filter leaves of it, down to a height in pixels."""
+    """A tab of TensorBoard, or what a filter leaves of it: a part of the page in pixels."""
 
     name: str
     domain: str
     tab: str
-    height: int = SIZE[1]
-    panel: int = PANEL
+    height: int
+    left: int = PANEL
+    right: int = SIZE[0]
     gpu: bool = False
 
 
 VIEWS = (
-    View("curves", "vision", "scalars&tagFilter=^(train|val|lr|grad)&_smoothingWeight=0", 800),
-    View("speed", "vision", "scalars&tagFilter=^(ex|data|memory)&_smoothingWeight=0", 480),
-    View("images", "vision", "images&tagFilter=."),
+    View("curves", "vision", f"{SCALARS}^(train|val|lr|grad)", 1040, right=1060),
+    View("speed", "vision", f"{SCALARS}^(ex|data|memory)", 760, right=1060),
+    View("images", "vision", "images&tagFilter=.", 745),
     View("texts", "text", "text", 760),
     View("sounds", "audio", "audio", 540),
     View("spectrograms", "audio", "images&tagFilter=spec", 420),
-    View("precision_recall", "text", "pr_curves", 600),
+    View("precision_recall", "vision", "pr_curves", 1020, right=1060),
     View("histograms", "vision", "histograms", 700),
-    View("projector", "vision", "projector", panel=0, gpu=True),
+    View("projector", "vision", "projector", SIZE[1], left=0, gpu=True),
 )
 
 
@@ -63,7 +65,7 @@ def draw(domain: str, folder: Path) -> None:
                 shot, picture = folder / "view.png", DOCS / "gallery" / f"{view.name}.png"
                 shoot(f"{address}#{view.tab}", SIZE, 1, folder, shot, gpu=view.gpu)
                 with Image.open(shot) as image:
-                    kept = image.convert("RGB").crop((view.panel, 0, SIZE[0], view.height))
+                    kept = image.convert("RGB").crop((view.left, 0, view.right, view.height))
                 shrink(kept, picture)
                 print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
 

@@ -55,6 +55,7 @@ def check_waits(folder: Path, report: str, styles: Sequence[str]) -> None:
         assert verdict == ""  # which only a GPU can give
 
 
+@pytest.mark.nightly
 def test_no_step_waits_for_the_device(tmp_path: Path) -> None:
     report = start(tmp_path, "vision", 0, "plain")
     assert "Not measured" in report

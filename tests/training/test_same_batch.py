@@ -111,11 +111,6 @@ def check_like_one(package: Package, number: int) -> None:
     assert row["val/loss"] == pytest.approx(expected_row["val/loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize("package", ["vision-plain"], indirect=True)
-def test_two_processes_find_the_gradients_and_counts_of_one(package: Package) -> None:
-    check_like_one(package, 2)
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("number", [2, 4])
 @pytest.mark.parametrize("package", [f"vision-{style}" for style in STYLES], indirect=True)
