@@ -55,12 +55,16 @@ def package(
 
 
 @pytest.mark.nightly  # tests/cells has the shorter test of a project's own
-def test_two_processes_train_like_one_and_any_number_goes_on(package: Package) -> None:
+@pytest.mark.parametrize("flags", [(), ("--accumulate", "2", "--ema", "0.9", "--recompute")])
+def test_two_processes_train_like_one_and_any_number_goes_on(
+    package: Package, flags: tuple[str, ...]
+) -> None:
     runs = package.folder / "runs"
-    package.run(*FLAGS, "--run-dir", "runs/one")
+    flags = (*FLAGS, *flags)
+    package.run(*flags, "--run-dir", "runs/one")
     expected = pytest.approx(losses(runs / "one"), abs=1e-4)
 
-    process = package.start_processes(2, *FLAGS, "--run-dir", "runs/cut")
+    process = package.start_processes(2, *flags, "--run-dir", "runs/cut")
     wait_for(runs / "cut/last.pt", process)
     for number in children(process):
         os.kill(number, signal.SIGTERM)

@@ -62,7 +62,7 @@ def load(path: Path) -> dict[str, Any]:
 def restore(path: Path, model: nn.Module, config: Config, datasets: Datasets) -> dict[str, Any]:
     """Load the weights into a model that goes on training, and return the checkpoint.
 
-    Raises `CheckpointError` when the data, or inside an epoch the size of a batch, is another one.
+    Raises `CheckpointError` when the data, or inside an epoch the batches, are others.
     """
     content = load(path)
     if content["classes"] != datasets.classes:
@@ -75,9 +75,13 @@ def restore(path: Path, model: nn.Module, config: Config, datasets: Datasets) ->
             f"{path} was trained on {content['examples']} examples, and the data has changed since"
             f" ({count(datasets)} now). Resume with the same data, or start a new run."
         )
-    if content.get("batch") and content["config"]["batch_size"] != config.batch_size:
-        before = content["config"]["batch_size"]
-        raise CheckpointError(f"{path} stopped inside an epoch: resume with --batch-size {before}.")
+    before = from_dict(content["config"])
+    parts = before.batch_size, before.accumulate
+    if content.get("batch") and parts != (config.batch_size, config.accumulate):
+        raise CheckpointError(
+            f"{path} stopped inside an epoch: resume with --batch-size {before.batch_size}"
+            f" --accumulate {before.accumulate}."
+        )
     load_weights(model, content, path)
     return content
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from .config import Config
 
 RUNS = Path("runs")
-MAY_BE_ZERO = {"seed", "num_workers", "weight_decay", "warmup"}
+MAY_BE_ZERO = {"seed", "num_workers", "weight_decay", "warmup", "ema"}
 
 
 class UserError(Exception):
@@ -118,6 +118,8 @@ def check(config: Config) -> Config:
             raise UserError(f"--{name.replace('_', '-')} must be {least}, not {value}.")
     if config.warmup > 1:
         raise UserError(f"--warmup is a share of the steps, between 0 and 1, not {config.warmup}.")
+    if config.ema >= 1:
+        raise UserError(f"--ema is a decay below 1, such as 0.999, not {config.ema}.")
     if config.data is not None and config.dataset is not None:
         raise UserError("--data and --dataset exclude each other: give one of them.")
     return config

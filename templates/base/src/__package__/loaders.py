@@ -36,8 +36,9 @@ class EpochBatches(Sampler[list[Key]]):
 
     Batches are those of all processes together: with more processes the shares shrink, the batches
     stay the same. A last one that is too small for all of them joins the one before it, so that
-    every process has the same number. `start` skips the batches that an interrupted epoch has seen
-    already, `limit` ends every epoch early.
+    every process has the same number. In training the share of a batch comes in `parts`, which
+    make one step. `start` skips the parts that an interrupted epoch has seen already, `limit` ends
+    every epoch after so many batches.
     """
 
     limit: int | None = None
@@ -49,10 +50,15 @@ class EpochBatches(Sampler[list[Key]]):
         *,
         shuffle: bool,
         seed: int,
+        accumulate: int = 1,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.size, self.batch_size, self.shuffle, self.seed = size, batch_size, shuffle, seed
+        self.size, self.shuffle, self.seed = size, shuffle, seed
+        # Without gradients no sum is needed: the parts are batches of their own
+        self.parts, self.batch_size = accumulate, batch_size
+        if not shuffle:
+            self.parts, self.batch_size = 1, batch_size // accumulate
         self.rank, self.world_size = rank, world_size
         self.epoch, self.start = 0, 0
 
@@ -73,12 +79,18 @@ class EpochBatches(Sampler[list[Key]]):
     def __len__(self) -> int:
         whole, rest = divmod(self.size, self.batch_size)
         batches = max(1, whole + (not self.shuffle and rest >= self.world_size))
-        return batches if self.limit is None else min(batches, self.limit)
+        return self.parts * (batches if self.limit is None else min(batches, self.limit))
 
     def __iter__(self) -> Iterator[list[Key]]:
         start, self.start = self.start, 0
-        for batch in self.order(self.epoch)[start : len(self)]:
-            yield [(self.epoch, index) for index in batch[self.rank :: self.world_size]]
+        shares = [batch[self.rank :: self.world_size] for batch in self.order(self.epoch)]
+        parts = [part for share in shares for part in self.divide(share)]
+        for part in parts[start : len(self)]:
+            yield [(self.epoch, index) for index in part]
+
+    def divide(self, share: list[int]) -> list[list[int]]:
+        size = len(share) // self.parts
+        return [share[part * size : (part + 1) * size] for part in range(self.parts)]
 
 
 class SeededItems(Dataset[Any]):
@@ -147,6 +159,11 @@ def make_loader(
         raise UserError(
             f"A split of {batches.size} examples is too small for {runtime.world_size} processes:"
             " start fewer, or give more data."
+        )
+    if batches.parts > 1 and batches.size < batches.batch_size:
+        raise UserError(
+            f"--accumulate needs a whole batch: {batches.size} examples to train on are fewer than"
+            f" --batch-size {batches.batch_size}."
         )
     if config.dry_run:
         batches.limit = 2

@@ -1,7 +1,11 @@
 """The optimizer and the learning rate, the same in every run."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
@@ -15,7 +19,9 @@ def make_optimizer(model: nn.Module, config: Config, fused: bool = True) -> Adam
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=config.lr, betas=(0.9, 0.99), fused=fused)
+    optimizer = AdamW(groups, lr=config.lr, betas=(0.9, 0.99), fused=fused)
+    average_weights(optimizer, config.ema)
+    return optimizer
 
 
 def lr_factor(step: int, total_steps: int, warmup: float) -> float:
@@ -29,3 +35,54 @@ def lr_factor(step: int, total_steps: int, warmup: float) -> float:
 def set_lr(optimizer: Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr
+
+
+def average_weights(optimizer: Optimizer, decay: float) -> None:
+    """Keep an exponential moving average of the weights (Polyak & Juditsky, 1992); none if 0.
+
+    It is a part of the optimizer's state, which is saved, loaded and sharded. Over the first steps
+    the decay rises from 2/11, since the first weights are far from good ones.
+    """
+
+    def update(*_: Any) -> None:
+        group = optimizer.param_groups[0]
+        step = group["averaged"] = group.get("averaged", 0) + 1
+        for weight, state in optimizer.state.items():
+            if "average" not in state:
+                state["average"] = weight.detach().clone()
+        weights = [weight.detach() for weight in optimizer.state]
+        averages = [state["average"] for state in optimizer.state.values()]
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + step) / (10 + step)))
+
+    def settle(*_: Any) -> None:
+        if optimizer.param_groups[0].get("exchanged"):  # best.pt is written meanwhile
+            exchange_averages(optimizer)
+        if not decay:
+            for state in optimizer.state.values():
+                state.pop("average", None)
+
+    if decay:
+        optimizer.register_step_post_hook(update)
+    optimizer.register_load_state_dict_post_hook(settle)
+
+
+@torch.no_grad()
+def exchange_averages(optimizer: Optimizer) -> None:
+    """Put the averages, where there are any, in the place of the weights, or both back."""
+    group = optimizer.param_groups[0]
+    group["exchanged"] = not group.get("exchanged", False)
+    for weight, state in optimizer.state.items():
+        if "average" in state:
+            before = weight.clone()
+            weight.copy_(state["average"])
+            state["average"].copy_(before)
+
+
+@contextmanager
+def averaged(optimizer: Optimizer) -> Iterator[None]:
+    """Let the model have the averages of its weights, if there are any, in place of the last."""
+    exchange_averages(optimizer)
+    try:
+        yield
+    finally:
+        exchange_averages(optimizer)

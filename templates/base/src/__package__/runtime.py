@@ -84,14 +84,15 @@ def start(config: Config) -> Iterator[Runtime]:
         print(runtime)
         if runtime.device.type == "cpu" and config.device == "auto" and (reason := why_no_gpu()):
             print(f"not on the GPU: {reason}")
+    parts = runtime.world_size * config.accumulate
+    if config.batch_size % parts:
+        raise UserError(
+            f"--batch-size {config.batch_size} is shared by {runtime.world_size} processes, each in"
+            f" {config.accumulate} parts (--accumulate): give a multiple of {parts}."
+        )
     if runtime.world_size == 1:
         yield runtime
         return
-    if config.batch_size % runtime.world_size:
-        raise UserError(
-            f"--batch-size {config.batch_size} is for all {runtime.world_size} processes together:"
-            f" give a multiple of {runtime.world_size}."
-        )
     backend = "nccl" if runtime.device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=timedelta(minutes=10))
     try:

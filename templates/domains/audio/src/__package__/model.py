@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import Config
 from .features import LogMel, SpecAugment
@@ -12,7 +13,7 @@ STEM, WIDTHS = 16, (32, 64)
 
 
 def make_model(config: Config, num_classes: int) -> nn.Module:
-    return AudioNet(config.sample_rate, config.num_mels, num_classes)
+    return AudioNet(config.sample_rate, config.num_mels, num_classes, config.recompute)
 
 
 class Block(nn.Module):
@@ -41,8 +42,9 @@ class Block(nn.Module):
 class AudioNet(nn.Module):
     """Mono waveforms (B, samples) of any length to logits (B, num_classes)."""
 
-    def __init__(self, sample_rate: int, num_mels: int, num_classes: int) -> None:
+    def __init__(self, sample_rate: int, num_mels: int, num_classes: int, recompute: bool) -> None:
         super().__init__()
+        self.recompute = recompute
         self.log_mel = LogMel(sample_rate, num_mels)
         self.augment = SpecAugment()
         self.stem = nn.Conv2d(1, STEM, 7, stride=(2, 4), padding=3, bias=False)
@@ -59,6 +61,8 @@ class AudioNet(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         x = self.augment(self.log_mel(waveforms))  # (B, M, T): mel bands, frames
         x = self.stem(x.unsqueeze(1))  # (B, 16, M/2, T/4)
-        x = self.blocks(x)  # (B, 64, M/8, T/16)
+        recompute = self.recompute and self.training
+        for block in self.blocks:  # in the end (B, 64, M/8, T/16)
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
         x = F.relu(self.norm(x)).mean(dim=(2, 3))  # (B, 64)
         return self.head(x)  # (B, num_classes)

@@ -22,16 +22,19 @@ class Config:
     # Optimization
     epochs: Annotated[int, "passes over the training data"] = 4
     batch_size: Annotated[int, "examples per step, over all processes"] = 32
+    accumulate: Annotated[int, "parts in which a step goes through its batch, to save memory"] = 1
     lr: Annotated[float, "peak learning rate of AdamW"] = 2e-3
     weight_decay: Annotated[float, "decoupled weight decay; norms and biases have none"] = 0.05
     warmup: Annotated[float, "share of the steps in which the rate rises"] = 0.1
     clip_norm: Annotated[float, "largest gradient norm of a step"] = 1.0
+    ema: Annotated[float, "decay of the averaged weights, such as 0.999; 0: none"] = 0.0
     # Machine
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: CUDA, MPS, CPU"] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], "auto: bf16 or fp16 on CUDA, else fp32"
     ] = "auto"
     compile: Annotated[bool, "compile the model with torch.compile"] = False
+    recompute: Annotated[bool, "compute activations twice: less memory, more time"] = False
     # Run
     seed: Annotated[int, "seed of the weights, the splits and every random draw"] = 0
     run_dir: Annotated[Path | None, "folder of this run; default: runs/<time>"] = None

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import Config
 from .tokenizer import PAD_ID
@@ -11,7 +12,7 @@ DIM, DEPTH, HEADS, DROPOUT = 128, 2, 4, 0.1
 
 
 def make_model(config: Config, num_classes: int) -> nn.Module:
-    return Transformer(config.vocab_size, num_classes)
+    return Transformer(config.vocab_size, num_classes, config.recompute)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -57,8 +58,9 @@ class Transformer(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, vocab_size: int, num_classes: int) -> None:
+    def __init__(self, vocab_size: int, num_classes: int, recompute: bool) -> None:
         super().__init__()
+        self.recompute = recompute
         self.embedding = nn.Embedding(vocab_size, DIM)
         self.dropout = nn.Dropout(DROPOUT)
         self.blocks = nn.ModuleList([Block() for _ in range(DEPTH)])
@@ -87,8 +89,10 @@ class Transformer(nn.Module):
         # A row of padding alone may attend to it: a softmax over nothing would be NaN
         attendable = mask | ~mask.any(dim=1, keepdim=True)  # (B, T)
         x = self.dropout(self.embedding(input_ids))  # (B, T, C)
+        recompute = self.recompute and self.training
         for block in self.blocks:
-            x = block(x, attendable, cos, sin)  # (B, T, C)
+            inputs = x, attendable, cos, sin
+            x = checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
         x = self.norm(x) * mask[..., None]  # (B, T, C), 0 where padding
         x = x.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)  # (B, C)
         return self.head(x).float()  # (B, num_classes)

@@ -114,6 +114,7 @@ def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loader
             config.batch_size,
             shuffle=shuffle,
             seed=config.seed,
+            accumulate=config.accumulate,
             rank=runtime.rank,
             world_size=runtime.world_size,
         )

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import Config
 
@@ -14,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_model(config: Config, num_classes: int) -> nn.Module:
-    return ResNet(num_classes, large=config.image_size > 64)
+    return ResNet(num_classes, config.image_size > 64, config.recompute)
 
 
 class Block(nn.Module):
@@ -49,8 +50,9 @@ class ResNet(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, num_classes: int, large: bool) -> None:
+    def __init__(self, num_classes: int, large: bool, recompute: bool) -> None:
         super().__init__()
+        self.recompute = recompute
         for name, values in (("mean", MEAN), ("std", STD)):
             scaled = 255 * torch.tensor(values)[:, None, None]  # (3, 1, 1)
             self.register_buffer(name, scaled, persistent=False)
@@ -75,6 +77,8 @@ class ResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = (images - self.mean) / self.std  # (B, 3, H, W), float32
         x = self.stem(x)  # (B, 16, H, W), or (B, 16, H/4, W/4) for large images
-        x = self.blocks(x)  # (B, 128, H/8, W/8), or (B, 128, H/32, W/32)
+        recompute = self.recompute and self.training
+        for block in self.blocks:  # in the end (B, 128, H/8, W/8), or (B, 128, H/32, W/32)
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
         x = F.relu(self.norm(x)).mean(dim=(2, 3))  # (B, 128)
         return self.head(x)  # (B, num_classes)

@@ -18,6 +18,13 @@ def distribute(model: nn.Module, runtime: Runtime) -> nn.Module:
     return model
 
 
+def sum_gradients(net: nn.Module, enabled: bool) -> None:
+    """Do nothing: every backward pass adds them up, since those not yet summed are no shards.
+
+    Each process would hold the gradients of the whole model between the parts of a step.
+    """
+
+
 def load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     """Load the state of the optimizer from a checkpoint: every process the part that it needs."""
     storage.load_optimizer(optimizer, saved, "optimizer")

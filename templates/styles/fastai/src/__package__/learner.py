@@ -2,18 +2,19 @@
 
 import time
 import warnings
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from .config import Config
 from .evaluate import Tally
 from .loaders import Loaders
-from .optim import lr_factor, make_optimizer
+from .optim import exchange_averages, lr_factor, make_optimizer
 from .runtime import Runtime, StopRequest
 from .tracking import Tracker
 
@@ -24,7 +25,7 @@ with warnings.catch_warnings():
     from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
     from fastai.callback.fp16 import MixedPrecision
     from fastai.callback.schedule import ParamScheduler
-    from fastai.callback.training import GradientClip
+    from fastai.callback.training import GradientAccumulation, GradientClip
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from fastai.optimizer import OptimWrapper
@@ -35,8 +36,10 @@ def make_learner(model: nn.Module, loaders: Loaders, config: Config, runtime: Ru
     callbacks: list[Callback] = [ClipNorm(config.clip_norm)]
     if runtime.precision != "fp32":
         callbacks.append(Precision(runtime))
+    if config.accumulate > 1:
+        callbacks.append(GradientAccumulation(config.batch_size // runtime.world_size))
     if runtime.world_size > 1:
-        callbacks.append(Distributed())
+        callbacks.append(Distributed(config.accumulate))
     default_device(runtime.device.type != "cpu")  # without it, a GPU that is there would be used
     return AsyncLearner(
         DataLoaders(loaders.train, loaders.val),
@@ -55,9 +58,12 @@ class AsyncLearner(Learner):
         return to_device(b, default_device(), non_blocking=True)
 
 
-def warmup_cosine(config: Config, total_steps: int) -> ParamScheduler:
+def warmup_cosine(config: Config, total_batches: int) -> ParamScheduler:
+    total_steps = total_batches // config.accumulate
+
     def lr(pct: float) -> float:
-        return config.lr * lr_factor(round(pct * total_steps), total_steps, config.warmup)
+        step = round(pct * total_batches) // config.accumulate
+        return config.lr * lr_factor(step, total_steps, config.warmup)
 
     return ParamScheduler({"lr": lr})
 
@@ -94,11 +100,18 @@ class Distributed(Callback):
 
     order = TrainEvalCallback.order + 1
 
+    def __init__(self, accumulate: int) -> None:
+        self.accumulate = accumulate
+
     def before_fit(self) -> None:
         self.replica = DistributedDataParallel(self.learn.model)
 
     def before_train(self) -> None:
         self.learn.model = self.replica
+
+    def before_batch(self) -> None:
+        # Gradients travel with the last part of a step
+        self.replica.require_backward_grad_sync = (self.iter + 1) % self.accumulate == 0
 
     def before_validate(self) -> None:
         self.learn.model = self.replica.module
@@ -122,11 +135,12 @@ class RunRecorder(Callback):
         self.config, self.runtime = tracker.config, tracker.runtime
         self.batch, self.best = saved["batch"], saved["best"]
         self.sums = saved["sums"].to(self.runtime.device) * self.runtime.is_main  # loss, examples
+        self.losses: deque[Tensor] = deque(maxlen=self.config.accumulate)  # of the step
         self.values: list[list[float]] = []
         self.stopped = False
 
     def before_fit(self) -> None:
-        self.learn.train_iter = self.saved["step"]
+        self.learn.train_iter = self.saved["step"] * self.config.accumulate
         self.tracker.watch(self.learn.model, self.opt.opt)
         if self.saved["scaler"] and hasattr(self, "scaler"):
             self.scaler.load_state_dict(self.saved["scaler"])
@@ -137,10 +151,15 @@ class RunRecorder(Callback):
         self.examples, self.began = 0, time.perf_counter()
 
     def before_batch(self) -> None:
-        if self.training:
-            self.runtime.seed_step(self.config.seed, self.train_iter)
+        if self.training and self.batch % self.config.accumulate == 0:
+            self.runtime.seed_step(self.config.seed, self.step)
+
+    @property
+    def step(self) -> int:
+        return self.train_iter // self.config.accumulate
 
     def before_validate(self) -> None:
+        exchange_averages(self.opt.opt)
         self.tally = Tally(len(self.tracker.datasets.classes), self.runtime.device)
 
     def after_batch(self) -> None:
@@ -149,11 +168,15 @@ class RunRecorder(Callback):
             return
         self.batch, self.examples = self.batch + 1, self.examples + len(self.y)
         loss = self.loss.detach()
+        self.losses.append(loss)
         self.sums += torch.stack([loss, torch.ones_like(loss)]) * len(self.y)
         self.rate = self.examples * self.runtime.world_size / (time.perf_counter() - self.began)
-        step = self.train_iter
+        if self.batch % self.config.accumulate:
+            return
+        step = self.step
         if step % self.config.log_every == 0:
-            accuracy = (self.pred.argmax(dim=1) == self.y).float().mean()
+            loss = torch.stack([*self.losses]).mean()
+            accuracy = (self.pred.argmax(dim=1) == self.y).float().mean()  # of the last part
             lr = self.opt.hypers[-1]["lr"]
             speed = self.rate, self.learn.dls.train.wait_share
             self.tracker.log_step(step, loss, accuracy, self.grad_norm, lr, *speed)
@@ -167,7 +190,7 @@ class RunRecorder(Callback):
         result = self.tally.total(self.runtime)
         row = {
             "epoch": self.epoch + 1,
-            "step": self.train_iter,
+            "step": self.step,
             "train/loss": train_loss / seen,
             "val/loss": result.loss,
             "val/accuracy": result.accuracy,
@@ -182,12 +205,13 @@ class RunRecorder(Callback):
         if result.accuracy > self.best:
             self.best = result.accuracy
             self.save("best.pt", self.epoch + 1)
+        exchange_averages(self.opt.opt)
         self.save("last.pt", self.epoch + 1)
         if self.stop.agreed():
             self.leave()
 
     def save(self, name: str, epoch: int) -> None:
-        state = {"epoch": epoch, "batch": self.batch, "step": self.train_iter, "best": self.best}
+        state = {"epoch": epoch, "batch": self.batch, "step": self.step, "best": self.best}
         state |= {"sums": self.sums, "optimizer": self.opt.state_dict()}
         state["scaler"] = self.scaler.state_dict() if hasattr(self, "scaler") else {}
         self.tracker.save(name, get_model(self.learn.model), state)

@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from . import boards, tracking
 from .lit import LitClassifier
+from .optim import averaged
 from .preview import log_predictions
 from .runtime import StopRequest
 
@@ -43,12 +44,13 @@ class Record(Callback):
         if trainer.is_global_zero:
             tracking.write_metrics(self.run_dir, self.rows)
             lit.print(tracking.format_row(row))
-        self.draw(lit, trainer.val_dataloaders, trainer.global_step)
-        if lit.config.log == "full":
-            writer = self.writer if trainer.is_global_zero else None
-            loader: Any = trainer.val_dataloaders
-            together = lit.datasets, lit.config, lit.runtime
-            boards.log_validation(writer, lit.model, loader, *together, row)
+        with averaged(trainer.optimizers[0]):
+            self.draw(lit, trainer.val_dataloaders, trainer.global_step)
+            if lit.config.log == "full":
+                writer = self.writer if trainer.is_global_zero else None
+                loader: Any = trainer.val_dataloaders
+                together = lit.datasets, lit.config, lit.runtime
+                boards.log_validation(writer, lit.model, loader, *together, row)
 
     def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
         inputs, labels = (part[:16] for part in next(iter(loader)))
@@ -84,8 +86,11 @@ class Stop(Callback):
         # In place of Lightning's handler, which talks to the other processes wherever they are
         self.request.listen()
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        if not trainer.is_last_batch and self.request.agreed(trainer.global_step):
+    def on_train_batch_end(
+        self, trainer: Trainer, lit: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        complete = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if complete and not trainer.is_last_batch and self.request.agreed(trainer.global_step):
             trainer.save_checkpoint(self.path)
             raise SIGTERMException
 
@@ -107,3 +112,11 @@ class Checkpoint(ModelCheckpoint):
         if score is not None:
             here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
             super().load_state_dict({**state_dict, **here, "best_k_models": {path: score}})
+
+
+class BestCheckpoint(Checkpoint):
+    """Keeps the weights that were validated: with `--ema`, their averages."""
+
+    def on_train_epoch_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
+        with averaged(trainer.optimizers[0]):
+            super().on_train_epoch_end(trainer, lit)

@@ -1,6 +1,7 @@
 """The LightningModule: the steps of training and validation, the optimizer, the checkpoint."""
 
 import time
+from collections import deque
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from .config import Config
 from .evaluate import Tally
 from .loaders import Datasets
 from .model import make_model
-from .optim import lr_factor, make_optimizer
+from .optim import exchange_averages, lr_factor, make_optimizer
 from .runtime import Runtime
 from .tracking import check_finite
 
@@ -31,6 +32,7 @@ class LitClassifier(LightningModule):
         self.config, self.datasets, self.runtime, self.steps = config, datasets, runtime, steps
         self.model = runtime.place(make_model(config, len(datasets.classes)))
         self.sums = torch.zeros(2, device=runtime.device)  # loss, examples of the epoch so far
+        self.losses: deque[Tensor] = deque(maxlen=config.accumulate)  # of the step
         self.lr = self.rate = 0.0
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -54,9 +56,11 @@ class LitClassifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         inputs, labels = batch
-        self.runtime.seed_step(self.config.seed, self.global_step)
+        if batch_idx % self.config.accumulate == 0:
+            self.runtime.seed_step(self.config.seed, self.global_step)
         logits = self(inputs)
         loss = F.cross_entropy(logits, labels)
+        self.losses.append(loss.detach())
         self.sums += torch.stack([loss.detach(), torch.ones_like(loss)]) * len(labels)
         return {"loss": loss, "logits": logits.detach()}
 
@@ -73,10 +77,13 @@ class LitClassifier(LightningModule):
         _, labels = batch
         self.examples += len(labels) * self.runtime.world_size
         self.rate = self.examples / (time.perf_counter() - self.began)
+        if (batch_idx + 1) % self.config.accumulate:
+            return
         if self.global_step % self.config.log_every == 0:
-            check_finite(float(outputs["loss"]), self.global_step)
-            accuracy = (outputs["logits"].argmax(dim=1) == labels).float().mean()
-            scalars = {"train/loss": outputs["loss"], "train/accuracy": accuracy, "lr": self.lr}
+            loss = torch.stack([*self.losses]).mean()
+            check_finite(float(loss), self.global_step)
+            hits = outputs["logits"].argmax(dim=1) == labels  # of the last part
+            scalars = {"train/loss": loss, "train/accuracy": hits.float().mean(), "lr": self.lr}
             scalars |= {"grad_norm": self.grad_norm.item(), "examples_per_second": self.rate}
             scalars["data_wait"] = self.wait_share
             self.log_dict({**scalars, "step": float(self.global_step)})
@@ -85,6 +92,16 @@ class LitClassifier(LightningModule):
     def wait_share(self) -> float:
         loader: Any = self.trainer.train_dataloader
         return loader.wait_share
+
+    def on_validation_start(self) -> None:
+        self.exchange_averages()
+
+    def on_validation_end(self) -> None:
+        self.exchange_averages()
+
+    def exchange_averages(self) -> None:
+        for optimizer in self.trainer.optimizers:
+            exchange_averages(optimizer)
 
     def on_validation_epoch_start(self) -> None:
         self.tally = Tally(len(self.datasets.classes), self.runtime.device)

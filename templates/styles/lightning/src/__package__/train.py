@@ -23,7 +23,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from . import checkpoint, tracking
-from .callbacks import Checkpoint, Record, Stop
+from .callbacks import BestCheckpoint, Checkpoint, Record, Stop
 from .config import Config
 from .data import make_datasets, make_loaders
 from .flags import UserError, exit_cleanly, parse, to_dict
@@ -45,7 +45,8 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     datasets = make_datasets(config)
     loaders = make_loaders(datasets, config, runtime)
     epochs = 1 if config.dry_run else config.epochs
-    lit = LitClassifier(config, datasets, runtime, epochs * len(loaders.train))
+    steps = epochs * len(loaders.train) // config.accumulate
+    lit = LitClassifier(config, datasets, runtime, steps)
 
     epoch = step = 0
     if config.resume:
@@ -72,13 +73,14 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         strategy=make_strategy(lit),
         precision=PRECISIONS[runtime.precision],
         max_epochs=max(epochs, epoch),
+        accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.clip_norm,
         logger=logger,
         log_every_n_steps=config.log_every,
         callbacks=[
             record,
             Stop(stop, run_dir / "last.pt"),
-            Checkpoint(run_dir / "best.pt", monitor="val/accuracy", mode="max"),
+            BestCheckpoint(run_dir / "best.pt", monitor="val/accuracy", mode="max"),
             Checkpoint(run_dir / "last.pt"),
         ],
         plugins=AtomicIO(),

@@ -15,6 +15,12 @@ def distribute(model: nn.Module, runtime: Runtime) -> nn.Module:
     return DistributedDataParallel(model) if runtime.world_size > 1 else model
 
 
+def sum_gradients(net: nn.Module, enabled: bool) -> None:
+    """Say whether the next backward pass adds up the gradients of all processes."""
+    if isinstance(net, DistributedDataParallel):
+        net.require_backward_grad_sync = enabled
+
+
 def load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     """Load the state of the optimizer from a checkpoint: every process all of it."""
     optimizer.load_state_dict(saved["optimizer"])

@@ -9,11 +9,12 @@ From the folder of the project:
 """
 
 import time
+from collections import deque
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.elastic.multiprocessing.errors import record
 from tqdm import tqdm
 
@@ -23,8 +24,8 @@ from .data import make_datasets, make_loaders
 from .evaluate import evaluate
 from .flags import exit_cleanly, parse
 from .model import make_model
-from .optim import lr_factor, make_optimizer, set_lr
-from .parallel import distribute, load_optimizer
+from .optim import averaged, lr_factor, make_optimizer, set_lr
+from .parallel import distribute, load_optimizer, sum_gradients
 from .runtime import Runtime, StopRequest, start
 from .tracking import Tracker
 
@@ -40,13 +41,14 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
     loaders = make_loaders(datasets, config, runtime)
     num_classes = len(datasets.classes)
     epochs = 1 if config.dry_run else config.epochs
-    total_steps = epochs * len(loaders.train)
+    total_steps = epochs * len(loaders.train) // config.accumulate
 
     model = runtime.place(make_model(config, num_classes))
 
     # Where the run stands; the sums (loss, examples) are those of the epoch so far
     first_epoch, batch, step, best = 0, 0, 0, -1.0
     sums, one = torch.zeros(2, device=runtime.device), torch.ones((), device=runtime.device)
+    losses: deque[Tensor] = deque(maxlen=config.accumulate)  # of the step
     saved = {}
     if config.resume:
         saved = checkpoint.restore(Path(config.resume), model, config, datasets)
@@ -80,48 +82,55 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
             labels = labels.to(runtime.device, non_blocking=True)
             lr = config.lr * lr_factor(step, total_steps, config.warmup)
             set_lr(optimizer, lr)
-            runtime.seed_step(config.seed, step)
+            if batch % config.accumulate == 0:
+                runtime.seed_step(config.seed, step)
+            complete = (batch + 1) % config.accumulate == 0  # the last part of the step
+            sum_gradients(net, complete)
 
             with runtime.autocast():
                 logits = net(inputs)
                 loss = F.cross_entropy(logits, labels)
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss / config.accumulate).backward()
+            if complete:
+                scaler.unscale_(optimizer)
+                grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+                scaler.step(optimizer)
+                scaler.update()
+                optimizer.zero_grad(set_to_none=True)
 
-            batch, step, examples = batch + 1, step + 1, examples + len(labels)
+            batch, step, examples = batch + 1, step + complete, examples + len(labels)
+            losses.append(loss.detach())
             sums += torch.stack([loss.detach(), one]) * len(labels)
             rate = examples * runtime.world_size / (time.perf_counter() - began)
-            if step % config.log_every == 0:
-                accuracy = (logits.argmax(dim=1) == labels).float().mean()
+            if complete and step % config.log_every == 0:
+                mean_loss = torch.stack([*losses]).mean()
+                accuracy = (logits.argmax(dim=1) == labels).float().mean()  # of the last part
                 wait = loaders.train.wait_share
-                tracker.log_step(step, loss, accuracy, grad_norm, lr, rate, wait)
-            if batch < len(loaders.train) and stop.agreed(step):
+                tracker.log_step(step, mean_loss, accuracy, grad_norm, lr, rate, wait)
+            if complete and batch < len(loaders.train) and stop.agreed(step):
                 sums = runtime.sum(sums)
                 save("last.pt", epoch)
                 return tracker.close(finished=False)
 
         train_loss, seen = runtime.sum(sums).tolist()
-        result = evaluate(model, loaders.val, num_classes, runtime)
-        row = {
-            "epoch": epoch + 1,
-            "step": step,
-            "train/loss": train_loss / seen,
-            "val/loss": result.loss,
-            "val/accuracy": result.accuracy,
-            "lr": lr,
-            "examples_per_second": rate,
-            "data_wait": loaders.train.wait_share,
-        }
-        tracker.log_epoch(row, model, loaders.val, result.confusion)
         batch = 0
         sums.zero_()
-        if result.accuracy > best:
-            best = result.accuracy
-            save("best.pt", epoch + 1)
+        with averaged(optimizer):
+            result = evaluate(model, loaders.val, num_classes, runtime)
+            row = {
+                "epoch": epoch + 1,
+                "step": step,
+                "train/loss": train_loss / seen,
+                "val/loss": result.loss,
+                "val/accuracy": result.accuracy,
+                "lr": lr,
+                "examples_per_second": rate,
+                "data_wait": loaders.train.wait_share,
+            }
+            tracker.log_epoch(row, model, loaders.val, result.confusion)
+            if result.accuracy > best:
+                best = result.accuracy
+                save("best.pt", epoch + 1)
         save("last.pt", epoch + 1)
         if stop.agreed():
             return tracker.close(finished=False)
