@@ -63,13 +63,16 @@ test-wheel: $(VENV)/.dev
 		--exclude /templates/ -p ptscaffold
 	PATH=$(abspath $(WHEEL))/bin:$(PATH) $(WHEEL)/bin/pytest --numprocesses 2 $(WHEEL_TESTS) $(COVERED)
 
-# The speed of `new` and `update` against their peers, and of training against a hand-written loop.
+# The speed of `new` and `update` against their peers, of training against a hand-written loop and the
+# projects of peers; PEERS="--lht FOLDER --ignite FOLDER" adds those that no registry has.
 benchmark: $(VENV)/.dev
 	python benchmarks/tool.py --results benchmarks/tool.md
 	python benchmarks/update.py --results benchmarks/update.md
 	python benchmarks/growth.py --results benchmarks/growth.md
 	python benchmarks/training.py --results benchmarks/training.md
 	python benchmarks/scaling.py --results benchmarks/scaling.md
+	python benchmarks/first_step.py --results benchmarks/first_step.md
+	python benchmarks/peers.py $(PEERS) --results benchmarks/peers.md
 
 # All three domains on one GPU, against a loop tuned by hand.
 benchmark-gpu: $(VENV)/.dev

@@ -1,13 +1,13 @@
-"""How fast a project follows its template, against `copier update`, on the same content.
+"""How fast a project follows its template, against `copier update` and `cruft update`.
 
     python benchmarks/update.py [--runs 15] [--results benchmarks/update.md]
 
 The project of `benchmarks/tool.py`, 43 files in a git repository; a person has edited one of them.
 The next version of the template changes that file elsewhere and two others, and adds one.
-`ptscaffold update` finds both versions in its own history, `copier update` in a git repository with
-two tags; the trees that they leave must be equal, but for the record of each. Runs alternate, each
-on a fresh copy of the project; figures are medians with quartiles, ratios are those of neighboring
-runs. Exit code 1 when a target is missed.
+`ptscaffold update` finds both versions in its own history, `copier update` and `cruft update` in a
+git repository with two commits, the template native to each; the trees that they leave must be
+equal, but for the record of each. Runs alternate, each on a fresh copy of the project; figures are
+medians with quartiles, ratios are those of neighboring runs. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ import ptscaffold
 NEXT = "99.0.0"
 PACKAGE = f"src/{NAME}"
 EDITED = f"{PACKAGE}/optim.py"
-RECORDS = (".ptscaffold.toml", ".copier-answers.yml")
+RECORDS = (".ptscaffold.toml", ".copier-answers.yml", ".cruft.json")
 ANSWERS = "{{ _copier_answers|to_nice_yaml -}}\n"
 
 # One identity and no settings of the machine's: both commands run git.
@@ -71,50 +71,61 @@ def main() -> int:
 
 
 def measure(folder: Path, runs: int) -> list[Line]:
-    """Both commands on copies of the same project."""
+    """The three commands on copies of the same project."""
     launcher = copy_tool(folder)
     ours = [sys.executable, str(launcher)]
-    projects = {name: folder / name / NAME for name in ("ptscaffold", "copier")}
-    for project in projects.values():
-        project.parent.mkdir()
-
-    # The first version, released, and a project of each tool made from it
-    template = folder / "template"
+    templates = folder / "templates"
     release(folder)
-    run([*ours, "new", NAME, *CELL, "--no-input"], projects["ptscaffold"].parent)
-    publish(template, folder / "v1", projects["ptscaffold"], "1.0.0")
-    copier = [tool("copier"), "copy", "--defaults", "-q", "--vcs-ref", "1.0.0"]
-    run([*copier, str(template), NAME], projects["copier"].parent)
-    for project in projects.values():
+    first = folder / "first"
+    first.mkdir()
+    run([*ours, "new", NAME, *CELL, "--no-input"], first)
+    publish(templates, folder / "v1", first / NAME, "1.0.0")
+
+    # A project of each tool made from the first version, and a person's edit in it
+    copier, cruft = str(templates / "copier"), str(templates / "cookiecutter")
+    commands = {
+        "ptscaffold": [*ours, "new", NAME, *CELL, "--no-input"],
+        "copier": [tool("copier"), "copy", "--defaults", "-q", "--vcs-ref", "1.0.0", copier, NAME],
+        "cruft": [tool("cruft"), "create", "--no-input", cruft],
+    }
+    projects = {name: folder / name / NAME for name in commands}
+    for name, project in projects.items():
+        project.parent.mkdir()
+        run(commands[name], project.parent)
         with (project / EDITED).open("a", encoding="utf-8") as file:
             file.write("\n\nHALF = 0.5\n")
         commit(project)
 
-    # The second version of both templates
+    # The second version of the templates
     change(folder / "site/ptscaffold")
     again = folder / "again"
     again.mkdir()
     run([*ours, "new", NAME, *CELL, "--no-input"], again)
-    publish(template, folder / "v2", again / NAME, "2.0.0")
+    publish(templates, folder / "v2", again / NAME, "2.0.0")
 
     commands = {
         "ptscaffold": [*ours, "update"],
         "copier": [tool("copier"), "update", "--defaults", "-q"],
+        "cruft": [tool("cruft"), "update", "--skip-apply-ask"],
     }
     places = {name: folder / f"check {name}" for name in commands}
     for name, place in places.items():
         copy_project(projects[name], place)
         run(commands[name], place)
-    compare(places["ptscaffold"], places["copier"], again / NAME)
+    for peer in ("copier", "cruft"):
+        compare(places["ptscaffold"], places[peer], again / NAME)
 
     work = {n: on_a_copy(commands[n], projects[n], folder) for n in commands}
     current = places["ptscaffold"]
     work["check"] = lambda: stopwatch(lambda: run([*ours, "check"], current))
     times = alternate(work, runs)
+    new = times["ptscaffold"]
     return [
-        Line("`ptscaffold update`", times["ptscaffold"]),
+        Line("`ptscaffold update`", new),
         Line("`copier update`", times["copier"]),
-        Line("`ptscaffold update` / `copier update`", times["ptscaffold"], times["copier"], 0.25),
+        Line("`cruft update`", times["cruft"]),
+        Line("`ptscaffold update` / `copier update`", new, times["copier"], 0.25),
+        Line("`ptscaffold update` / `cruft update`", new, times["cruft"], 0.6),
         Line("`ptscaffold check`", times["check"]),
     ]
 
@@ -143,18 +154,20 @@ def change(package: Path) -> None:
     (base / "notes.py").write_text('"""What the next version adds."""\n', encoding="utf-8")
 
 
-def publish(template: Path, scratch: Path, project: Path, tag: str) -> None:
-    """Commit and tag the content of a project as a version of copier's template."""
-    native = write_native(scratch, project) / "copier"
-    (native / ".ptscaffold.toml.jinja").unlink()
-    (native / "{{_copier_conf.answers_file}}.jinja").write_text(ANSWERS, encoding="utf-8")
-    history = template / ".git"
-    if history.exists():
-        shutil.move(history, native / ".git")
-        shutil.rmtree(template)
-    shutil.copytree(native, template)
-    commit(template)
-    run(["git", "tag", tag], template)
+def publish(templates: Path, scratch: Path, project: Path, tag: str) -> None:
+    """Commit and tag the content of a project as a version of each peer's template."""
+    native = write_native(scratch, project)
+    (native / "copier/.ptscaffold.toml.jinja").unlink()
+    (native / "cookiecutter/{{cookiecutter.name}}/.ptscaffold.toml").unlink()
+    (native / "copier/{{_copier_conf.answers_file}}.jinja").write_text(ANSWERS, encoding="utf-8")
+    for peer in ("copier", "cookiecutter"):
+        template = templates / peer
+        if template.exists():
+            shutil.move(template / ".git", native / peer / ".git")
+            shutil.rmtree(template)
+        shutil.copytree(native / peer, template)
+        commit(template)
+        run(["git", "tag", tag], template)
 
 
 def commit(folder: Path) -> None:
@@ -204,10 +217,11 @@ def on_a_copy(command: Sequence[str], project: Path, folder: Path) -> Callable[[
 
 def table(lines: Sequence[Line], runs: int) -> str:
     rows = [
-        "# Following the template, against copier",
+        "# Following the template, against copier and cruft",
         "",
         f"`python benchmarks/update.py --runs {runs}`: ptscaffold {ptscaffold.__version__} "
         f"(typer {version('typer')}, jinja2 {version('jinja2')}); copier {version('copier')}; "
+        f"cruft {version('cruft')} (cookiecutter {version('cookiecutter')}); "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores.",
         "",
