@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
 
@@ -95,7 +94,8 @@ def collect(
 
 def own_part(value: Tensor) -> Tensor:
     """Of a tensor that several processes share, the part of this one."""
-    return value.to_local() if isinstance(value, DTensor) else value
+    to_local = getattr(value, "to_local", None)  # of a DTensor, whose import takes a second
+    return to_local() if to_local else value
 
 
 def peak_memory(device: torch.device) -> int:

@@ -194,7 +194,9 @@ def log_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the graph rests on torch.jit.trace, which is deprecated
         try:
-            writer.add_graph(model, inputs[:1])
+            # Left to itself, add_graph checks the trace, and imports for that what takes seconds
+            traced = torch.jit.trace(model, inputs[:1], check_trace=False)
+            writer.add_graph(traced, inputs[:1])
         except Exception as error:  # the tracer raises whatever it likes; training can do without
             print(f"no graph of the model in TensorBoard: {error}", file=sys.stderr)
     model.train(training)
