@@ -1,18 +1,19 @@
 """How fast the generated projects train, against a bare loop written by hand.
 
-    python benchmarks/training.py [--rounds 7] [--results benchmarks/training.md]
+    python benchmarks/training.py [--times 1] [--results benchmarks/training.md]
 
 The bare loop stands below, in `bare_loop`: the model, the data set and the settings of the vision
 project over a plain `DataLoader`, and nothing that a project adds: no TensorBoard, no checkpoint,
 no metric, no resume, no progress bar. Each of the three styles runs its own `train` with everything
 it does by default, and plain PyTorch once more without points in TensorBoard, which shows what
-these cost. Every measurement is a process of its own; they take turns, in reverse order every other
-round.
+these cost.
 
+The speed of a machine may change by a third within minutes. That is why all loops run at the same
+time, each in a process of its own, but take turns of a few seconds while the others are stopped.
 What counts is the time from the end of one optimizer step to the end of the tenth after it in the
-same epoch, on the CPU: the projects write to TensorBoard at every tenth step. The rate of a process
-is that of its median ten, which a short disturbance of the machine leaves alone; the first epoch
-does not count. Ratios are those of one round. Exit code 1 when a target is missed.
+same epoch: the projects write to TensorBoard at every tenth step. What a stop has cut does not
+count, nor does the first epoch. Ratios are those of the medians of one round of turns. Exit code 1
+when a target is missed.
 """
 
 from __future__ import annotations
@@ -22,17 +23,21 @@ import json
 import math
 import os
 import platform
-import statistics
+import signal
+import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
-from projects import make_project, measure_apart
+from projects import make_project
 
 BARE, UNLOGGED = "bare loop", "unlogged"
 LABELS = {
@@ -50,57 +55,92 @@ TARGETS = {
     ("plain", UNLOGGED): 0.98,
 }
 EVERY = 10  # steps: the projects' default of --log-every
+TURN = 4.0  # seconds
+BATCH = 32
 
 # The flags of two runs: the first of a new project, where a step is short and all that surrounds it
 # weighs most, and one that is nearer to real work.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "first run: sample, 32 x 32 pixels": {"epochs": 3},
-    "files: PNG, 64 x 64 pixels": {"data": Path("images"), "image_size": 64, "epochs": 3},
+    "first run: sample, 32 x 32 pixels": {"epochs": 12},
+    "files: PNG, 64 x 64 pixels": {"data": Path("images"), "image_size": 64, "epochs": 8},
 }
 CLASSES, IMAGES = 4, 300  # of the files; 840 of them are for training
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each loop (7)")
+    parser.add_argument("--times", type=int, default=1, help="as many epochs (1)")
     parser.add_argument("--results", type=Path, help="also write the table to this file")
     parser.add_argument("--measure", choices=LABELS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure)))
+        print(json.dumps(measure(options.measure, options.times)))
         return 0
     with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
-        report, met = compare(Path(folder), options.rounds)
+        report, met = compare(Path(folder), options.times)
     sys.stdout.write(report)
     if options.results:
         options.results.write_text(report, encoding="utf-8", newline="\n")
     return 0 if met else 1
 
 
-def compare(folder: Path, rounds: int) -> tuple[str, bool]:
+def compare(folder: Path, times: int) -> tuple[str, bool]:
     """Run everything in turn; give the table and whether all targets are met."""
     make_projects(folder)
     make_images(folder / "images")
-    rates: dict[str, list[dict[str, float]]] = {name: [] for name in LABELS}
-    for number in range(rounds):
-        for name in rates if number % 2 else reversed(rates):
-            rates[name].append(start(name, folder))
+    loops = {name: start(name, folder, times) for name in LABELS}
+    try:
+        rounds = take_turns(loops)
+    finally:
+        for process in loops.values():
+            process.kill()
+    ends = {name: read_result(folder / f"{name}.out") for name in LABELS}
     rows, met = [], True
     for setting in SETTINGS:
+        rates = {name: find_rates(ends[name][setting], rounds) for name in LABELS}
         for name, label in LABELS.items():
-            median = statistics.median(rate[setting] for rate in rates[name])
-            rows.append(f"| {setting} | {label} | {median:.0f} | | | |")
+            rows.append(f"| {setting} | {label} | {median(rates[name].values()):.0f} | | | |")
         for (name, yardstick), target in TARGETS.items():
-            pairs = zip(rates[name], rates[yardstick], strict=True)
-            ratios = [a[setting] / b[setting] for a, b in pairs]
-            low, middle, high = statistics.quantiles(ratios, method="inclusive")
+            both = rates[name].keys() & rates[yardstick].keys()
+            ratios = [rates[name][number] / rates[yardstick][number] for number in both]
+            low, middle, high = quantiles(ratios, method="inclusive")
             met = met and middle >= target
             rows.append(
                 f"| {setting} | {LABELS[name]} / {LABELS[yardstick]} | |"
                 f" {middle:.3f} [{low:.3f} to {high:.3f}] | at least {target:.2f} |"
                 f" {'met' if middle >= target else 'missed'} |"
             )
-    return table(rows, rounds), met
+    return table(rows, times), met
+
+
+def take_turns(loops: Mapping[str, subprocess.Popen[bytes]]) -> list[float]:
+    """Let one process run at a time until all have ended; give when each round of turns began."""
+    for process in loops.values():
+        process.send_signal(signal.SIGSTOP)
+    began = []
+    while any(process.poll() is None for process in loops.values()):
+        began.append(time.perf_counter())
+        for name in loops if len(began) % 2 else reversed(loops):
+            process = loops[name]
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(TURN)
+                process.send_signal(signal.SIGSTOP)
+    failed = [name for name, process in loops.items() if process.returncode]
+    if failed:
+        raise SystemExit(f"{', '.join(failed)} failed")
+    return began
+
+
+def find_rates(epochs: Sequence[Sequence[float]], rounds: Sequence[float]) -> dict[int, float]:
+    """Give the examples per second of each round of turns, from the ends of the steps."""
+    tens: dict[int, list[float]] = {}
+    for epoch in epochs[1:]:
+        for before, after in pairwise(epoch[::EVERY]):
+            if after - before < TURN:
+                tens.setdefault(bisect(rounds, after), []).append(after - before)
+    return {number: EVERY * BATCH / median(found) for number, found in tens.items()}
 
 
 def make_projects(folder: Path) -> None:
@@ -120,14 +160,28 @@ def make_images(folder: Path) -> None:
             noise.save(folder / f"class{number}" / f"{i}.png")
 
 
-def start(name: str, folder: Path) -> dict[str, float]:
-    """Measure one loop in a process of its own."""
+def start(name: str, folder: Path, times: int) -> subprocess.Popen[bytes]:
+    """Start one loop in a process of its own, which writes the ends of its steps to NAME.out."""
     style = "plain" if name in (BARE, UNLOGGED) else name
-    return measure_apart([__file__, "--measure", name], folder / f"vision-{style}" / "src", folder)
+    with (folder / f"{name}.out").open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, __file__, "--measure", name, "--times", str(times)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder / f"vision-{style}" / "src")},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+        )
 
 
-def measure(name: str) -> dict[str, float]:
-    """Give the examples per second of one loop in every setting."""
+def read_result(path: Path) -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float]]] = json.loads(
+        path.read_text(encoding="utf-8").splitlines()[-1]
+    )
+    return found
+
+
+def measure(name: str, times: int) -> dict[str, list[list[float]]]:
+    """Give the ends of the steps of one loop, by setting and epoch."""
     import importlib
 
     from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -136,27 +190,26 @@ def measure(name: str) -> dict[str, float]:
     make_config = importlib.import_module(f"{package}.config").Config
     ends: list[float] = []
     register_optimizer_step_post_hook(lambda *_: ends.append(time.perf_counter()))
-    rates = {}
+    found = {}
     for setting, flags in SETTINGS.items():
         ends.clear()
         with tempfile.TemporaryDirectory() as run_dir:
             config = make_config(
                 device="cpu",
                 run_dir=Path(run_dir),
+                batch_size=BATCH,
                 log_every=sys.maxsize if name == UNLOGGED else EVERY,
-                **flags,
+                **{**flags, "epochs": flags["epochs"] * times},
             )
             if name == BARE:
                 bare_loop(config)
             else:
                 importlib.import_module(f"{package}.train").train(config)
-        epochs = cut(ends, len(ends) // config.epochs)
-        tens = [b - a for epoch in epochs[1:] for a, b in pairwise(epoch[::EVERY])]
-        rates[setting] = EVERY * config.batch_size / statistics.median(tens)
-    return rates
+        found[setting] = cut(ends, len(ends) // config.epochs)
+    return found
 
 
-def cut(values: Sequence[float], size: int) -> list[Sequence[float]]:
+def cut(values: list[float], size: int) -> list[list[float]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
@@ -209,18 +262,19 @@ def bare_loop(config: Any) -> None:
         print(f"accuracy {hits / len(datasets.val):.4f}")
 
 
-def table(rows: Sequence[str], rounds: int) -> str:
+def table(rows: Sequence[str], times: int) -> str:
     names = ("torch", "torchvision", "lightning", "fastai", "tensorboard")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     head = [
         "# Training against a bare loop",
         "",
-        f"`python benchmarks/training.py --rounds {rounds}`: {versions}; Python"
+        f"`python benchmarks/training.py --times {times}`: {versions}; Python"
         f" {platform.python_version()}, {platform.system()} {platform.machine()},"
         f" {os.cpu_count()} cores, CPU only.",
         "",
         f"The vision project, batches of 32. Examples per second of ten steps with one point in"
-        f" TensorBoard, median of {rounds} rounds; ratios of the same round, median [quartiles].",
+        f" TensorBoard, in turns of {TURN:.0f} seconds; ratios of rounds of turns, median"
+        " [quartiles].",
         "",
         "| setting | loop | examples/s | ratio | target | |",
         "|---|---|---|---|---|---|",

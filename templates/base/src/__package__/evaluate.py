@@ -116,6 +116,8 @@ def run(path: Path, split: str | None, data: Path | None, device: str) -> dict[s
         "precision": "auto",
         "dry_run": False,
         "resume": None,
+        "batch_size": trained.config.batch_size // trained.config.accumulate,
+        "accumulate": 1,
     }
     if data is not None:
         changes |= {"data": data, "dataset": None}

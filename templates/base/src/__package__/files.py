@@ -143,21 +143,29 @@ class Decoded:
 
 
 def read_all(
-    paths: Sequence[Path], read: Callable[[Path], Tensor | None], strict: bool
+    paths: Sequence[Path],
+    read: Callable[[Path], Tensor | None],
+    strict: bool,
+    check: Callable[[Path], object] | None = None,
 ) -> tuple[list[Path] | Decoded, list[bool]]:
     """Try every file; give those that can be read, decoded if all fit into memory, and which.
 
-    `read` gives None for what it has checked but is too long to be kept.
+    `read` gives None for what is too long to be kept. What is not kept is left to `check`, if that
+    is quicker. The processes of a machine share the room.
     """
     decoded: dict[Path, Tensor] = {}
-    room, lock = IN_MEMORY, Lock()
+    room, lock = IN_MEMORY // int(os.environ.get("LOCAL_WORLD_SIZE", 1)), Lock()
 
     def keep_decoded(path: Path) -> None:
         nonlocal room
-        tensor = read(path)
+        tensor = read(path) if room >= 0 else None
+        if tensor is None:
+            (check or read)(path)
         with lock:
-            room -= room + 1 if tensor is None else tensor.nbytes
-            if tensor is not None and room >= 0:
+            room = -1 if room < 0 or tensor is None else room - tensor.nbytes
+            if room < 0 or tensor is None:
+                decoded.clear()
+            else:
                 decoded[path] = tensor
 
     keep = keep_readable(paths, keep_decoded, strict)

@@ -41,10 +41,13 @@ def average_weights(optimizer: Optimizer, decay: float) -> None:
     """Keep an exponential moving average of the weights (Polyak & Juditsky, 1992); none if 0.
 
     It is a part of the optimizer's state, which is saved, loaded and sharded. Over the first steps
-    the decay rises from 2/11, since the first weights are far from good ones.
+    the decay rises from 2/11, since the first weights are far from good ones. Buffers, such as the
+    statistics of a BatchNorm, are not averaged.
     """
 
     def update(*_: Any) -> None:
+        if getattr(optimizer, "found_inf", False):  # fp16 has overflown: there was no step
+            return
         group = optimizer.param_groups[0]
         step = group["averaged"] = group.get("averaged", 0) + 1
         for weight, state in optimizer.state.items():
@@ -69,6 +72,8 @@ def average_weights(optimizer: Optimizer, decay: float) -> None:
 @torch.no_grad()
 def exchange_averages(optimizer: Optimizer) -> None:
     """Put the averages, where there are any, in the place of the weights, or both back."""
+    if not any("average" in state for state in optimizer.state.values()):
+        return
     group = optimizer.param_groups[0]
     group["exchanged"] = not group.get("exchanged", False)
     for weight, state in optimizer.state.items():

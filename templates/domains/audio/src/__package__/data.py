@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,11 +40,9 @@ SPEECH_COMMANDS = (
 )
 SPEECH_COMMANDS_SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
 
-LONGEST = 64 * 1024**2  # bytes: of a longer sound only the clips are read
+LONGEST = 64 * 1024**2  # bytes: of a longer sound only clips are read
 
 Pairs = list[tuple[Path, str]]  # sound file, class
-
-
 Sounds = list[Path] | Decoded | Tensor  # files, or float32 (frames,), or float32 (N, samples)
 
 
@@ -197,23 +196,21 @@ def read_files(root: Path, config: Config) -> dict[str, Source]:
     def read(path: Path) -> Tensor | None:
         with open_sound(path) as file:
             rates[path] = file.samplerate
-            if 4 * file.frames <= LONGEST:
-                return read_mono(file)
-        load_clip(path, config)
-        return None
+            return read_mono(file) if 4 * file.frames * file.channels <= LONGEST else None
 
     if root.is_file() and root.suffix.lower() in (".csv", ".jsonl"):
         found = read_manifest(root)
     else:
         found = find_labeled_files(root, EXTENSIONS)
     splits = {}
+    check = partial(load_clip, config=config)
     for name, pairs in found.items():
-        sounds, keep = read_all([path for path, _ in pairs], read, config.strict)
+        sounds, keep = read_all([path for path, _ in pairs], read, config.strict, check)
         kept = [pair for pair, good in zip(pairs, keep, strict=True) if good]
         labels = [label for _, label in kept]
         check_classes(labels, str(root / name))
-        in_memory = isinstance(sounds, Decoded)
-        splits[name] = Source(sounds, labels, [rates[path] for path, _ in kept if in_memory])
+        of_kept = [rates[path] for path, _ in kept] if isinstance(sounds, Decoded) else []
+        splits[name] = Source(sounds, labels, of_kept)
     return divide(splits, config)
 
 

@@ -35,8 +35,9 @@ def log_predictions(
 
     scores, predictions = logits.softmax(dim=1).max(dim=1)
     log_mel = LogMel(config.sample_rate, config.num_mels)(waveforms)  # (B, M, T)
-    figure = Figure(figsize=(2.6 * len(waveforms), 2.6))
-    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.18, top=0.82, wspace=0.15)
+    width = 2.6 * len(waveforms)
+    figure = Figure(figsize=(width, 2.6))
+    figure.subplots_adjust(left=0.7 / width, right=0.99, bottom=0.18, top=0.82, wspace=0.15)
     grid = figure.subplots(1, len(waveforms), squeeze=False, sharey=True).flatten()
     grid[0].set(ylabel="mel band")
     shown = zip(grid, log_mel, labels, predictions, scores, strict=False)

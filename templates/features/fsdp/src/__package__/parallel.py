@@ -19,9 +19,10 @@ def distribute(model: nn.Module, runtime: Runtime) -> nn.Module:
 
 
 def sum_gradients(net: nn.Module, enabled: bool) -> None:
-    """Do nothing: every backward pass adds them up, since those not yet summed are no shards.
+    """Do nothing: every backward pass adds them up.
 
-    Each process would hold the gradients of the whole model between the parts of a step.
+    Otherwise each process would hold the gradients of the whole model, not those of its shard,
+    between the parts of a step.
     """
 
 

@@ -24,4 +24,5 @@ def shard(model: nn.Module, runtime: Runtime) -> None:
     )
     for block in model.get_submodule("blocks").children():
         fully_shard(block, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh, mp_policy=policy)
+    # Or else the weights of an evaluation, which may be averages, would be left for the next step
+    fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)

@@ -1,5 +1,6 @@
 """What the Trainer does beside training: the records of a run, its checkpoints, a polite end."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,7 @@ class Checkpoint(ModelCheckpoint):
             here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
             super().load_state_dict({**state_dict, **here, "best_k_models": {path: score}})
 
-
-class BestCheckpoint(Checkpoint):
-    """Keeps the weights that were validated: with `--ema`, their averages."""
-
     def on_train_epoch_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
-        with averaged(trainer.optimizers[0]):
+        # The best weights are those that were validated: with `--ema`, the averages
+        with averaged(trainer.optimizers[0]) if self.monitor else nullcontext():
             super().on_train_epoch_end(trainer, lit)

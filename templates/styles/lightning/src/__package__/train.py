@@ -23,7 +23,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from . import checkpoint, tracking
-from .callbacks import BestCheckpoint, Checkpoint, Record, Stop
+from .callbacks import Checkpoint, Record, Stop
 from .config import Config
 from .data import make_datasets, make_loaders
 from .flags import UserError, exit_cleanly, parse, to_dict
@@ -80,7 +80,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         callbacks=[
             record,
             Stop(stop, run_dir / "last.pt"),
-            BestCheckpoint(run_dir / "best.pt", monitor="val/accuracy", mode="max"),
+            Checkpoint(run_dir / "best.pt", monitor="val/accuracy", mode="max"),
             Checkpoint(run_dir / "last.pt"),
         ],
         plugins=AtomicIO(),
