@@ -20,9 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from operator import itemgetter
 from pathlib import Path
 
 from tool import run, stopwatch, tool
@@ -166,15 +167,18 @@ def try_pip(name: str, generator: Generator, folder: Path) -> str:
         )
         if done.returncode:
             lines = (done.stdout + done.stderr).splitlines()
-            why = next((line.strip() for line in lines if "error:" in line), lines[-1])
+            errors = [line.strip() for line in lines if "error: " in line]
+            # pip's own line says no more than that there was one
+            why = next((line for line in errors if "subprocess-exited" not in line), lines[-1])
             return f"`{name}`: `{command}` fails: `{why}`"
     return f"`{name}`: `{'`, `'.join(generator.pip)}` work."
 
 
 def ratios(
-    ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]], part: object
+    ours: Sequence[Sequence[float]],
+    theirs: Sequence[Sequence[float]],
+    pick: Callable[[Sequence[float]], float],
 ) -> list[float]:
-    pick = sum if part is sum else lambda seconds: seconds[PARTS.index(str(part))]
     return [pick(a) / pick(b) for a, b in zip(ours, theirs, strict=True)]
 
 
@@ -183,9 +187,8 @@ def table(took: Mapping[str, Sequence[Sequence[float]]], notes: Sequence[str], r
     rows = []
     for index, part in enumerate(PARTS):
         columns = [spread([seconds[index] for seconds in each], 1) for each in (ours, theirs)]
-        rows.append(
-            f"| {part} | {' | '.join(columns)} | {spread(ratios(ours, theirs, part), 2)} | | |"
-        )
+        shares = spread(ratios(ours, theirs, itemgetter(index)), 2)
+        rows.append(f"| {part} | {' | '.join(columns)} | {shares} | | |")
     both = ratios(ours, theirs, sum)
     columns = [spread([sum(seconds) for seconds in each], 1) for each in (ours, theirs)]
     verdict = "met" if statistics.median(both) <= 1 else "missed"
