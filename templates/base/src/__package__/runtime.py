@@ -87,8 +87,9 @@ def start(config: Config) -> Iterator[Runtime]:
     parts = runtime.world_size * config.accumulate
     if config.batch_size % parts:
         raise UserError(
-            f"--batch-size {config.batch_size} is shared by {runtime.world_size} processes, each in"
-            f" {config.accumulate} parts (--accumulate): give a multiple of {parts}."
+            f"--batch-size {config.batch_size} cannot be divided by {parts}, the number of processes"
+            f" ({runtime.world_size}) times --accumulate ({config.accumulate}): give a multiple of"
+            f" {parts}."
         )
     if runtime.world_size == 1:
         yield runtime
