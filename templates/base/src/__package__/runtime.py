@@ -87,7 +87,7 @@ def start(config: Config) -> Iterator[Runtime]:
     parts = runtime.world_size * config.accumulate
     if config.batch_size % parts:
         raise UserError(
-            f"--batch-size {config.batch_size} cannot be divided by {parts}, the number of processes"
+            f"--batch-size {config.batch_size} cannot be divided by {parts}, the processes"
             f" ({runtime.world_size}) times --accumulate ({config.accumulate}): give a multiple of"
             f" {parts}."
         )
