@@ -11,7 +11,7 @@ from .runtime import DTYPES, Runtime
 def shard(model: nn.Module, runtime: Runtime) -> None:
     """Shard a model in place; while one block computes, the weights of the next are gathered.
 
-    What is in none of the `blocks` is gathered for the whole step.
+    What is in none of the `blocks` is gathered for the forward pass and again for the backward one.
     """
     model.to(memory_format=torch.contiguous_format)  # FSDP shards no other
     mesh = init_device_mesh(runtime.device.type, (runtime.world_size,))
