@@ -48,7 +48,7 @@ data:
 trainer:
   epochs: {epochs}
   log_every_steps: 10
-  early_stopping_patience: 3
+  early_stopping_patience: {epochs}
   grad_clip_norm: {clip}
 output: {{root: outputs, run_name: peers}}
 logger: tensorboard
@@ -106,7 +106,7 @@ def make_ignite(folder: Path, project: Path, epochs: int) -> Loop:
     for name, function in {"data": "setup_data", "models": "setup_model"}.items():
         (place / f"{name}.py").write_text(f"from peer_work import {function}\n", encoding="utf-8")
     changed = {"batch_size": BATCH, "eval_batch_size": BATCH, "num_workers": 0}
-    changed |= {"max_epochs": epochs, "lr": SETTINGS["lr"]}
+    changed |= {"max_epochs": epochs, "patience": epochs, "lr": SETTINGS["lr"]}
     config = place / "config.yaml"
     lines = config.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.partition(":")[0] not in changed]

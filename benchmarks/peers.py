@@ -6,8 +6,9 @@ Text: our three styles against trainite, which comes from the package registry. 
 lightning-hydra-template, when `--lht` names a checkout of it, and against the ignite code
 generator, when `--ignite` names a vision project that its site has made. The same model, data set,
 batches, threads and versions everywhere, see `peer_projects.py`; every loop with its own engine,
-logging, checkpoints and evaluation. The loops take turns, each in a process of its own, in reverse
-order every other round; steps are timed from outside (`probe/meter.py`). Beside the table a plot is
+logging, checkpoints and evaluation. All loops run at the same time, each in a process of its own,
+but take turns of a second while the others are stopped, see `turns.py`; steps are timed from
+outside (`probe/meter.py`). The same epoch of two loops makes a pair. Beside the table a plot is
 written. `--raw FILE` keeps what was measured, and goes on from what is in it, for text and vision
 at different times. Exit code 1 when ours trains slower than a peer.
 """
@@ -19,16 +20,17 @@ import json
 import math
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
-from first_step import PROBE, spread
+from first_step import PROBE
 from peer_projects import (
     BATCH,
     STYLES,
@@ -43,15 +45,19 @@ from peer_projects import (
     write_images,
     write_texts,
 )
+from turns import Turns, running, take_turns
 
-EPOCHS = 4  # the first is left out
+EPOCHS = 12  # the first is left out
+EVERY = 10  # steps: all loops log at every tenth
+TURN = 1.0  # seconds
 STEPS = TRAIN // BATCH  # of an epoch
 LOSS = {"text": 0.5, "vision": 1.0}
 NAMES = ("torch", "torchvision", "lightning", "fastai", "pytorch-ignite", "tensorboard", "trainite")
 
 COLUMNS = {"rate": 0, "whole": 0, "to_loss": 2}  # digits
 
-Measured = dict[str, dict[str, list[dict[str, float]]]]  # domain, loop, rounds
+Run = dict[str, list[float]]  # of every epoch but the first; of the loss one figure
+Measured = dict[str, dict[str, list[Run]]]  # domain, loop, rounds
 
 
 def main() -> int:
@@ -110,54 +116,67 @@ def versions(python: Path) -> str:
 
 def alternate(
     python: Path, domain: str, loops: Mapping[str, Loop], folder: Path, rounds: int
-) -> dict[str, list[dict[str, float]]]:
-    """Run the loops of a domain in turn; one round is not counted."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in loops}
-    for number in range(rounds + 1):
-        for name in loops if number % 2 else reversed(loops):
-            measured = measure(python, domain, loops[name], folder)
-            print(name, {key: round(value, 2) for key, value in measured.items()}, file=sys.stderr)
-            if number:
-                found[name].append(measured)
+) -> dict[str, list[Run]]:
+    """Run the loops of a domain side by side, so many times."""
+    found: dict[str, list[Run]] = {name: [] for name in loops}
+    for _ in range(rounds):
+        outputs = {name: folder / f"{loop.folder.name}.json" for name, loop in loops.items()}
+        processes = {
+            name: start(python, domain, loop, folder, outputs[name]) for name, loop in loops.items()
+        }
+        turns = take_turns(processes, TURN)
+        for name, output in outputs.items():
+            content = json.loads(output.read_text(encoding="utf-8"))
+            found[name].append(read_run(content, turns[name], LOSS[domain]))
+            shown = {key: round(median(values), 2) for key, values in found[name][-1].items()}
+            print(name, shown, file=sys.stderr)
+            output.unlink()
     return found
 
 
-def measure(python: Path, domain: str, loop: Loop, folder: Path) -> dict[str, float]:
-    """Run one training; give examples per second, without and with what is between the epochs."""
-    out = folder / "meter.json"
-    out.unlink(missing_ok=True)
+def start(
+    python: Path, domain: str, loop: Loop, folder: Path, output: Path
+) -> subprocess.Popen[bytes]:
+    """Start one training, which writes what `probe/meter.py` sees of it to `output`."""
     sources = [str(folder / f"{domain}-{style}/src") for style in STYLES]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(PROBE), *sources]),
         "OMP_NUM_THREADS": str(os.cpu_count()),
-        "METER": str(out),
+        "METER": str(output),
         "STEPS": str(STEPS),
         "PACKAGE": f"{domain}_plain",
         "WORK": str(folder / f"{domain}-data"),
     }
-    done = subprocess.run(
-        [str(python), *loop.arguments],
-        cwd=loop.folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode or not out.exists():
-        raise SystemExit(f"{loop.folder.name} failed:\n{done.stdout}\n{done.stderr}")
-    content = json.loads(out.read_text(encoding="utf-8"))
-    times, steps = content["steps"], STEPS
-    if len(times) != EPOCHS * steps:
-        raise SystemExit(f"{loop.folder.name} made {len(times)} steps, not {EPOCHS} x {steps}")
-    reached = [seconds for seconds, loss in content["losses"] if loss <= LOSS[domain]]
-    ends = times[steps - 1 :: steps]
-    within = sum(end - times[steps * epoch] for epoch, end in enumerate(ends) if epoch)
-    return {
-        "rate": (EPOCHS - 1) * (steps - 1) * BATCH / within,
-        "whole": (EPOCHS - 1) * steps * BATCH / (ends[-1] - ends[0]),
-        "to_loss": min(reached, default=math.inf),
-    }
+    with output.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(
+            [str(python), *loop.arguments],
+            cwd=loop.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def read_run(content: Mapping[str, Any], turns: Turns, goal: float) -> Run:
+    """Give the examples per second of each epoch but the first, and the seconds to the loss.
+
+    "rate" is that of ten steps, the median of an epoch; "whole" has all that comes before the last
+    step of an epoch and after the last one of the epoch before.
+    """
+    times = content["steps"]
+    if len(times) != EPOCHS * STEPS:
+        raise SystemExit(f"a loop made {len(times)} steps, not {EPOCHS} x {STEPS}")
+    run: Run = {"rate": [], "whole": []}
+    for first in range(STEPS, len(times), STEPS):
+        ends = times[first : first + STEPS]
+        tens = [running(turns, *pair) for pair in pairwise(ends[::EVERY])]
+        run["rate"].append(EVERY * BATCH / median(tens))
+        run["whole"].append(STEPS * BATCH / running(turns, times[first - 1], ends[-1]))
+    reached = [moment for moment, loss in content["losses"] if loss <= goal]
+    run["to_loss"] = [running(turns, times[0], reached[0]) if reached else math.inf]
+    return run
 
 
 def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
@@ -167,12 +186,12 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
         "|---|---|---|---|---|",
     ]
     for domain, loops in measured.items():
-        for name, each in loops.items():
-            columns = [spread([m[key] for m in each], d) for key, d in COLUMNS.items()]
+        for name, runs in loops.items():
+            columns = [spread(gather(runs, key), d) for key, d in COLUMNS.items()]
             rows.append(f"| {domain} | {name} | {' | '.join(columns)} |")
     rows += [
         "",
-        "Examples per second of ours by that of the peer in the same round:",
+        "Examples per second of ours by that of the peer in the same epoch of the same round:",
         "",
         "| work | ours / peer | ratio | with all between epochs | target | |",
         "|---|---|---|---|---|---|",
@@ -181,9 +200,12 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
     for domain, loops in measured.items():
         for peer in [name for name in loops if not name.startswith("ptscaffold")]:
             for style in STYLES:
-                pairs = list(zip(loops[f"ptscaffold {style}"], loops[peer], strict=True))
-                ratios = [[a[key] / b[key] for a, b in pairs] for key in ("rate", "whole")]
-                good = statistics.median(ratios[0]) >= 1
+                own = loops[f"ptscaffold {style}"]
+                ratios = [
+                    [a / b for a, b in zip(gather(own, key), gather(loops[peer], key), strict=True)]
+                    for key in ("rate", "whole")
+                ]
+                good = median(ratios[0]) >= 1
                 met = met and good
                 columns = " | ".join(spread(each, 2) for each in ratios)
                 rows.append(
@@ -198,30 +220,40 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
         f" {installed}; Python {platform.python_version()}, {platform.system()}"
         f" {platform.machine()}, {os.cpu_count()} cores, as many threads, CPU only.",
         "",
-        f"Median [least to most] of {rounds} rounds in alternation. The same model, data and"
-        f" batches of {BATCH}; {EPOCHS} epochs, the first not in the rates. With all between"
-        " epochs: evaluation, checkpoints and logging too. The loss, of the validation split, is"
-        f" {losses}; the seconds count from the first step, inf where it was not reached.",
+        f"Median [quartiles] of {EPOCHS - 1} epochs in each of {rounds} rounds, the loops in"
+        f" turns of {TURN:.0f} second. The same model, data and batches of {BATCH}. Examples per"
+        " second of ten steps with one point in TensorBoard; with all between epochs: evaluation"
+        f" and checkpoints too. The loss, of the validation split, is {losses}; the seconds count from"
+        " the first step, inf where it was not reached.",
         "",
     ]
     return "\n".join([*head, *rows]) + "\n", met
 
 
+def gather(runs: Sequence[Run], key: str) -> list[float]:
+    return [value for run in runs for value in run[key]]
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    low, middle, high = quantiles(values, method="inclusive") if len(values) > 1 else values * 3
+    return f"{middle:.{digits}f} [{low:.{digits}f} to {high:.{digits}f}]"
+
+
 def plot(measured: Measured, path: Path) -> None:
-    """Draw the rates of all loops, every round a point, the median a line."""
+    """Draw the rates of all loops, every epoch a point, the median a line."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     panels = figure.subplots(1, len(measured), squeeze=False)[0]
     for axes, (domain, loops) in zip(panels, measured.items(), strict=True):
-        for place, (name, each) in enumerate(loops.items()):
-            rates = [m["rate"] for m in each]
+        for place, (name, runs) in enumerate(loops.items()):
+            rates = gather(runs, "rate")
             color = "C0" if name.startswith("ptscaffold") else "C1"
-            axes.plot(rates, [place] * len(rates), "o", color=color, alpha=0.5)
-            axes.plot(statistics.median(rates), place, "|", color=color, markersize=24)
+            axes.plot(rates, [place] * len(rates), "o", color=color, alpha=0.3)
+            axes.plot(median(rates), place, "|", color=color, markersize=24)
         axes.set_yticks(range(len(loops)), list(loops))
         axes.set(xlabel="examples/s", title=domain, xlim=(0, None))
-        axes.invert_yaxis()
+        axes.set_ylim(len(loops) - 0.5, -0.5)
     figure.savefig(path, dpi=120)
 
 

@@ -8,12 +8,11 @@ no metric, no resume, no progress bar. Each of the three styles runs its own `tr
 it does by default, and plain PyTorch once more without points in TensorBoard, which shows what
 these cost.
 
-The speed of a machine may change by a third within minutes. That is why all loops run at the same
-time, each in a process of its own, but take turns of a few seconds while the others are stopped.
-What counts is the time from the end of one optimizer step to the end of the tenth after it in the
-same epoch: the projects write to TensorBoard at every tenth step. What a stop has cut does not
-count, nor does the first epoch. Ratios are those of the medians of one round of turns. Exit code 1
-when a target is missed.
+All loops run at the same time, each in a process of its own, but take turns of a few seconds while
+the others are stopped, see `turns.py`. What counts is the time from the end of one optimizer step
+to the end of the tenth after it in the same epoch: the projects write to TensorBoard at every tenth
+step. What a stop has cut does not count, nor does the first epoch. Ratios are those of the medians
+of one round of turns. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -23,14 +22,12 @@ import json
 import math
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from bisect import bisect
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +35,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from projects import make_project
+from turns import Turns, take_turns
 
 BARE, UNLOGGED = "bare loop", "unlogged"
 LABELS = {
@@ -89,15 +87,11 @@ def compare(folder: Path, times: int) -> tuple[str, bool]:
     make_projects(folder)
     make_images(folder / "images")
     loops = {name: start(name, folder, times) for name in LABELS}
-    try:
-        rounds = take_turns(loops)
-    finally:
-        for process in loops.values():
-            process.kill()
+    turns = take_turns(loops, TURN)
     ends = {name: read_result(folder / f"{name}.out") for name in LABELS}
     rows, met = [], True
     for setting in SETTINGS:
-        rates = {name: find_rates(ends[name][setting], rounds) for name in LABELS}
+        rates = {name: find_rates(ends[name][setting], turns[name]) for name in LABELS}
         for name, label in LABELS.items():
             rows.append(f"| {setting} | {label} | {median(rates[name].values()):.0f} | | | |")
         for (name, yardstick), target in TARGETS.items():
@@ -113,28 +107,9 @@ def compare(folder: Path, times: int) -> tuple[str, bool]:
     return table(rows, times), met
 
 
-def take_turns(loops: Mapping[str, subprocess.Popen[bytes]]) -> list[float]:
-    """Let one process run at a time until all have ended; give when each round of turns began."""
-    for process in loops.values():
-        process.send_signal(signal.SIGSTOP)
-    began = []
-    while any(process.poll() is None for process in loops.values()):
-        began.append(time.perf_counter())
-        for name in loops if len(began) % 2 else reversed(loops):
-            process = loops[name]
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(TURN)
-                process.send_signal(signal.SIGSTOP)
-    failed = [name for name, process in loops.items() if process.returncode]
-    if failed:
-        raise SystemExit(f"{', '.join(failed)} failed")
-    return began
-
-
-def find_rates(epochs: Sequence[Sequence[float]], rounds: Sequence[float]) -> dict[int, float]:
+def find_rates(epochs: Sequence[Sequence[float]], turns: Turns) -> dict[int, float]:
     """Give the examples per second of each round of turns, from the ends of the steps."""
+    rounds = [began for began, _ in turns]
     tens: dict[int, list[float]] = {}
     for epoch in epochs[1:]:
         for before, after in pairwise(epoch[::EVERY]):

@@ -1,12 +1,13 @@
 """GPU configuration: device, precision, processes, random draws, and a polite end on SIGTERM."""
 
+import ctypes
 import os
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -79,6 +80,8 @@ def start(config: Config) -> Iterator[Runtime]:
         torch.cuda.set_device(runtime.device)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         torch.backends.cudnn.benchmark = True
+    else:
+        keep_freed_memory()
     torch.manual_seed(config.seed)
     if runtime.is_main:
         print(runtime)
@@ -112,6 +115,19 @@ def start(config: Config) -> Iterator[Runtime]:
         raise SystemExit(1) from error
     finally:
         dist.destroy_process_group()
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that a step frees for the next one (`man 3 mallopt`).
+
+    Returned to the system it comes back page by page, up to 2,000 faults a step of the sample.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(AttributeError):  # another libc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-1, -1)  # M_TRIM_THRESHOLD: never return what lies at the end of the heap
+        mallopt(-3, 32 * 1024**2)  # M_MMAP_THRESHOLD: the most there is, for the heap to hold
 
 
 def is_loss(error: RuntimeError) -> bool:
