@@ -25,9 +25,8 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 from first_step import PROBE
@@ -45,11 +44,9 @@ from peer_projects import (
     write_images,
     write_texts,
 )
-from turns import Turns, running, take_turns
+from turns import TURN, Turns, find_rate, running, spread, take_turns
 
 EPOCHS = 12  # the first is left out
-EVERY = 10  # steps: all loops log at every tenth
-TURN = 1.0  # seconds
 STEPS = TRAIN // BATCH  # of an epoch
 LOSS = {"text": 0.5, "vision": 1.0}
 NAMES = ("torch", "torchvision", "lightning", "fastai", "pytorch-ignite", "tensorboard", "trainite")
@@ -124,7 +121,7 @@ def alternate(
         processes = {
             name: start(python, domain, loop, folder, outputs[name]) for name, loop in loops.items()
         }
-        turns = take_turns(processes, TURN)
+        turns = take_turns(processes)
         for name, output in outputs.items():
             content = json.loads(output.read_text(encoding="utf-8"))
             found[name].append(read_run(content, turns[name], LOSS[domain]))
@@ -171,11 +168,10 @@ def read_run(content: Mapping[str, Any], turns: Turns, goal: float) -> Run:
     run: Run = {"rate": [], "whole": []}
     for first in range(STEPS, len(times), STEPS):
         ends = times[first : first + STEPS]
-        tens = [running(turns, *pair) for pair in pairwise(ends[::EVERY])]
-        run["rate"].append(EVERY * BATCH / median(tens))
+        run["rate"].append(BATCH * find_rate(ends, turns))
         run["whole"].append(STEPS * BATCH / running(turns, times[first - 1], ends[-1]))
     reached = [moment for moment, loss in content["losses"] if loss <= goal]
-    run["to_loss"] = [running(turns, times[0], reached[0]) if reached else math.inf]
+    run["to_loss"] = [running(turns, times[0], times[0] + reached[0]) if reached else math.inf]
     return run
 
 
@@ -223,8 +219,8 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
         f"Median [quartiles] of {EPOCHS - 1} epochs in each of {rounds} rounds, the loops in"
         f" turns of {TURN:.0f} second. The same model, data and batches of {BATCH}. Examples per"
         " second of ten steps with one point in TensorBoard; with all between epochs: evaluation"
-        f" and checkpoints too. The loss, of the validation split, is {losses}; the seconds count from"
-        " the first step, inf where it was not reached.",
+        f" and checkpoints too. The loss, of the validation split, is {losses}; the seconds count"
+        " from the first step, inf where it was not reached.",
         "",
     ]
     return "\n".join([*head, *rows]) + "\n", met
@@ -232,11 +228,6 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
 
 def gather(runs: Sequence[Run], key: str) -> list[float]:
     return [value for run in runs for value in run[key]]
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    low, middle, high = quantiles(values, method="inclusive") if len(values) > 1 else values * 3
-    return f"{middle:.{digits}f} [{low:.{digits}f} to {high:.{digits}f}]"
 
 
 def plot(measured: Measured, path: Path) -> None:
