@@ -114,7 +114,7 @@ def test_the_test_in_the_readme_is_that_of_the_example() -> None:
 
 
 def test_every_figure_was_measured() -> None:
-    results = ("tool", "update", "training", "first_step")
+    results = ("tool", "update", "training", "first_step", "peers")
     measured = [line for name in results for line in read(f"benchmarks/{name}.md").splitlines()]
     rows = [line for line in section("README.md", "Measured").splitlines() if line.startswith("|")]
     assert len(rows) > 4

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -221,8 +220,13 @@ def log_hparams(writer: SummaryWriter, config: Config, row: Mapping[str, float])
         writer.add_scalar(name, value, int(row["step"]))
 
 
-def draw_confusion(confusion: Tensor, classes: list[str]) -> Figure:
-    """Draw counts (classes, classes), rows the true class; colors are shares of the true class."""
+def draw_confusion(confusion: Tensor, classes: list[str]) -> Any:
+    """Draw counts (classes, classes), rows the true class; colors are shares of the true class.
+
+    Gives a figure of matplotlib.
+    """
+    from matplotlib.figure import Figure  # so late, since it takes a second of the first start
+
     size = min(12.0, 2.5 + 0.5 * len(classes))
     figure = Figure(figsize=(size, size), layout="constrained")
     axes = figure.add_subplot()

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -28,6 +27,8 @@ def log_predictions(
     """Write some of the waveforms (B, samples), each to listen to and as a spectrogram with its
     prediction and, where this is wrong, its class.
     """
+    from matplotlib.figure import Figure  # so late, since it takes a second of the first start
+
     waveforms = inputs[:SHOWN]
     peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-6)
     for number, waveform in enumerate(waveforms / peaks, start=1):
