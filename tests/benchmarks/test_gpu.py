@@ -74,11 +74,12 @@ def test_a_tiny_run_on_the_cpu(domain: str, tmp_path: Path) -> None:
     rates = [float(row[2].replace(",", "")) for row in (hand, *ours)]
     for rate, (_, _, _, share, *_, mfu, memory, waits) in zip(rates, (hand, *ours), strict=True):
         assert rate > 0
-        assert float(mfu) == pytest.approx(rate * float(gigaflops) / 1e3 / PEAK, rel=0.02)
+        digits = 0.02 + 0.5 / rate  # the table has whole examples per second
+        assert float(mfu) == pytest.approx(rate * float(gigaflops) / 1e3 / PEAK, rel=digits)
         assert 0.1 < float(memory.removesuffix(" GB")) < 20
         assert 0 <= int(waits.removesuffix("%")) < 100
         if share:
-            assert float(share.split()[0]) == pytest.approx(rate / rates[0], rel=0.02)
+            assert float(share.split()[0]) == pytest.approx(rate / rates[0], rel=2 * digits)
 
 
 def test_the_flops_of_a_transformer_are_those_of_the_formula(
