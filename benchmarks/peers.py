@@ -121,7 +121,14 @@ def alternate(
         processes = {
             name: start(python, domain, loop, folder, outputs[name]) for name, loop in loops.items()
         }
-        turns = take_turns(processes)
+        try:
+            turns = take_turns(processes)
+        except SystemExit as error:
+            logs = (
+                outputs[name].with_suffix(".log") for name, p in processes.items() if p.returncode
+            )
+            said = "\n".join(path.read_text(encoding="utf-8")[-2000:] for path in logs)
+            raise SystemExit(f"{error}:\n{said}") from None
         for name, output in outputs.items():
             content = json.loads(output.read_text(encoding="utf-8"))
             found[name].append(read_run(content, turns[name], LOSS[domain]))
