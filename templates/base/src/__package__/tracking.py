@@ -101,7 +101,7 @@ class Tracker:
                 log_hparams(self.writer, self.config, row)
             self.writer.close()
             best, last = self.run_dir / "best.pt", self.run_dir / "last.pt"
-            print(f"finished: {best}" if finished else f"stopped: {last}; go on with --resume auto")
+            print(f"finished: {best}" if finished else f"stopped: go on with --resume {last}")
         return row
 
 

@@ -73,7 +73,7 @@ class Record(Callback):
         if trainer.is_global_zero:
             best, last = self.run_dir / "best.pt", self.run_dir / "last.pt"
             finished = trainer.current_epoch == trainer.max_epochs
-            print(f"finished: {best}" if finished else f"stopped: {last}; go on with --resume auto")
+            print(f"finished: {best}" if finished else f"stopped: go on with --resume {last}")
         return self.rows[-1] if self.rows else {}
 
 
