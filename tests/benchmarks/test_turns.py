@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+stoppable = pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
+
 TICK = """
 import time
 
@@ -33,7 +35,7 @@ def test_what_a_stop_takes_does_not_count(script: Callable[[str], ModuleType]) -
     assert turns.find_rate(ends, ran) == pytest.approx(10)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
+@stoppable
 def test_one_loop_runs_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[str], ModuleType]
 ) -> None:
@@ -55,6 +57,7 @@ def test_one_loop_runs_at_a_time(
         assert inside == late
 
 
+@stoppable
 def test_a_loop_that_fails_ends_all(script: Callable[[str], ModuleType]) -> None:
     loops = {
         "good": subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]),

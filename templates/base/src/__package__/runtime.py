@@ -120,7 +120,7 @@ def start(config: Config) -> Iterator[Runtime]:
 def keep_freed_memory() -> None:
     """Let glibc keep the memory that a step frees for the next one (`man 3 mallopt`).
 
-    Returned to the system it comes back page by page, up to 2,000 faults a step of the sample.
+    Returned to the system it comes back page by page, some 2,000 faults a step of the sample.
     """
     if sys.platform != "linux":
         return
