@@ -1,4 +1,4 @@
-"""Take the pictures of gallery.md again: what TensorBoard shows of runs with `--log full`.
+"""Take the pictures of gallery.md again: what TensorBoard shows of runs with `--log-level full`.
 
     make pictures
 
@@ -57,7 +57,7 @@ def draw(domain: str, folder: Path) -> None:
     """Train a project of a domain and take its pictures."""
     project = folder / domain
     run(f"ptscaffold new {domain} --domain {domain} --style plain --no-input", folder)
-    train = f"{sys.executable} -m {domain}.train --device cpu --log full --run-dir runs/first"
+    train = f"{sys.executable} -m {domain}.train --device cpu --log-level full --run-dir runs/first"
     run(f"PYTHONPATH=src {train}", project)
     with tensorboard(project, Path(sys.executable).with_name("tensorboard")) as address:
         for view in VIEWS:

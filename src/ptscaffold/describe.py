@@ -22,13 +22,11 @@ __all__ = ["list_layers", "show", "show_layer", "show_project", "show_selection"
 
 
 def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Every domain, style and feature with its name, label and one phrase about it."""
+    """Every domain, style and feature: name, label, one phrase about it, what it excludes."""
     catalogue = catalogue or Catalogue()
+    keys = ("name", "label", "help", "conflicts")
     return {
-        kind: [
-            {"name": layer.name, "label": layer.label, "help": layer.help}
-            for layer in catalogue.choices(kind)
-        ]
+        kind: [{key: getattr(layer, key) for key in keys} for layer in catalogue.choices(kind)]
         for kind in KINDS
     }
 

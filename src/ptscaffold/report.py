@@ -158,9 +158,17 @@ def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
     width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
     blocks = []
     for kind, layers in kinds.items():
-        rows = [f"  {layer['name']:<{width}}  {layer['help']}" for layer in layers]
+        rows = [
+            f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
+            for layer in layers
+        ]
         blocks.append("\n".join([f"{kind} ({FLAGS[flags[kind]]})", *(rows or ["  none"])]))
     return "\n\n".join(blocks)
+
+
+def _exclusion(conflicts: Sequence[str]) -> str:
+    names = [path.rpartition("/")[2] for path in conflicts]
+    return f"; not with {', '.join(names)}" if names else ""
 
 
 def shown(data: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ styles (--style)
 
 features (--feature)
   docker     an image
-  serve      an endpoint
+  serve      an endpoint; not with lightning
 """
     )
 
@@ -80,6 +80,7 @@ def test_list_as_json(run: Run) -> None:
         "name": "lightning",
         "label": "Lightning",
         "help": "a LightningModule",
+        "conflicts": [],
     }
 
 

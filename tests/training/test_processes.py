@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -9,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from torch.distributed.run import get_args_parser
 from training.conftest import Package
 from training.test_resume import rows
+
+from ptscaffold.layers import Catalogue, Layer
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
@@ -33,6 +37,20 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 def losses(run_dir: Path) -> list[float]:
     return [row[key] for row in rows(run_dir) for key in ("train/loss", "val/loss")]
+
+
+@pytest.mark.parametrize("domain", Catalogue().choices("domains"), ids=lambda layer: layer.path)
+def test_torchrun_takes_no_flag_of_a_project_for_its_own(domain: Layer) -> None:
+    """It guesses at options that are cut short, even behind the name of the script."""
+    config = (domain.folder / "src/__package__/config.py").read_text(encoding="utf-8")
+    fields = [
+        node.target for node in ast.walk(ast.parse(config)) if isinstance(node, ast.AnnAssign)
+    ]
+    names = [ast.unparse(field).replace("_", "-") for field in fields]
+    assert "log-level" in names
+    for name in names:
+        flags = [f"--{name}", "1"]
+        assert get_args_parser().parse_args(["script", *flags]).training_script_args == flags
 
 
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)

@@ -31,8 +31,8 @@ def test_a_batch_in_parts_gives_the_same_curve(package: Package) -> None:
     assert process.returncode == 0, stderr
 
     whole = scalars(runs / "whole", "train/loss")
-    parts = scalars(runs / "parts", "train/loss")
-    assert [step for step, _ in parts] == [step for step, _ in whole]
-    assert [loss for _, loss in parts] == pytest.approx([loss for _, loss in whole], abs=1e-4)
     for name in ("parts", "two"):
+        points = scalars(runs / name, "train/loss")
+        assert [step for step, _ in points] == [step for step, _ in whole]
+        assert [loss for _, loss in points] == pytest.approx([loss for _, loss in whole], abs=1e-4)
         assert losses(runs / name) == pytest.approx(losses(runs / "whole"), abs=1e-4)

@@ -1,4 +1,4 @@
-"""What `--log full` adds to TensorBoard: histograms, precision and recall, embeddings, memory."""
+"""What `--log-level full` adds to TensorBoard: histograms, curves, embeddings, memory."""
 
 import sys
 from typing import Any
@@ -93,7 +93,7 @@ def collect(
 
 
 def own_part(value: Tensor) -> Tensor:
-    """Of a tensor that several processes share, the part of this one."""
+    """Of a tensor that is sharded (FSDP2), the part of this process; any other as it is."""
     to_local = getattr(value, "to_local", None)  # of a DTensor, whose import takes a second
     return to_local() if to_local else value
 

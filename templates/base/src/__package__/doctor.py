@@ -148,8 +148,8 @@ def check_workers(facts: Facts) -> Finding | None:
 def check_threads(facts: Facts) -> Finding | None:
     text = facts.omp_num_threads or ""
     threads = facts.torch.threads if facts.torch else int(text) if text.isdigit() else None
-    if threads == 1 and facts.cpus >= MANY_CPUS:
-        why = f"there are {facts.cpus} cores; on the CPU a run takes several times as long"
+    if threads == 1 and facts.cpus >= MANY_CPUS and not has_gpu(facts):
+        why = f"there are {facts.cpus} cores; a run takes several times as long"
         fix = assign(facts, "OMP_NUM_THREADS", "" if text else str(facts.cpus))
         return Finding("threads-few", "torch computes with one thread", why, fix)
     if threads is not None and threads > facts.cpus:

@@ -83,8 +83,8 @@ def add_flag(parser: argparse.ArgumentParser, name: str, hint: Any, default: Any
         options |= {"type": kinds[0], "metavar": kinds[0].__name__.upper()}
     if default is not None and kinds[0] is not bool:
         text += f" ({default})"
-    flag = "--" + name.replace("_", "-")
-    parser.add_argument(flag, default=argparse.SUPPRESS, help=text.replace("%", "%%"), **options)
+    flags = ["--" + name.replace("_", "-"), *options.pop("aliases", [])]
+    parser.add_argument(*flags, default=argparse.SUPPRESS, help=text.replace("%", "%%"), **options)
 
 
 def is_union(kind: Any) -> bool:

@@ -38,11 +38,12 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
 
 
 def average_weights(optimizer: Optimizer, decay: float) -> None:
-    """Keep an exponential moving average of the weights (Polyak & Juditsky, 1992); none if 0.
+    """Keep an exponential moving average of the weights (Tarvainen & Valpola, 2017); none if 0.
 
-    It is a part of the optimizer's state, which is saved, loaded and sharded. Over the first steps
-    the decay rises from 2/11, since the first weights are far from good ones. Buffers, such as the
-    statistics of a BatchNorm, are not averaged.
+    It lies in the optimizer's state, not in a copy of the model such as `AveragedModel`: there it
+    is saved, resumed and sharded with the rest, in every style. Over the first steps the decay
+    rises from 2/11, since the first weights are far from good ones. Buffers, such as the statistics
+    of a BatchNorm, are not averaged.
     """
 
     def update(*_: Any) -> None:

@@ -60,6 +60,10 @@ class Runtime:
             values.copy_(total)
         return values
 
+    def mean(self, values: Tensor) -> Tensor:
+        """Average a tensor over all processes, in place."""
+        return self.sum(values).div_(self.world_size)
+
     def __str__(self) -> str:
         name = str(self.device)
         if self.device.type == "cuda":
@@ -102,6 +106,8 @@ def start(config: Config) -> Iterator[Runtime]:
     try:
         yield runtime
         dist.barrier()  # to leave while another process still talks to this one would abort it
+        # Not after an error: NCCL would wait here for what the others have not finished either
+        dist.destroy_process_group()
     except RuntimeError as error:
         if not is_loss(error):
             raise
@@ -113,8 +119,6 @@ def start(config: Config) -> Iterator[Runtime]:
         )
         time.sleep(3)  # or else torchrun might take this process for the cause
         raise SystemExit(1) from error
-    finally:
-        dist.destroy_process_group()
 
 
 def keep_freed_memory() -> None:
@@ -139,20 +143,24 @@ def is_loss(error: RuntimeError) -> bool:
 def choose(config: Config) -> Runtime:
     """Pick the device and the precision: what the flags say, or the best there is."""
     rank, local_rank = int(os.environ.get("RANK", 0)), int(os.environ.get("LOCAL_RANK", 0))
-    name = choose_device(config.device)
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    name = choose_device(config.device, world_size)
     if name == "cuda" and local_rank >= torch.cuda.device_count():
         raise UserError(
             f"{torch.cuda.device_count()} GPUs are too few for the processes of torchrun: give"
             " --nproc-per-node gpu, or --device cpu."
         )
     device = torch.device(name, local_rank) if name == "cuda" else torch.device(name)
-    world_size = int(os.environ.get("WORLD_SIZE", 1))
     return Runtime(device, choose_precision(config.precision, name), rank, local_rank, world_size)
 
 
-def choose_device(device: str) -> str:
+def choose_device(device: str, world_size: int = 1) -> str:
     """Turn `auto` into `cuda`, `mps` or `cpu`; raises `UserError` when there is no such device."""
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if mps and world_size > 1:  # torch.distributed has no backend for it
+        if device == "mps":
+            raise UserError("--device mps is for one process: leave torchrun out, or the flag.")
+        mps = False
     if device == "auto":
         return "cuda" if cuda else "mps" if mps else "cpu"
     if device == "cuda" and not cuda:

@@ -31,6 +31,7 @@ PACKAGES = (
     *("torch", "lightning", "fastai", "tensorboard", "numpy"),
     *("torchvision", "tokenizers", "soundfile", "soxr"),
 )
+PICTURES = 10  # as many as TensorBoard shows of a tag
 STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second", "data_wait")
 
 
@@ -43,7 +44,7 @@ class Tracker:
         self.quiet = not (runtime.is_main and sys.stderr.isatty())
         self.rows = read_metrics(self.run_dir, step)
         self.writer = SummaryWriter(self.run_dir, purge_step=step + 1) if runtime.is_main else None
-        self.step, self.full = step, config.log == "full"
+        self.step, self.full = step, config.log_level == "full"
 
     def log_graph(self, model: nn.Module, loader: Loader) -> None:
         if self.writer:
@@ -51,7 +52,7 @@ class Tracker:
             log_graph(self.writer, model, inputs.to(self.runtime.device))
 
     def watch(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """With `--log full`, write histograms of the gradients at every tenth point."""
+        """With `--log-level full`, write histograms of the gradients at every tenth point."""
         if self.writer and self.full:
             every = 10 * self.config.log_every
             boards.watch_gradients(self.writer, model, optimizer, every, self.step)
@@ -61,12 +62,13 @@ class Tracker:
     ) -> None:
         """Write the scalars of a step, the `others` being lr, examples_per_second and data_wait.
 
-        Raises `UserError` when the loss is no longer a number.
+        Loss and accuracy are those of this process's equal share of the step; their mean over all
+        processes is written. Raises `UserError` when the loss is no longer a number.
         """
-        values = [value.item() for value in (loss, accuracy, grad_norm)]
-        check_finite(values[0], step)
+        means = self.runtime.mean(torch.stack([loss, accuracy])).tolist()
+        check_finite(means[0], step)
         if self.writer:
-            for tag, value in zip(STEP_TAGS, [*values, *others], strict=True):
+            for tag, value in zip(STEP_TAGS, [*means, grad_norm.item(), *others], strict=True):
                 self.writer.add_scalar(tag, value, step)
 
     def log_epoch(
@@ -75,18 +77,15 @@ class Tracker:
         """Write a row of `metrics.jsonl`, and the validation split to TensorBoard."""
         check_finite(row["train/loss"], int(row["step"]))
         self.rows.append(row)
-        inputs, labels = (part[:16] for part in next(iter(loader)))
-        logits = predict_logits(model, inputs, self.runtime)  # all together: each may have a part
         if self.writer:
             write_metrics(self.run_dir, self.rows)
             print(format_row(row))
-            log_validation(self.writer, row, confusion, self.datasets.classes)
-            classes, state = self.datasets.classes, self.datasets.state
-            step = int(row["step"])
-            log_predictions(self.writer, inputs, labels, logits, classes, step, self.config, state)
+            for tag in ("val/loss", "val/accuracy"):
+                self.writer.add_scalar(tag, row[tag], int(row["step"]))
+        together = model, loader, self.datasets, self.config, self.runtime, row
+        log_pictures(self.writer, *together, confusion)
         if self.full:
-            together = self.datasets, self.config, self.runtime
-            boards.log_validation(self.writer, model, loader, *together, row)
+            boards.log_validation(self.writer, *together)
 
     def save(self, name: str, model: nn.Module, state: Mapping[str, Any]) -> None:
         """Write a checkpoint into the folder: what prediction needs, and the state of the loop."""
@@ -201,12 +200,26 @@ def log_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
     model.train(training)
 
 
-def log_validation(
-    writer: SummaryWriter, row: Mapping[str, float], confusion: Tensor, classes: list[str]
+def log_pictures(
+    writer: SummaryWriter | None,
+    model: nn.Module,
+    loader: Loader,
+    datasets: Datasets,
+    config: Config,
+    runtime: Runtime,
+    row: Mapping[str, float],
+    confusion: Tensor,
 ) -> None:
-    for tag in ("val/loss", "val/accuracy"):
-        writer.add_scalar(tag, row[tag], int(row["step"]))
-    writer.add_figure("confusion_matrix", draw_confusion(confusion, classes), int(row["step"]))
+    """Write the confusion matrix and predictions of about `PICTURES` epochs, also of the last."""
+    epoch, step = int(row["epoch"]), int(row["step"])
+    if (epoch - 1) % math.ceil(config.epochs / PICTURES) and epoch != config.epochs:
+        return
+    inputs, labels = (part[:16] for part in next(iter(loader)))
+    logits = predict_logits(model, inputs, runtime)  # by all processes: shards are gathered
+    if writer:
+        classes, state = datasets.classes, datasets.state
+        writer.add_figure("confusion_matrix", draw_confusion(confusion, classes), step)
+        log_predictions(writer, inputs, labels, logits, classes, step, config, state)
 
 
 def log_hparams(writer: SummaryWriter, config: Config, row: Mapping[str, float]) -> None:

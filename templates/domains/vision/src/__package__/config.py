@@ -38,8 +38,10 @@ class Config:
     resume: Annotated[
         str | None, "checkpoint to go on from; auto: newest run", {"nargs": "?", "const": "auto"}
     ] = None
-    log: Annotated[
-        Literal["default", "full"], "full: also histograms, curves, embeddings, memory"
+    log_level: Annotated[
+        Literal["default", "full"],
+        "full: also histograms, curves, embeddings, memory",
+        {"aliases": ["--log"]},
     ] = "default"
     log_every: Annotated[int, "steps between two points in TensorBoard"] = 10
     dry_run: Annotated[bool, "two batches of everything, to see that it works"] = False

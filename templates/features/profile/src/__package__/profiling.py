@@ -1,4 +1,4 @@
-"""Train a few steps under the profiler: a trace for TensorBoard, and what takes the most time.
+"""Train a few steps under the profiler: a trace to look at, and what takes the most time.
 
 From the folder of the project, with any flags of `train`:
 
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trace_handler
 
@@ -35,6 +36,8 @@ def profile_steps(config: Config) -> list[tuple[str, int, float, float]]:
     write_trace, traced = tensorboard_trace_handler(str(run_dir)), []
 
     def keep(profiler: Any) -> None:
+        if not running:  # the run has ended among the steps to trace
+            return
         write_trace(profiler)
         traced.extend(profiler.key_averages())
         signal.raise_signal(signal.SIGTERM)  # the run saves, and leaves after this step
@@ -43,12 +46,14 @@ def profile_steps(config: Config) -> list[tuple[str, int, float, float]]:
     if torch.cuda.is_available() and config.device in ("auto", "cuda"):
         activities.append(ProfilerActivity.CUDA)
     steps = schedule(wait=WAIT, warmup=WARMUP, active=ACTIVE, repeat=1)
+    running = True
     with profile(activities=activities, schedule=steps, on_trace_ready=keep) as profiler:
         # A step of the profiler ends where the optimizer has made one, whatever the loop
         hook = register_optimizer_step_post_hook(lambda *_: profiler.step())
         try:
             train(config)
         finally:
+            running = False
             hook.remove()
     if not traced:
         needed = WAIT + WARMUP + ACTIVE
@@ -57,7 +62,9 @@ def profile_steps(config: Config) -> list[tuple[str, int, float, float]]:
 
 
 def costs(events: Sequence[Any]) -> list[tuple[str, int, float, float]]:
-    operators = [event for event in events if not event.is_user_annotation]
+    # The kernels of an operator come once more by themselves, as events of the GPU
+    of_host = [event for event in events if event.device_type == DeviceType.CPU]
+    operators = [event for event in of_host if not event.is_user_annotation]
     on_device = any(event.self_device_time_total for event in operators)
     kind = "self_device_time_total" if on_device else "self_cpu_time_total"
     times = {event.key: getattr(event, kind) for event in operators}  # microseconds

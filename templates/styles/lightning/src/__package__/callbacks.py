@@ -12,7 +12,6 @@ from torch.utils.tensorboard import SummaryWriter
 from . import boards, tracking
 from .lit import LitClassifier
 from .optim import averaged
-from .preview import log_predictions
 from .runtime import StopRequest
 
 
@@ -24,7 +23,7 @@ class Record(Callback):
         self.rows = tracking.read_metrics(run_dir, step)
 
     def on_train_start(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
-        if lit.config.log == "full" and trainer.is_global_zero:
+        if lit.config.log_level == "full" and trainer.is_global_zero:
             every, step = 10 * lit.config.log_every, trainer.global_step
             boards.watch_gradients(self.writer, lit.model, trainer.optimizers[0], every, step)
 
@@ -46,23 +45,12 @@ class Record(Callback):
             tracking.write_metrics(self.run_dir, self.rows)
             lit.print(tracking.format_row(row))
         with averaged(trainer.optimizers[0]):
-            self.draw(lit, trainer.val_dataloaders, trainer.global_step)
-            if lit.config.log == "full":
-                writer = self.writer if trainer.is_global_zero else None
-                loader: Any = trainer.val_dataloaders
-                together = lit.datasets, lit.config, lit.runtime
-                boards.log_validation(writer, lit.model, loader, *together, row)
-
-    def draw(self, lit: LitClassifier, loader: Any, step: int) -> None:
-        inputs, labels = (part[:16] for part in next(iter(loader)))
-        # All processes together: each may have a part of the model
-        logits = tracking.predict_logits(lit.model, inputs, lit.runtime)
-        if not lit.runtime.is_main:
-            return
-        classes, state = lit.datasets.classes, lit.datasets.state
-        figure = tracking.draw_confusion(lit.result.confusion, classes)
-        self.writer.add_figure("confusion_matrix", figure, step)
-        log_predictions(self.writer, inputs, labels, logits, classes, step, lit.config, state)
+            writer = self.writer if trainer.is_global_zero else None
+            loader: Any = trainer.val_dataloaders
+            together = lit.model, loader, lit.datasets, lit.config, lit.runtime, row
+            tracking.log_pictures(writer, *together, lit.result.confusion)
+            if lit.config.log_level == "full":
+                boards.log_validation(writer, *together)
 
     def on_train_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
         if trainer.is_global_zero and trainer.current_epoch == trainer.max_epochs:

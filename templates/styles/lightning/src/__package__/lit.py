@@ -80,10 +80,11 @@ class LitClassifier(LightningModule):
         if (batch_idx + 1) % self.config.accumulate:
             return
         if self.global_step % self.config.log_every == 0:
-            loss = torch.stack([*self.losses]).mean().item()
-            check_finite(loss, self.global_step)
             hits = outputs["logits"].argmax(dim=1) == labels  # of the last part
-            scalars = {"train/loss": loss, "train/accuracy": hits.float().mean().item()}
+            own = torch.stack([torch.stack([*self.losses]).mean(), hits.float().mean()])
+            loss, accuracy = self.runtime.mean(own).tolist()
+            check_finite(loss, self.global_step)
+            scalars = {"train/loss": loss, "train/accuracy": accuracy}
             scalars |= {"grad_norm": self.grad_norm.item(), "lr": self.lr}
             scalars |= {"examples_per_second": self.rate, "data_wait": self.wait_share}
             if self.logger:  # `self.log_dict` would take a millisecond of every step
