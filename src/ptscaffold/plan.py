@@ -115,11 +115,18 @@ def _occupied(directory: Path, present: list[str]) -> DestinationError:
     shown = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
     siblings = [entry.name for entry in directory.absolute().parent.iterdir()]
     place = f"{directory}{_spelling(directory.name, siblings)}"
-    into = shell_command(["--into", str(directory)])
+    into = "keep what is there: " + shell_command(["--into", str(directory)])
+    if (directory / RECORD).is_file():
+        into = f"change the project: {_change(directory)}"
     return DestinationError(
         f"{place} is not empty, nothing was written; in the way: {shown}",
-        hint=f"choose another name, or keep what is there: {into}",
+        hint=f"choose another name, or {into}",
     )
+
+
+def _change(project: Path) -> str:
+    """The command that gives a project other answers."""
+    return shell_command(["ptscaffold", "update", str(project), "--set"]) + " KEY=VALUE"
 
 
 def _spelling(name: str, siblings: list[str]) -> str:
@@ -133,7 +140,8 @@ def _check_same_project(plan: Plan) -> None:
     if dict(recorded) != plan.answers.as_dict():
         raise DestinationError(
             f"{plan.directory} is already a ptscaffold project, made with other answers",
-            hint=shell_command(["ptscaffold", "show", str(plan.directory)]) + " tells which",
+            hint=shell_command(["ptscaffold", "show", str(plan.directory)])
+            + f" tells which, {_change(plan.directory)} changes them",
         )
 
 

@@ -286,6 +286,15 @@ def test_an_occupied_destination_is_listed_and_left_alone(run: Run, work: Path) 
     assert ran.tree == [f"digits/{index}.txt" for index in range(10)]
 
 
+def test_a_project_at_the_destination_is_to_be_updated(run: Run) -> None:
+    run("new", "digits", *VISION)
+    again = run("new", "digits", *VISION)
+    assert again.code == 1
+    assert again.err.splitlines()[-1] == (
+        "hint: choose another name, or change the project: ptscaffold update digits --set KEY=VALUE"
+    )
+
+
 def test_a_file_at_the_destination_is_left_alone(run: Run, work: Path) -> None:
     (work / "digits").write_text("mine")
     ran = run("new", "digits", *VISION)
@@ -345,7 +354,8 @@ def test_into_refuses_a_project_of_another_kind(run: Run, work: Path) -> None:
     assert ran.code == 1
     assert ran.err == (
         "error: digits is already a ptscaffold project, made with other answers\n"
-        "hint: ptscaffold show digits tells which\n"
+        "hint: ptscaffold show digits tells which, "
+        "ptscaffold update digits --set KEY=VALUE changes them\n"
     )
     assert (work / "digits/.ptscaffold.toml").read_bytes() == before
 

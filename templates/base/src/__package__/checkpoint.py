@@ -59,12 +59,20 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def restore(path: Path, model: nn.Module, config: Config, datasets: Datasets) -> dict[str, Any]:
+def restore(
+    path: Path, model: nn.Module, config: Config, datasets: Datasets, key: str = "best"
+) -> dict[str, Any]:
     """Load the weights into a model that goes on training, and return the checkpoint.
 
-    Raises `CheckpointError` when the data, or inside an epoch the batches, are others.
+    Raises `CheckpointError` when the data, or inside an epoch the batches, are others, or when it
+    lacks the `key`, by which the checkpoints of this training loop are known.
     """
     content = load(path)
+    if key not in content:
+        raise CheckpointError(
+            f"{path} was written by a training loop of another kind: only predict and evaluate"
+            " take it. Start a new run, without --resume."
+        )
     if content["classes"] != datasets.classes:
         raise CheckpointError(
             f"{path} was trained on the classes {', '.join(content['classes'][:20])}; the data has"

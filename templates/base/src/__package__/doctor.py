@@ -64,6 +64,15 @@ def check_torch(facts: Facts) -> Finding | None:
     return Finding("torch-import", what, why, fix)
 
 
+def check_missing(facts: Facts) -> Finding | None:
+    names = ", ".join(name for name in facts.missing if name != "torch")
+    if not names:
+        return None
+    what = f"{names} {'are' if ', ' in names else 'is'} not installed"
+    fix = f"{uv(facts)} pip install{where(facts)} --editable ."
+    return Finding("packages-missing", what, "the project cannot be used without", fix)
+
+
 def check_build(name: str, facts: Facts) -> Finding | None:
     """Find a package whose compiled part belongs to another torch."""
     version = facts.versions.get(name)
@@ -187,8 +196,9 @@ def check_disk(facts: Facts) -> Finding | None:
 
 
 CHECKS = (
-    *(check_python, check_uv, check_torch, partial(check_build, "torchvision")),
-    *(partial(check_build, "torchaudio"), check_driver, check_hidden, check_gpu, check_arch),
+    *(check_python, check_uv, check_torch, check_missing),
+    *(partial(check_build, "torchvision"), partial(check_build, "torchaudio")),
+    *(check_driver, check_hidden, check_gpu, check_arch),
     *(check_workers, check_threads, check_shared_memory, check_open_files, check_disk),
 )
 

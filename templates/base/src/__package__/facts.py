@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -70,6 +71,7 @@ class Facts:
     uv: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
     torch: Torch | None = None
     driver: Driver | None = None
     cpu_quota: float | None = None
@@ -105,6 +107,7 @@ def collect(*, torch_wanted: bool = True) -> Facts:
         uv=shutil.which("uv"),
         versions=versions,
         errors=errors,
+        missing=tuple(find_missing(config.parent.name)) if config else (),
         torch=torch,
         driver=ask_driver(),
         cpu_quota=read_quota(),
@@ -125,6 +128,18 @@ def find_versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError, KeyError):
             found[name] = metadata.version(name) or "of no version"
     return found
+
+
+def find_missing(package: str) -> Iterator[str]:
+    """Give the packages that the project, if it is installed, asks for in vain, without extras."""
+    with suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires(package) or []:
+            name = re.split(r"[^\w.-]", requirement)[0]
+            if ";" not in requirement:
+                try:
+                    metadata.distribution(name)
+                except metadata.PackageNotFoundError:
+                    yield name
 
 
 def probe(*names: str) -> None:

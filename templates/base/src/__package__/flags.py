@@ -60,6 +60,11 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
                 raise UserError("--dry-run would write over the run that --resume goes on with.")
             saved = read_settings(checkpoint.parent / "config.json")
             saved["run_dir"] = checkpoint.parent
+    elif (given.get("run_dir") or Path()).joinpath("last.pt").is_file():
+        raise UserError(
+            f"--run-dir {given['run_dir']} holds a run: give another folder, or go on with it by"
+            f" --resume {given['run_dir']}."
+        )
     return check(from_dict(saved | given))
 
 

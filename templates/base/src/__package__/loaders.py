@@ -18,6 +18,7 @@ from .flags import UserError
 from .runtime import Runtime
 
 Key = tuple[int, int]  # (epoch, index)
+FEW_STEPS = 50  # hardly enough to leave the warmup behind
 
 
 @dataclass(frozen=True)
@@ -112,28 +113,32 @@ class SeededItems(Dataset[Any]):
 class Loader(DataLoader[Any]):
     """A `DataLoader` over `EpochBatches` that knows how long its user has waited for batches."""
 
-    waited, passed = 0.0, 1.0  # seconds of this pass: waiting for batches, in all
+    # Seconds of this pass: waiting for batches; on the clock, `ended` being None under way
+    waited, began = 0.0, 0.0
+    ended: float | None = 1.0
 
     def __init__(self, dataset: Dataset[Any], batches: EpochBatches, **options: Any) -> None:
         self.batches = batches
         super().__init__(dataset, batch_sampler=batches, **options)
 
     def __iter__(self) -> Any:
-        self.waited, began = 0.0, time.perf_counter()
+        self.waited, self.began, self.ended = 0.0, time.perf_counter(), None
         batches = super().__iter__()
         while True:
             asked = time.perf_counter()
             batch = next(batches, None)
             now = time.perf_counter()
-            self.waited, self.passed = self.waited + now - asked, now - began
+            self.waited += now - asked
             if batch is None:
+                self.ended = now
                 return
             yield batch
 
     @property
     def wait_share(self) -> float:
         """Share of the time of this pass that its user has waited for batches."""
-        return self.waited / self.passed
+        ended = time.perf_counter() if self.ended is None else self.ended
+        return self.waited / (ended - self.began)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch of the next pass and the number of its batches to leave out."""
@@ -175,6 +180,9 @@ def make_loader(
     if batches.shuffle and runtime.is_main:
         how = f"by {workers} processes, 2 batches ahead each" if workers else "in this process"
         print(f"loading {how}{', into pinned memory' if pinned else ''}")
+        steps = config.epochs * len(batches) // config.accumulate
+        if steps < FEW_STEPS and not config.dry_run:
+            print(f"{steps} steps in all are few: give more --epochs, or a smaller --batch-size")
     return Loader(
         SeededItems(dataset, config.seed),
         batches,

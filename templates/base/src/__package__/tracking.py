@@ -40,7 +40,7 @@ class Tracker:
 
     def __init__(self, config: Config, runtime: Runtime, datasets: Datasets, step: int = 0) -> None:
         self.config, self.runtime, self.datasets = config, runtime, datasets
-        self.run_dir = start_run(config, runtime)
+        self.run_dir = start_run(config, runtime, step)
         self.quiet = not (runtime.is_main and sys.stderr.isatty())
         self.rows = read_metrics(self.run_dir, step)
         self.writer = SummaryWriter(self.run_dir, purge_step=step + 1) if runtime.is_main else None
@@ -104,17 +104,24 @@ class Tracker:
         return row
 
 
-def start_run(config: Config, runtime: Runtime) -> Path:
+def start_run(config: Config, runtime: Runtime, step: int) -> Path:
     """Make the folder of the run, the same for all processes, with its settings and versions."""
     chosen = [str(config.run_dir or new_folder(config))]
     if runtime.world_size > 1:
         dist.broadcast_object_list(chosen)
     run_dir = Path(chosen[0])
     if runtime.is_main:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        write_json(run_dir / "config.json", to_dict(config))
-        write_json(run_dir / "versions.json", versions())
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--run-dir {run_dir} cannot be made: {error.strerror}.") from error
         print(f"run {run_dir}")
+        rows = read_metrics(run_dir, step)
+        if rows and rows[-1]["epoch"] >= config.epochs:
+            print(f"nothing left to do after epoch {rows[-1]['epoch']}: go on with more --epochs")
+        else:
+            write_json(run_dir / "config.json", to_dict(config))
+            write_json(run_dir / "versions.json", versions())
     return run_dir
 
 

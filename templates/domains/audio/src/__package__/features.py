@@ -26,8 +26,8 @@ class LogMel(nn.Module):
 
     def __init__(self, sample_rate: int, num_mels: int) -> None:
         super().__init__()
-        self.hop = round(HOP_SECONDS * sample_rate)
-        window_length = round(WINDOW_SECONDS * sample_rate)
+        self.hop = max(1, round(HOP_SECONDS * sample_rate))
+        window_length = max(2, round(WINDOW_SECONDS * sample_rate))
         self.n_fft = 2 ** math.ceil(math.log2(window_length))
         self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         filters = mel_filters(sample_rate, self.n_fft, num_mels)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,8 +26,10 @@ from .train import train
 WAIT, WARMUP, ACTIVE = 3, 2, 5  # steps: left out, traced but thrown away, traced
 
 
-def profile_steps(config: Config) -> list[tuple[str, int, float, float]]:
-    """Train until `ACTIVE` steps are traced; give name, calls, ms and share of each operator.
+def profile_steps(config: Config) -> tuple[Path, list[tuple[str, int, float, float]]]:
+    """Train until `ACTIVE` steps are traced.
+
+    Gives the folder of the trace, and name, calls, ms and share of each operator.
 
     The time of an operator is its own, without that of the operators it calls: on the GPU where
     there is one, else on the CPU. The costliest operator comes first.
@@ -58,7 +61,7 @@ def profile_steps(config: Config) -> list[tuple[str, int, float, float]]:
     if not traced:
         needed = WAIT + WARMUP + ACTIVE
         raise UserError(f"The run ended before step {needed}: give more --epochs.")
-    return costs(traced)
+    return run_dir, costs(traced)
 
 
 def costs(events: Sequence[Any]) -> list[tuple[str, int, float, float]]:
@@ -76,10 +79,11 @@ def costs(events: Sequence[Any]) -> list[tuple[str, int, float, float]]:
 def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its notes are for its developers
     with exit_cleanly():
-        rows = profile_steps(parse(__doc__, argv))
+        run_dir, rows = profile_steps(parse(__doc__, argv))
         print(f"{'operator':40} {'calls':>6} {'ms':>9} {'share':>6}")
         for name, calls, milliseconds, share in rows[:5]:
             print(f"{name[:40]:40} {calls:6d} {milliseconds:9.1f} {share:6.1%}")
+        print(f"trace: {run_dir}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from . import checkpoint, tracking
 from .callbacks import Checkpoint, Record, Stop
 from .config import Config
 from .data import make_datasets, make_loaders
-from .flags import UserError, exit_cleanly, parse, to_dict
+from .flags import exit_cleanly, parse, to_dict
 from .lit import LitClassifier
 from .runtime import Runtime, StopRequest, start
 from .strategy import AtomicIO, make_strategy
@@ -50,12 +50,10 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
 
     epoch = step = 0
     if config.resume:
-        saved = checkpoint.restore(Path(config.resume), lit.model, config, datasets)
-        if "loops" not in saved:
-            raise UserError(f"{config.resume} was not written by Lightning: start a new run.")
+        saved = checkpoint.restore(Path(config.resume), lit.model, config, datasets, key="loops")
         epoch, step = saved["epoch"], saved["step"]
         loaders.train.set_epoch(epoch, start=saved["batch"])
-    run_dir = tracking.start_run(config, runtime)
+    run_dir = tracking.start_run(config, runtime, step)
     logger = TensorBoardLogger(
         run_dir, name="", version="", default_hp_metric=False, purge_step=step + 1
     )
