@@ -113,9 +113,8 @@ class SeededItems(Dataset[Any]):
 class Loader(DataLoader[Any]):
     """A `DataLoader` over `EpochBatches` that knows how long its user has waited for batches."""
 
-    # Seconds of this pass: waiting for batches; on the clock, `ended` being None under way
-    waited, began = 0.0, 0.0
-    ended: float | None = 1.0
+    waited = began = 0.0  # seconds of this pass waiting for batches; when it began
+    ended: float | None = 1.0  # when it ended; None under way
 
     def __init__(self, dataset: Dataset[Any], batches: EpochBatches, **options: Any) -> None:
         self.batches = batches

@@ -66,9 +66,10 @@ class Tracker:
         processes is written. Raises `UserError` when the loss is no longer a number.
         """
         means = self.runtime.mean(torch.stack([loss, accuracy])).tolist()
+        values = [*means, grad_norm.item(), *others]  # by all processes: of shards it is a sum
         check_finite(means[0], step)
         if self.writer:
-            for tag, value in zip(STEP_TAGS, [*means, grad_norm.item(), *others], strict=True):
+            for tag, value in zip(STEP_TAGS, values, strict=True):
                 self.writer.add_scalar(tag, value, step)
 
     def log_epoch(
@@ -118,7 +119,7 @@ def start_run(config: Config, runtime: Runtime, step: int) -> Path:
         print(f"run {run_dir}")
         rows = read_metrics(run_dir, step)
         if rows and rows[-1]["epoch"] >= config.epochs:
-            print(f"nothing left to do after epoch {rows[-1]['epoch']}: go on with more --epochs")
+            print(f"nothing left to do after epoch {rows[-1]['epoch']:.0f}: give more --epochs")
         else:
             write_json(run_dir / "config.json", to_dict(config))
             write_json(run_dir / "versions.json", versions())
