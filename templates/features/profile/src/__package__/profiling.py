@@ -36,7 +36,8 @@ def profile_steps(config: Config) -> tuple[Path, list[tuple[str, int, float, flo
     """
     run_dir = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-profile"
     config = replace(config, run_dir=run_dir, resume=None, dry_run=False)
-    write_trace, traced = tensorboard_trace_handler(str(run_dir)), []
+    write_trace = tensorboard_trace_handler(str(run_dir))
+    traced: list[Any] = []
 
     def keep(profiler: Any) -> None:
         if not running:  # the run has ended among the steps to trace
