@@ -61,14 +61,8 @@ def write_texts(path: Path) -> None:
                 rows.writerow([text, label])
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        cell if cell == "text-plain" else pytest.param(cell, marks=pytest.mark.nightly)
-        for cell in CELLS
-    ],
-    indirect=True,
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("package", CELLS, indirect=True)
 def test_nothing_is_compiled_after_the_first_epoch(package: Package) -> None:
     write_texts(package.folder / "texts.csv")
     domain = package.name.partition("_")[0]

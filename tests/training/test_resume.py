@@ -13,6 +13,8 @@ import torch
 from training.conftest import Package
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+# The tests of a project interrupt it in its own process
+SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 SPEED = ("examples_per_second", "data_wait")
 FLAGS = ("--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0")
 
@@ -27,7 +29,7 @@ def load(path: Path) -> dict[str, Any]:
     return dict(torch.load(path, weights_only=True))
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_terminated_and_resumed_equals_unbroken(package: Package) -> None:
     package.run(*FLAGS, "--run-dir", "runs/unbroken")
     unbroken = package.folder / "runs/unbroken"
