@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -107,7 +106,7 @@ def collect(*, torch_wanted: bool = True) -> Facts:
         uv=shutil.which("uv"),
         versions=versions,
         errors=errors,
-        missing=tuple(find_missing(config.parent.name)) if config else (),
+        missing=find_missing(config.parent.name) if config else (),
         torch=torch,
         driver=ask_driver(),
         cpu_quota=read_quota(),
@@ -130,16 +129,14 @@ def find_versions() -> dict[str, str]:
     return found
 
 
-def find_missing(package: str) -> Iterator[str]:
+def find_missing(package: str) -> tuple[str, ...]:
     """Give the packages that the project, if it is installed, asks for in vain, without extras."""
-    with suppress(metadata.PackageNotFoundError):
-        for requirement in metadata.requires(package) or []:
-            name = re.split(r"[^\w.-]", requirement)[0]
-            if ";" not in requirement:
-                try:
-                    metadata.distribution(name)
-                except metadata.PackageNotFoundError:
-                    yield name
+    try:
+        asked = metadata.requires(package) or []
+    except metadata.PackageNotFoundError:
+        return ()
+    names = [re.split(r"[^\w.-]", line)[0] for line in asked if ";" not in line]
+    return tuple(name for name in names if not any(metadata.Distribution.discover(name=name)))
 
 
 def probe(*names: str) -> None:

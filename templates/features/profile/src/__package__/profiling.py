@@ -27,12 +27,11 @@ WAIT, WARMUP, ACTIVE = 3, 2, 5  # steps: left out, traced but thrown away, trace
 
 
 def profile_steps(config: Config) -> tuple[Path, list[tuple[str, int, float, float]]]:
-    """Train until `ACTIVE` steps are traced.
+    """Train until `ACTIVE` steps are traced; raises `UserError` when the run ends before.
 
-    Gives the folder of the trace, and name, calls, ms and share of each operator.
-
-    The time of an operator is its own, without that of the operators it calls: on the GPU where
-    there is one, else on the CPU. The costliest operator comes first.
+    Gives the folder of the trace, and name, calls, ms and share of each operator, the costliest
+    first. The time of an operator is its own, without that of the operators it calls: on the GPU
+    where there is one, else on the CPU.
     """
     run_dir = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-profile"
     config = replace(config, run_dir=run_dir, resume=None, dry_run=False)
