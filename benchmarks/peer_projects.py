@@ -20,10 +20,9 @@ STYLES = ("plain", "lightning", "fastai")
 BATCH = 32
 SETTINGS = {"lr": 2e-3, "weight_decay": 0.05, "clip": 1.0}
 
-# Texts of 32 words, each word one token, so that no batch is padded; images of 32 x 32 pixels
 TRAIN, VAL, CLASSES = 1024, 256, 4
-WORDS, LENGTH = 100, 32
-SIDE = 32
+WORDS = 100  # each of them one token
+SIDE = 32  # pixels
 
 ADAMW = ["model.optimizer._target_=torch.optim.AdamW", "+model.optimizer.fused=true"]
 ADAMW += [f"model.optimizer.weight_decay={SETTINGS['weight_decay']}"]
@@ -58,6 +57,28 @@ device: cpu
 
 
 @dataclass(frozen=True)
+class Work:
+    """What the loops are given to train on."""
+
+    name: str
+    domain: str
+    loss: float  # of the validation split: the seconds to it are taken
+    lengths: tuple[int, int] = (0, 0)  # of texts, in words: the least and the most
+
+    def data(self, folder: Path) -> Path:
+        return folder / "data" / self.name
+
+
+# With texts of one length no batch is padded: what is left is what the loops themselves take
+_works = (
+    Work("text", "text", 0.5, (8, 56)),
+    Work("text of one length", "text", 0.5, (32, 32)),
+    Work("vision", "vision", 1.0),
+)
+WORKS = {work.name: work for work in _works}
+
+
+@dataclass(frozen=True)
 class Loop:
     """A training: its folder and the arguments of Python."""
 
@@ -65,14 +86,18 @@ class Loop:
     arguments: Sequence[str]
 
 
-def make_ours(folder: Path, domain: str, epochs: int) -> dict[str, Loop]:
-    """Generate the three styles of a domain."""
+def make_ours(folder: Path, work: Work, epochs: int) -> dict[str, Loop]:
+    """Generate the three styles of a domain, unless they are there."""
     loops = {}
+    domain = work.domain
     for style in STYLES:
-        run([tool("ptscaffold"), "new", "--domain", domain, "--style", style, "--no-input"], folder)
-        flags = {"data": folder / f"{domain}-data", "epochs": epochs, "batch-size": BATCH}
+        if not (folder / f"{domain}-{style}").exists():
+            given = ["--domain", domain, "--style", style, "--no-input"]
+            run([tool("ptscaffold"), "new", *given], folder)
+        flags: dict[str, object] = {"data": work.data(folder), "epochs": epochs}
         flags |= {"lr": SETTINGS["lr"], "weight-decay": SETTINGS["weight_decay"]}
-        flags |= {"clip-norm": SETTINGS["clip"], "num-workers": 0, "device": "cpu"}
+        flags |= {"clip-norm": SETTINGS["clip"], "batch-size": BATCH}
+        flags |= {"num-workers": 0, "device": "cpu"}
         given = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
         arguments = ["-m", f"{domain}_{style}.train", *given]
         loops[f"ptscaffold {style}"] = Loop(folder / f"{domain}-{style}", arguments)
@@ -105,7 +130,7 @@ def make_ignite(folder: Path, project: Path, epochs: int) -> Loop:
     shutil.copytree(project, place)
     for name, function in {"data": "setup_data", "models": "setup_model"}.items():
         (place / f"{name}.py").write_text(f"from peer_work import {function}\n", encoding="utf-8")
-    changed = {"batch_size": BATCH, "eval_batch_size": BATCH, "num_workers": 0}
+    changed: dict[str, object] = {"batch_size": BATCH, "eval_batch_size": BATCH, "num_workers": 0}
     changed |= {"max_epochs": epochs, "patience": epochs, "lr": SETTINGS["lr"]}
     config = place / "config.yaml"
     lines = config.read_text(encoding="utf-8").splitlines()
@@ -115,9 +140,9 @@ def make_ignite(folder: Path, project: Path, epochs: int) -> Loop:
     return Loop(place, ["main.py", "config.yaml"])
 
 
-def write_texts(folder: Path) -> None:
-    """Write texts whose class prefers a quarter of the words."""
-    folder.mkdir()
+def write_texts(folder: Path, least: int, most: int) -> None:
+    """Write texts of so many words, whose class prefers a quarter of them."""
+    folder.mkdir(parents=True)
     rng = random.Random(0)
     words = [f"{a}{b}{c}" for a in "bdgkm" for b in "aeiou" for c in "lnrt"][:WORDS]
     share = WORDS // CLASSES
@@ -126,7 +151,8 @@ def write_texts(folder: Path) -> None:
         for number in range(count):
             label = number % CLASSES
             own = words[label * share : (label + 1) * share]
-            text = [rng.choice(own if rng.random() < 0.4 else words) for _ in range(LENGTH)]
+            length = rng.randint(least, most)
+            text = [rng.choice(own if rng.random() < 0.4 else words) for _ in range(length)]
             rows.append(f"{' '.join(text)},class{label}")
         (folder / f"{name}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 

@@ -2,7 +2,8 @@
 
     python benchmarks/peers.py [--lht FOLDER] [--ignite FOLDER] [--results benchmarks/peers.md]
 
-Text: our three styles against trainite, which comes from the package registry. Vision: against
+Text: our three styles against trainite, which comes from the package registry; the texts are of 8
+to 56 words, or all of 32. Vision: against
 lightning-hydra-template, when `--lht` names a checkout of it, and against the ignite code
 generator, when `--ignite` names a vision project that its site has made. The same model, data set,
 batches, threads and versions everywhere, see `peer_projects.py`; every loop with its own engine,
@@ -34,7 +35,9 @@ from peer_projects import (
     BATCH,
     STYLES,
     TRAIN,
+    WORKS,
     Loop,
+    Work,
     install,
     make_environment,
     make_ignite,
@@ -48,19 +51,18 @@ from turns import TURN, Turns, find_rate, running, spread, take_turns
 
 EPOCHS = 12  # the first is left out
 STEPS = TRAIN // BATCH  # of an epoch
-LOSS = {"text": 0.5, "vision": 1.0}
 NAMES = ("torch", "torchvision", "lightning", "fastai", "pytorch-ignite", "tensorboard", "trainite")
 
 COLUMNS = {"rate": 0, "whole": 0, "to_loss": 2}  # digits
 
 Run = dict[str, list[float]]  # of every epoch but the first; of the loss one figure
-Measured = dict[str, dict[str, list[Run]]]  # domain, loop, rounds
+Measured = dict[str, dict[str, list[Run]]]  # work, loop, rounds
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="runs of each loop (5)")
-    parser.add_argument("--only", choices=LOSS, help="measure one domain")
+    parser.add_argument("--only", choices=WORKS, help="measure one kind of work")
     parser.add_argument("--lht", type=Path, help="a checkout of ashleve/lightning-hydra-template")
     parser.add_argument("--ignite", type=Path, help="a vision project of the ignite code generator")
     parser.add_argument("--python", type=Path, help="of an environment that has everything")
@@ -74,8 +76,9 @@ def main() -> int:
         folder = Path(name)
         python, loops = prepare(folder, options)
         raw["versions"] = versions(python)
-        for domain, each in loops.items():
-            raw["measured"][domain] = alternate(python, domain, each, folder, options.rounds)
+        for name, each in loops.items():
+            found = alternate(python, WORKS[name], each, folder, options.rounds)
+            raw["measured"][name] = found
     if options.raw:
         options.raw.write_text(json.dumps(raw), encoding="utf-8")
     measured: Measured = raw["measured"]
@@ -88,17 +91,20 @@ def main() -> int:
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, Loop]]]:
-    """Make the projects, the data and an environment; give its Python and the loops by domain."""
+    """Make the projects, the data and an environment; give its Python and the loops by work."""
     python = options.python.absolute() if options.python else make_environment(folder)
-    loops = {domain: make_ours(folder, domain, EPOCHS) for domain in LOSS}
-    loops["text"]["trainite"] = make_trainite(folder, python, EPOCHS)
+    loops = {name: make_ours(folder, work, EPOCHS) for name, work in WORKS.items()}
+    trainite = make_trainite(folder, python, EPOCHS)
+    for name, work in WORKS.items():
+        if work.domain == "text":
+            loops[name]["trainite"] = trainite
+            write_texts(work.data(folder), *work.lengths)
     if options.lht:
         lht = make_lht(folder, options.lht, EPOCHS)
         loops["vision"]["lightning-hydra-template"] = lht
     if options.ignite:
         loops["vision"]["ignite code generator"] = make_ignite(folder, options.ignite, EPOCHS)
-    write_texts(folder / "text-data")
-    write_images(folder / "vision-data")
+    write_images(WORKS["vision"].data(folder))
     if not options.python:
         install(python, folder)
     chosen = {name: each for name, each in loops.items() if options.only in (None, name)}
@@ -112,14 +118,14 @@ def versions(python: Path) -> str:
 
 
 def alternate(
-    python: Path, domain: str, loops: Mapping[str, Loop], folder: Path, rounds: int
+    python: Path, work: Work, loops: Mapping[str, Loop], folder: Path, rounds: int
 ) -> dict[str, list[Run]]:
-    """Run the loops of a domain side by side, so many times."""
+    """Run the loops on the same work side by side, so many times."""
     found: dict[str, list[Run]] = {name: [] for name in loops}
     for _ in range(rounds):
         outputs = {name: folder / f"{loop.folder.name}.json" for name, loop in loops.items()}
         processes = {
-            name: start(python, domain, loop, folder, outputs[name]) for name, loop in loops.items()
+            name: start(python, work, loop, folder, outputs[name]) for name, loop in loops.items()
         }
         try:
             turns = take_turns(processes)
@@ -131,7 +137,7 @@ def alternate(
             raise SystemExit(f"{error}:\n{said}") from None
         for name, output in outputs.items():
             content = json.loads(output.read_text(encoding="utf-8"))
-            found[name].append(read_run(content, turns[name], LOSS[domain]))
+            found[name].append(read_run(content, turns[name], work.loss))
             shown = {key: round(median(values), 2) for key, values in found[name][-1].items()}
             print(name, shown, file=sys.stderr)
             output.unlink()
@@ -139,18 +145,18 @@ def alternate(
 
 
 def start(
-    python: Path, domain: str, loop: Loop, folder: Path, output: Path
+    python: Path, work: Work, loop: Loop, folder: Path, output: Path
 ) -> subprocess.Popen[bytes]:
     """Start one training, which writes what `probe/meter.py` sees of it to `output`."""
-    sources = [str(folder / f"{domain}-{style}/src") for style in STYLES]
+    sources = [str(folder / f"{work.domain}-{style}/src") for style in STYLES]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(PROBE), *sources]),
         "OMP_NUM_THREADS": str(os.cpu_count()),
         "METER": str(output),
         "STEPS": str(STEPS),
-        "PACKAGE": f"{domain}_plain",
-        "WORK": str(folder / f"{domain}-data"),
+        "PACKAGE": f"{work.domain}_plain",
+        "WORK": str(work.data(folder)),
     }
     with output.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(
@@ -188,10 +194,10 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
         "| work | loop | examples/s | with all between epochs | seconds to the loss |",
         "|---|---|---|---|---|",
     ]
-    for domain, loops in measured.items():
+    for work, loops in measured.items():
         for name, runs in loops.items():
             columns = [spread(gather(runs, key), d) for key, d in COLUMNS.items()]
-            rows.append(f"| {domain} | {name} | {' | '.join(columns)} |")
+            rows.append(f"| {work} | {name} | {' | '.join(columns)} |")
     rows += [
         "",
         "Examples per second of ours by that of the peer in the same epoch of the same round:",
@@ -200,7 +206,7 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
         "|---|---|---|---|---|---|",
     ]
     met = True
-    for domain, loops in measured.items():
+    for work, loops in measured.items():
         for peer in [name for name in loops if not name.startswith("ptscaffold")]:
             for style in STYLES:
                 own = loops[f"ptscaffold {style}"]
@@ -210,12 +216,12 @@ def table(measured: Measured, installed: str, rounds: int) -> tuple[str, bool]:
                 ]
                 good = median(ratios[0]) >= 1
                 met = met and good
-                columns = " | ".join(spread(each, 2) for each in ratios)
+                shown = " | ".join(spread(each, 2) for each in ratios)
                 rows.append(
-                    f"| {domain} | {style} / {peer} | {columns} | at least 1 |"
+                    f"| {work} | {style} / {peer} | {shown} | at least 1 |"
                     f" {'met' if good else 'missed'} |"
                 )
-    losses = ", ".join(f"{loss} ({domain})" for domain, loss in LOSS.items())
+    losses = ", ".join(f"{work.loss} ({name})" for name, work in WORKS.items())
     head = [
         "# Training against the projects of peers",
         "",
@@ -243,14 +249,14 @@ def plot(measured: Measured, path: Path) -> None:
 
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     panels = figure.subplots(1, len(measured), squeeze=False)[0]
-    for axes, (domain, loops) in zip(panels, measured.items(), strict=True):
+    for axes, (title, loops) in zip(panels, measured.items(), strict=True):
         for place, (name, runs) in enumerate(loops.items()):
             rates = gather(runs, "rate")
             color = "C0" if name.startswith("ptscaffold") else "C1"
             axes.plot(rates, [place] * len(rates), "o", color=color, alpha=0.3)
             axes.plot(median(rates), place, "|", color=color, markersize=24)
         axes.set_yticks(range(len(loops)), list(loops))
-        axes.set(xlabel="examples/s", title=domain, xlim=(0, None))
+        axes.set(xlabel="examples/s", title=title, xlim=(0, None))
         axes.set_ylim(len(loops) - 0.5, -0.5)
     figure.savefig(path, dpi=120)
 

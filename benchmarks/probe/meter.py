@@ -65,11 +65,11 @@ def find_model(optimizer: Optimizer) -> nn.Module:
 @torch.inference_mode()
 def loss(model: nn.Module) -> float:
     """Mean cross-entropy of the validation split."""
-    from peer_work import make_split
+    from peer_work import make_split, stack
 
     model.eval()
     total, count = 0.0, 0
-    batches: DataLoader[Any] = DataLoader(make_split("val"), batch_size=256)
+    batches: DataLoader[Any] = DataLoader(make_split("val"), 256, collate_fn=stack)
     for inputs, labels in batches:
         total += float(F.cross_entropy(model(inputs), labels, reduction="sum"))
         count += len(labels)

@@ -49,9 +49,16 @@ def make_masked_model() -> nn.Module:
     return model
 
 
+def stack(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of a batch: texts are padded to the longest of them."""
+    data = import_module(f"{os.environ['PACKAGE']}.data")
+    inputs, labels = getattr(data, "pad", default_collate)(items)
+    return inputs, labels
+
+
 def collate(items: list[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """A batch for trainite; all texts are of one length."""
-    ids, labels = default_collate(items)
+    """A batch for trainite."""
+    ids, labels = stack(items)
     return {"input_ids": ids, "labels": labels}
 
 

@@ -52,7 +52,7 @@ def examined(patient: Patient) -> str:
     if patient.own:
         return f"looking at {patient.python}"
     return (
-        f"no environment in {patient.folder} and none active: looking at the machine with\n"
+        f"no environment in {patient.folder} and no other active: looking at the machine with\n"
         f"{patient.python}, the Python of ptscaffold, where torch is not expected"
     )
 

@@ -13,7 +13,7 @@ from .loaders import Datasets, Loader
 from .preview import describe_inputs
 from .runtime import Runtime
 
-EXAMPLES = 1000  # of the validation split, at most
+EXAMPLES = 1000  # of the validation split, the batch that reaches them whole
 CLASSES = 20  # with a curve of their own, at most
 
 
@@ -56,7 +56,7 @@ def log_validation(
         scores = logits.softmax(dim=1)[:, index]
         writer.add_pr_curve(f"precision_recall/{name}", labels == index, scores, step)
     writer.add_scalar("memory/peak_gb", peak_memory(runtime.device) / 1e9, step)
-    if row["epoch"] == config.epochs:
+    if config.dry_run or row["epoch"] == config.epochs:
         named: list[Any] = [classes[label] for label in labels]
         header = ["class", "text"] if any(texts) else None
         if header:
@@ -78,7 +78,8 @@ def collect(
     training = model.training
     model.eval()
     for inputs, targets in loader:
-        with runtime.autocast():
+        # A compiled graph, made before the hook was there, would leave it out
+        with runtime.autocast(), torch.compiler.set_stance("force_eager"):
             logits.append(model(inputs.to(runtime.device)).float())
         labels.append(targets.cpu())
         described, thumbnails = describe_inputs(inputs.cpu(), config, datasets.state)

@@ -64,8 +64,9 @@ def restore(
 ) -> dict[str, Any]:
     """Load the weights into a model that goes on training, and return the checkpoint.
 
-    Raises `CheckpointError` when the data, or inside an epoch the batches, are others, or when it
-    lacks the `key`, by which the checkpoints of this training loop are known.
+    Raises `CheckpointError` when the data has other classes or another number of examples, when
+    the seed or, inside an epoch, the batches are others, or when it lacks the `key`, by which the
+    checkpoints of this training loop are known.
     """
     content = load(path)
     if key not in content:
@@ -84,6 +85,8 @@ def restore(
             f" ({count(datasets)} now). Resume with the same data, or start a new run."
         )
     before = from_dict(content["config"])
+    if before.seed != config.seed:  # what it has trained on might now be validated on
+        raise CheckpointError(f"{path} was trained with --seed {before.seed}: resume with that.")
     parts = before.batch_size, before.accumulate
     if content.get("batch") and parts != (config.batch_size, config.accumulate):
         raise CheckpointError(

@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
 from itertools import accumulate
+from lzma import LZMAError
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -28,6 +30,7 @@ from .flags import UserError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
 IN_MEMORY = 1024**3  # bytes: a split that takes no more when it is decoded is kept in memory
 
 
@@ -44,9 +47,13 @@ def find_labeled_files(root: Path, extensions: set[str]) -> dict[str, list[tuple
         what = "is a file" if root.exists() else "does not exist"
         raise DataError(f"{root} {what}. Give a folder with one folder a class: {root}/CLASS/FILE.")
     named = [p for p in subfolders(root) if p.name.lower() in SPLITS]
-    found = {SPLITS[p.name.lower()]: p for p in named if subfolders(p)}  # `train` may be a class
+    named = [p for p in named if subfolders(p)]  # `train` may be a class
+    found = {SPLITS[p.name.lower()]: p for p in named}
     if "train" not in found:
         return {"": find_classes(root, extensions)}
+    if len(found) < len(named):
+        names = ", ".join(p.name for p in named)
+        raise DataError(f"{root} holds {names}. Keep one folder for each of train, val and test.")
     return {split: find_classes(folder, extensions) for split, folder in found.items()}
 
 
@@ -282,7 +289,9 @@ def unpack(archive: Path, target: Path) -> None:
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(target, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno:  # of the disk; decoders give no number
+            raise
         raise DataError(f"{archive.name} is damaged: {error}. Download it again.") from error
 
 

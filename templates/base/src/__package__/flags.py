@@ -52,6 +52,7 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
         add_flag(parser, field.name, hints[field.name], field.default)
     given = vars(parser.parse_args(argv))
     saved: dict[str, Any] = {}
+    checkpoint = None
     if given.get("resume") is not None:
         checkpoint = find_checkpoint(given["resume"], given.get("run_dir"))
         given["resume"] = None if checkpoint is None else str(checkpoint)
@@ -60,10 +61,12 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
                 raise UserError("--dry-run would write over the run that --resume goes on with.")
             saved = read_settings(checkpoint.parent / "config.json")
             saved["run_dir"] = checkpoint.parent
-    elif (given.get("run_dir") or Path()).joinpath("last.pt").is_file():
+    run_dir: Path | None = given.get("run_dir")
+    own = checkpoint and run_dir and checkpoint.parent.resolve() == run_dir.resolve()
+    if run_dir and (run_dir / "last.pt").is_file() and not own:
         raise UserError(
-            f"--run-dir {given['run_dir']} holds a run: give another folder, or go on with it by"
-            f" --resume {given['run_dir']}."
+            f"--run-dir {run_dir} holds a run: give another folder, or go on with it by"
+            f" --resume {run_dir}."
         )
     return check(from_dict(saved | given))
 

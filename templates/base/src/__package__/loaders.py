@@ -18,7 +18,6 @@ from .flags import UserError
 from .runtime import Runtime
 
 Key = tuple[int, int]  # (epoch, index)
-FEW_STEPS = 50  # hardly enough to leave the warmup behind
 
 
 @dataclass(frozen=True)
@@ -179,9 +178,6 @@ def make_loader(
     if batches.shuffle and runtime.is_main:
         how = f"by {workers} processes, 2 batches ahead each" if workers else "in this process"
         print(f"loading {how}{', into pinned memory' if pinned else ''}")
-        steps = config.epochs * len(batches) // config.accumulate
-        if steps < FEW_STEPS and not config.dry_run:
-            print(f"{steps} steps in all are few: give more --epochs, or a smaller --batch-size")
     return Loader(
         SeededItems(dataset, config.seed),
         batches,

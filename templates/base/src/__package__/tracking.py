@@ -31,7 +31,8 @@ PACKAGES = (
     *("torch", "lightning", "fastai", "tensorboard", "numpy"),
     *("torchvision", "tokenizers", "soundfile", "soxr"),
 )
-PICTURES = 10  # as many as TensorBoard shows of a tag
+PICTURES = 10  # about as many as TensorBoard shows of a tag
+FEW_STEPS = 50  # hardly enough to leave the warmup behind
 STEP_TAGS = ("train/loss", "train/accuracy", "grad_norm", "lr", "examples_per_second", "data_wait")
 
 
@@ -40,7 +41,7 @@ class Tracker:
 
     def __init__(self, config: Config, runtime: Runtime, datasets: Datasets, step: int = 0) -> None:
         self.config, self.runtime, self.datasets = config, runtime, datasets
-        self.run_dir = start_run(config, runtime, step)
+        self.run_dir = start_run(config, runtime, datasets, step)
         self.quiet = not (runtime.is_main and sys.stderr.isatty())
         self.rows = read_metrics(self.run_dir, step)
         self.writer = SummaryWriter(self.run_dir, purge_step=step + 1) if runtime.is_main else None
@@ -105,7 +106,7 @@ class Tracker:
         return row
 
 
-def start_run(config: Config, runtime: Runtime, step: int) -> Path:
+def start_run(config: Config, runtime: Runtime, datasets: Datasets, step: int) -> Path:
     """Make the folder of the run, the same for all processes, with its settings and versions."""
     chosen = [str(config.run_dir or new_folder(config))]
     if runtime.world_size > 1:
@@ -117,6 +118,9 @@ def start_run(config: Config, runtime: Runtime, step: int) -> Path:
         except OSError as error:
             raise UserError(f"--run-dir {run_dir} cannot be made: {error.strerror}.") from error
         print(f"run {run_dir}")
+        steps = config.epochs * max(1, checkpoint.count(datasets) // config.batch_size)
+        if steps < FEW_STEPS and not config.dry_run:
+            print(f"{steps} steps in all are few: give more --epochs, or a smaller --batch-size")
         rows = read_metrics(run_dir, step)
         if rows and rows[-1]["epoch"] >= config.epochs:
             print(f"nothing left to do after epoch {rows[-1]['epoch']:.0f}: give more --epochs")

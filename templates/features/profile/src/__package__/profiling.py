@@ -29,12 +29,16 @@ WAIT, WARMUP, ACTIVE = 3, 2, 5  # steps: left out, traced but thrown away, trace
 def profile_steps(config: Config) -> tuple[Path, list[tuple[str, int, float, float]]]:
     """Train until `ACTIVE` steps are traced; raises `UserError` when the run ends before.
 
+    It is a run of its own, which cannot go on with another one.
+
     Gives the folder of the trace, and name, calls, ms and share of each operator, the costliest
     first. The time of an operator is its own, without that of the operators it calls: on the GPU
     where there is one, else on the CPU.
     """
+    if config.resume:
+        raise UserError("--resume is not for the profiler, which starts a run of its own.")
     run_dir = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-profile"
-    config = replace(config, run_dir=run_dir, resume=None, dry_run=False)
+    config = replace(config, run_dir=run_dir, dry_run=False)
     write_trace = tensorboard_trace_handler(str(run_dir))
     traced: list[Any] = []
 

@@ -33,7 +33,7 @@ class LitClassifier(LightningModule):
         self.model = runtime.place(make_model(config, len(datasets.classes)))
         self.sums = torch.zeros(2, device=runtime.device)  # loss, examples of the epoch so far
         self.losses: deque[Tensor] = deque(maxlen=config.accumulate)  # of the step
-        self.lr = self.rate = 0.0
+        self.lr = self.rate = self.wait_share = 0.0
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.model(inputs)
@@ -77,6 +77,8 @@ class LitClassifier(LightningModule):
         _, labels = batch
         self.examples += len(labels) * self.runtime.world_size
         self.rate = self.examples / (time.perf_counter() - self.began)
+        loader: Any = self.trainer.train_dataloader
+        self.wait_share = loader.wait_share
         if (batch_idx + 1) % self.config.accumulate:
             return
         if self.global_step % self.config.log_every == 0:
@@ -89,11 +91,6 @@ class LitClassifier(LightningModule):
             scalars |= {"examples_per_second": self.rate, "data_wait": self.wait_share}
             if self.logger:  # `self.log_dict` would take a millisecond of every step
                 self.logger.log_metrics(scalars, step=self.global_step)
-
-    @property
-    def wait_share(self) -> float:
-        loader: Any = self.trainer.train_dataloader
-        return loader.wait_share
 
     def on_validation_start(self) -> None:
         self.exchange_averages()

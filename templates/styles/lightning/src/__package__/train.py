@@ -53,7 +53,7 @@ def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]
         saved = checkpoint.restore(Path(config.resume), lit.model, config, datasets, key="loops")
         epoch, step = saved["epoch"], saved["step"]
         loaders.train.set_epoch(epoch, start=saved["batch"])
-    run_dir = tracking.start_run(config, runtime, step)
+    run_dir = tracking.start_run(config, runtime, datasets, step)
     logger = TensorBoardLogger(
         run_dir, name="", version="", default_hp_metric=False, purge_step=step + 1
     )
