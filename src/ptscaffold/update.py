@@ -225,7 +225,7 @@ def _rendered(given: Given, version: str, catalogue: Catalogue) -> Rendered:
     try:
         return render(given, version, catalogue)
     except UsageError as error:
-        hint = "ptscaffold list shows the names; another folder than this one goes to --project"
+        hint = "ptscaffold list shows the names; add and remove take another folder by --project"
         raise UsageError(*error.problems, hint=hint) from error
 
 

@@ -64,9 +64,9 @@ def restore(
 ) -> dict[str, Any]:
     """Load the weights into a model that goes on training, and return the checkpoint.
 
-    Raises `CheckpointError` when the data has other classes or another number of examples, when
-    the seed or, inside an epoch, the batches are others, or when it lacks the `key`, by which the
-    checkpoints of this training loop are known.
+    Raises `CheckpointError` when the data has other classes, another number of examples or another
+    `state`, when the seed or, inside an epoch, the batches are others, or when it lacks the `key`,
+    by which the checkpoints of this training loop are known.
     """
     content = load(path)
     if key not in content:
@@ -79,14 +79,19 @@ def restore(
             f"{path} was trained on the classes {', '.join(content['classes'][:20])}; the data has"
             f" {', '.join(datasets.classes[:20])}. Resume with the same data, or start a new run."
         )
-    if (content["examples"], content["state"]) != (count(datasets), datasets.state):
+    before = from_dict(content["config"])
+    if before.seed != config.seed:  # what it has trained on might now be validated on
+        raise CheckpointError(f"{path} was trained with --seed {before.seed}: resume with that.")
+    if content["examples"] != count(datasets):
         raise CheckpointError(
             f"{path} was trained on {content['examples']} examples, and the data has changed since"
             f" ({count(datasets)} now). Resume with the same data, or start a new run."
         )
-    before = from_dict(content["config"])
-    if before.seed != config.seed:  # what it has trained on might now be validated on
-        raise CheckpointError(f"{path} was trained with --seed {before.seed}: resume with that.")
+    if content["state"] != datasets.state:
+        raise CheckpointError(
+            f"{path} was fitted to other examples, or with other flags for the data. Resume with"
+            " the same data and flags, or start a new run."
+        )
     parts = before.batch_size, before.accumulate
     if content.get("batch") and parts != (config.batch_size, config.accumulate):
         raise CheckpointError(

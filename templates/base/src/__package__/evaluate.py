@@ -104,7 +104,8 @@ def format_report(content: dict[str, Any]) -> str:
     for name, row in content["classes"].items():
         scores = f"{row['precision']:9.3f} {row['recall']:7.3f} {row['f1']:7.3f}"
         lines.append(f"{name:{width}}  {scores} {row['support']:9d}")
-    lines.append(f"accuracy {content['accuracy']:.4f} on {content['examples']} examples")
+    where = f"{content['examples']} examples of the {content['split']} split"
+    lines.append(f"accuracy {content['accuracy']:.4f} on {where}")
     return "\n".join(lines)
 
 

@@ -30,7 +30,10 @@ from .flags import UserError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
+DAMAGE = (  # of an archive; a password and an unknown compression are RuntimeErrors
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError),
+    *(EOFError, OSError, RuntimeError),
+)
 IN_MEMORY = 1024**3  # bytes: a split that takes no more when it is decoded is kept in memory
 
 
@@ -45,7 +48,7 @@ def find_labeled_files(root: Path, extensions: set[str]) -> dict[str, list[tuple
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise DataError(f"{root} {what}. Give a folder with one folder a class: {root}/CLASS/FILE.")
+        raise DataError(f"{root} {what}. Give a folder with one folder a class: FOLDER/CLASS/FILE.")
     named = [p for p in subfolders(root) if p.name.lower() in SPLITS]
     named = [p for p in named if subfolders(p)]  # `train` may be a class
     found = {SPLITS[p.name.lower()]: p for p in named}
@@ -82,7 +85,9 @@ def check_classes(labels: Sequence[str], where: str) -> None:
     classes = sorted(set(labels))
     if len(classes) < 2:
         found = f"one class only, {classes[0]!r}" if classes else "no class"
-        raise DataError(f"{where} holds {found}. Give examples of two or more.")
+        raise DataError(
+            f"{where} holds {found}. Give two or more, each a folder: {where}/CLASS/FILE."
+        )
 
 
 def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> list[int]:
@@ -241,7 +246,12 @@ def fetch(source: str, folder: Path, sha256: str | None = None) -> Path:
 
 def unpack_into(target: Path, source: str, name: str, sha256: str | None) -> None:
     folder, stem = target.parent, target.name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be made: {error.strerror}. Give another --data-dir."
+        ) from error
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch:
         archive = Path(scratch) / name
         try:
@@ -283,16 +293,17 @@ def checksum(path: Path) -> str:
 def unpack(archive: Path, target: Path) -> None:
     """Unpack a zip or tar file; nothing in it can land outside the target."""
     try:
-        if zipfile.is_zipfile(archive):
+        if archive.suffix.lower() == ".zip":
             with zipfile.ZipFile(archive) as zipped:
                 zipped.extractall(target)
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(target, filter="data")
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno:  # of the disk; decoders give no number
-            raise
-        raise DataError(f"{archive.name} is damaged: {error}. Download it again.") from error
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise DataError(
+            f"{archive.name} cannot be unpacked: {reason}. Download it again, or give it unpacked."
+        ) from error
 
 
 def only_child(folder: Path) -> Path:

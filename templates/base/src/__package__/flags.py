@@ -58,8 +58,10 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
         given["resume"] = None if checkpoint is None else str(checkpoint)
         if checkpoint is not None:
             if given.get("dry_run"):
-                raise UserError("--dry-run would write over the run that --resume goes on with.")
-            saved = read_settings(checkpoint.parent / "config.json")
+                raise UserError(
+                    "--dry-run would write over the run that --resume goes on with: leave one out."
+                )
+            saved = read_settings(checkpoint)
             saved["run_dir"] = checkpoint.parent
     run_dir: Path | None = given.get("run_dir")
     own = checkpoint and run_dir and checkpoint.parent.resolve() == run_dir.resolve()
@@ -166,17 +168,18 @@ def checkpoint_of(args: argparse.Namespace) -> Path:
     path: Path | None = args.checkpoint or find_newest("best.pt")
     if path is None:
         raise UserError(f"There is no best.pt in {RUNS}: train first, or give --checkpoint FILE.")
-    return path
+    return path / "best.pt" if path.is_dir() else path
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_settings(checkpoint: Path) -> dict[str, Any]:
     """Read the settings of a run, which stand beside its checkpoints."""
+    path = checkpoint.with_name("config.json")
     try:
         saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} holds the settings of the run and cannot be read: {error}. Resume in the"
-            " folder of the run, or copy all of it."
+            f"--resume {checkpoint}: {path} should hold the settings of that run, and cannot be"
+            f" read: {error}. Name a checkpoint in the folder of its run, or copy all of that."
         ) from error
     return saved
 

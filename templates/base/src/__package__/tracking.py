@@ -115,19 +115,25 @@ def start_run(config: Config, runtime: Runtime, datasets: Datasets, step: int) -
     if runtime.is_main:
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
+            describe_run(run_dir, config, datasets, step)
         except OSError as error:
-            raise UserError(f"--run-dir {run_dir} cannot be made: {error.strerror}.") from error
-        print(f"run {run_dir}")
-        steps = config.epochs * max(1, checkpoint.count(datasets) // config.batch_size)
-        if steps < FEW_STEPS and not config.dry_run:
-            print(f"{steps} steps in all are few: give more --epochs, or a smaller --batch-size")
-        rows = read_metrics(run_dir, step)
-        if rows and rows[-1]["epoch"] >= config.epochs:
-            print(f"nothing left to do after epoch {rows[-1]['epoch']:.0f}: give more --epochs")
-        else:
-            write_json(run_dir / "config.json", to_dict(config))
-            write_json(run_dir / "versions.json", versions())
+            raise UserError(
+                f"{run_dir} cannot be written: {error.strerror}. Give another folder by --run-dir."
+            ) from error
     return run_dir
+
+
+def describe_run(run_dir: Path, config: Config, datasets: Datasets, step: int) -> None:
+    print(f"run {run_dir}")
+    rows = read_metrics(run_dir, step)
+    if rows and rows[-1]["epoch"] >= config.epochs:
+        print(f"nothing left to do after epoch {rows[-1]['epoch']:.0f}: give more --epochs")
+        return
+    steps = config.epochs * max(1, checkpoint.count(datasets) // config.batch_size)
+    if steps < FEW_STEPS and not config.dry_run:
+        print(f"few steps in all, {steps}: give more --epochs, or a smaller --batch-size")
+    write_json(run_dir / "config.json", to_dict(config))
+    write_json(run_dir / "versions.json", versions())
 
 
 def new_folder(config: Config) -> Path:

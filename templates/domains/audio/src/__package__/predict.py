@@ -21,6 +21,7 @@ from . import checkpoint
 from .config import Config
 from .data import EXTENSIONS, clip_frames, fit, open_sound, read_mono
 from .flags import (
+    UserError,
     add_checkpoint,
     checkpoint_of,
     exit_cleanly,
@@ -91,8 +92,10 @@ def find_sounds(inputs: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found = (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
-            files += sorted(p for p in found if not p.name.startswith("."))
+            found = [p for p in path.rglob("[!.]*") if p.suffix.lower() in EXTENSIONS]
+            if not found:
+                raise UserError(f"{path} holds no sound ({', '.join(sorted(EXTENSIONS))}).")
+            files += sorted(found)
         else:
             files.append(path)
     return files

@@ -16,6 +16,7 @@ import torch
 from . import checkpoint
 from .data import EXTENSIONS, load_image, make_transform
 from .flags import (
+    UserError,
     add_checkpoint,
     checkpoint_of,
     exit_cleanly,
@@ -56,8 +57,10 @@ def find_images(inputs: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found = (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
-            files += sorted(p for p in found if not p.name.startswith("."))
+            found = [p for p in path.rglob("[!.]*") if p.suffix.lower() in EXTENSIONS]
+            if not found:
+                raise UserError(f"{path} holds no image ({', '.join(sorted(EXTENSIONS))}).")
+            files += sorted(found)
         else:
             files.append(path)
     return files

@@ -1,31 +1,65 @@
 """What the Trainer does beside training: the records of a run, its checkpoints, a polite end."""
 
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.tensorboard import SummaryWriter
 
 from . import boards, tracking
-from .lit import LitClassifier
+from .lit import Batch, LitClassifier
 from .optim import averaged
 from .runtime import StopRequest
 
 
 class Record(Callback):
-    """Writes metrics.jsonl, and to TensorBoard what the model makes of the validation split."""
+    """Writes metrics.jsonl, and to TensorBoard the points of the steps and the validation split.
+
+    Comes before `Stop`, which may leave after any step.
+    """
 
     def __init__(self, run_dir: Path, writer: SummaryWriter, step: int) -> None:
         self.run_dir, self.writer = run_dir, writer
         self.rows = tracking.read_metrics(run_dir, step)
+        self.rate = self.wait_share = 0.0
 
     def on_train_start(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
+        self.start_epoch()  # a run that goes on inside an epoch does not start one
         if lit.config.log_level == "full" and trainer.is_global_zero:
             every, step = 10 * lit.config.log_every, trainer.global_step
             boards.watch_gradients(self.writer, lit.model, trainer.optimizers[0], every, step)
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.start_epoch()
+
+    def start_epoch(self) -> None:
+        self.examples, self.began = 0, time.perf_counter()
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, lit: LitClassifier, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        _, labels = batch
+        self.examples += len(labels) * lit.runtime.world_size
+        self.rate = self.examples / (time.perf_counter() - self.began)
+        loader: Any = trainer.train_dataloader
+        self.wait_share = loader.wait_share
+        step = trainer.global_step
+        if (batch_idx + 1) % lit.config.accumulate or step % lit.config.log_every:
+            return
+        hits = outputs["logits"].argmax(dim=1) == labels  # of the last part
+        own = torch.stack([torch.stack([*lit.losses]).mean(), hits.float().mean()])
+        loss, accuracy = lit.runtime.mean(own).tolist()
+        tracking.check_finite(loss, step)
+        scalars = {"train/loss": loss, "train/accuracy": accuracy}
+        scalars |= {"grad_norm": lit.grad_norm.item(), "lr": lit.lr}
+        scalars |= {"examples_per_second": self.rate, "data_wait": self.wait_share}
+        if trainer.logger:  # `lit.log_dict` would take a millisecond of every step
+            trainer.logger.log_metrics(scalars, step=step)
 
     def on_train_epoch_end(self, trainer: Trainer, lit: LitClassifier) -> None:  # type: ignore[override]
         train_loss, seen = lit.runtime.sum(lit.sums.clone()).tolist()
@@ -37,8 +71,8 @@ class Record(Callback):
             "val/loss": lit.result.loss,
             "val/accuracy": lit.result.accuracy,
             "lr": lit.lr,
-            "examples_per_second": lit.rate,
-            "data_wait": lit.wait_share,
+            "examples_per_second": self.rate,
+            "data_wait": self.wait_share,
         }
         self.rows.append(row)
         if trainer.is_global_zero:

@@ -1,6 +1,5 @@
 """The LightningModule: the steps of training and validation, the optimizer, the checkpoint."""
 
-import time
 from collections import deque
 from functools import partial
 from typing import Any
@@ -19,7 +18,6 @@ from .loaders import Datasets
 from .model import make_model
 from .optim import exchange_averages, lr_factor, make_optimizer
 from .runtime import Runtime
-from .tracking import check_finite
 
 Batch = tuple[Tensor, Tensor]
 
@@ -33,7 +31,7 @@ class LitClassifier(LightningModule):
         self.model = runtime.place(make_model(config, len(datasets.classes)))
         self.sums = torch.zeros(2, device=runtime.device)  # loss, examples of the epoch so far
         self.losses: deque[Tensor] = deque(maxlen=config.accumulate)  # of the step
-        self.lr = self.rate = self.wait_share = 0.0
+        self.lr = 0.0
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.model(inputs)
@@ -45,11 +43,7 @@ class LitClassifier(LightningModule):
         schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
-    def on_train_start(self) -> None:
-        self.examples, self.began = 0, time.perf_counter()
-
     def on_train_epoch_start(self) -> None:
-        self.examples, self.began = 0, time.perf_counter()
         self.sums.zero_()
         loader: Any = self.trainer.train_dataloader
         loader.set_epoch(self.current_epoch)
@@ -72,25 +66,6 @@ class LitClassifier(LightningModule):
     ) -> None:
         self.lr = optimizer.param_groups[0]["lr"]
         self.grad_norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        _, labels = batch
-        self.examples += len(labels) * self.runtime.world_size
-        self.rate = self.examples / (time.perf_counter() - self.began)
-        loader: Any = self.trainer.train_dataloader
-        self.wait_share = loader.wait_share
-        if (batch_idx + 1) % self.config.accumulate:
-            return
-        if self.global_step % self.config.log_every == 0:
-            hits = outputs["logits"].argmax(dim=1) == labels  # of the last part
-            own = torch.stack([torch.stack([*self.losses]).mean(), hits.float().mean()])
-            loss, accuracy = self.runtime.mean(own).tolist()
-            check_finite(loss, self.global_step)
-            scalars = {"train/loss": loss, "train/accuracy": accuracy}
-            scalars |= {"grad_norm": self.grad_norm.item(), "lr": self.lr}
-            scalars |= {"examples_per_second": self.rate, "data_wait": self.wait_share}
-            if self.logger:  # `self.log_dict` would take a millisecond of every step
-                self.logger.log_metrics(scalars, step=self.global_step)
 
     def on_validation_start(self) -> None:
         self.exchange_averages()
