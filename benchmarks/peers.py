@@ -3,10 +3,10 @@
     python benchmarks/peers.py [--lht FOLDER] [--ignite FOLDER] [--results benchmarks/peers.md]
 
 Text: our three styles against trainite, which comes from the package registry; the texts are of 8
-to 56 words, or all of 32. Vision: against
-lightning-hydra-template, when `--lht` names a checkout of it, and against the ignite code
-generator, when `--ignite` names a vision project that its site has made. The same model, data set,
-batches, threads and versions everywhere, see `peer_projects.py`; every loop with its own engine,
+to 56 words, or all of 32. Vision: against lightning-hydra-template, when `--lht` names a checkout
+of it, and against the ignite code generator, when `--ignite` names a vision project that its site
+has made. The same model, data set, batches, threads and versions everywhere, see
+`peer_projects.py`; every loop with its own engine,
 logging, checkpoints and evaluation. All loops run at the same time, each in a process of its own,
 but take turns of a second while the others are stopped, see `turns.py`; steps are timed from
 outside (`probe/meter.py`). The same epoch of two loops makes a pair. Beside the table a plot is

@@ -13,7 +13,7 @@ from .loaders import Datasets, Loader
 from .preview import describe_inputs
 from .runtime import Runtime
 
-EXAMPLES = 1000  # of the validation split, the batch that reaches them whole
+EXAMPLES = 1000  # of the validation split, at most, but for the rest of a batch
 CLASSES = 20  # with a curve of their own, at most
 
 

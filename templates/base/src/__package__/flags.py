@@ -52,7 +52,6 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
         add_flag(parser, field.name, hints[field.name], field.default)
     given = vars(parser.parse_args(argv))
     saved: dict[str, Any] = {}
-    checkpoint = None
     if given.get("resume") is not None:
         checkpoint = find_checkpoint(given["resume"], given.get("run_dir"))
         given["resume"] = None if checkpoint is None else str(checkpoint)
@@ -64,12 +63,13 @@ def parse(doc: str | None, argv: Sequence[str] | None = None) -> Config:
             saved = read_settings(checkpoint)
             saved["run_dir"] = checkpoint.parent
     run_dir: Path | None = given.get("run_dir")
-    own = checkpoint and run_dir and checkpoint.parent.resolve() == run_dir.resolve()
-    if run_dir and (run_dir / "last.pt").is_file() and not own:
-        raise UserError(
-            f"--run-dir {run_dir} holds a run: give another folder, or go on with it by"
-            f" --resume {run_dir}."
-        )
+    if run_dir and (run_dir / "last.pt").is_file():
+        resumed: Path | None = saved.get("run_dir")
+        if resumed is None or not resumed.samefile(run_dir):
+            raise UserError(
+                f"--run-dir {run_dir} holds a run: give another folder, or go on with it by"
+                f" --resume {run_dir}."
+            )
     return check(from_dict(saved | given))
 
 

@@ -176,7 +176,7 @@ def make_loader(
     pinned = runtime.device.type == "cuda"
     options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if workers else {}
     if batches.shuffle and runtime.is_main:
-        how = f"by --num-workers {workers}, 2 batches ahead each" if workers else "in this process"
+        how = f"with --num-workers {workers}, 2 batches each" if workers else "in this process"
         print(f"loading {how}{', into pinned memory' if pinned else ''}")
     return Loader(
         SeededItems(dataset, config.seed),

@@ -124,6 +124,7 @@ def start_run(config: Config, runtime: Runtime, datasets: Datasets, step: int) -
 
 
 def describe_run(run_dir: Path, config: Config, datasets: Datasets, step: int) -> None:
+    """Say what the run will do, and write its settings and versions, unless it has ended before."""
     print(f"run {run_dir}")
     rows = read_metrics(run_dir, step)
     if rows and rows[-1]["epoch"] >= config.epochs:

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.tensorboard import SummaryWriter
 
 from . import boards, tracking
-from .lit import Batch, LitClassifier
+from .lit import LitClassifier
 from .optim import averaged
 from .runtime import StopRequest
 
@@ -40,8 +40,8 @@ class Record(Callback):
     def start_epoch(self) -> None:
         self.examples, self.began = 0, time.perf_counter()
 
-    def on_train_batch_end(  # type: ignore[override]
-        self, trainer: Trainer, lit: LitClassifier, outputs: Any, batch: Batch, batch_idx: int
+    def on_train_batch_end(
+        self, trainer: Trainer, lit: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         _, labels = batch
         self.examples += len(labels) * lit.runtime.world_size
