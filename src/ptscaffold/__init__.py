@@ -8,4 +8,4 @@ Each command is a plain function that returns data, usable without the command l
 
 __all__ = ["__version__"]
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"
