@@ -2,48 +2,50 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-TASK = "audio classification"
+from typing import Literal
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Config:
     # Data
-    data: Annotated[Path | None, "your sounds, CLASS/*.wav or a manifest; default: a sample"] = None
-    dataset: Annotated[str | None, "SpeechCommands or an archive of class folders"] = None
-    data_dir: Annotated[Path, "where --dataset keeps what it downloads"] = Path("data")
-    strict: Annotated[bool, "fail on an unreadable file instead of skipping it"] = False
-    sample_rate: Annotated[int, "samples a second, to which sounds are resampled"] = 16000
-    clip_seconds: Annotated[float, "length of a clip: sounds are cropped or padded"] = 1.0
-    num_mels: Annotated[int, "mel bands of the spectrogram"] = 64
-    num_workers: Annotated[int | None, "loading processes; default: chosen from the machine"] = None
+    data: Path | None = None
+    """Folders of classes, a table of paths and labels, or an archive; default: a sample."""
+    dataset: str | None = None
+    """speech_commands, or a data set of the Hugging Face hub."""
+    task: Literal["classification", "multilabel", "regression"] = "classification"
+    columns: str | None = None
+    """INPUT:TARGET[,TARGET], the columns of a table, where their names do not tell."""
+    seconds: float | None = None
+    """Sounds become clips of this length; default: as long as most sounds are, 5 at most."""
+    sample_rate: int | None = None
+    """Samples a second; default: as in the files, 16000 at most."""
+    num_workers: int | None = None
+    """Loading processes; default: by the number of cores and of sounds."""
+
+    # Model
+    pretrained: str | None = None
+    """Fine-tune a network of timm or of transformers by its name, or one from a folder."""
+    freeze: bool = False
+    """Train the head of a pretrained network alone."""
+
     # Optimization
-    epochs: Annotated[int, "passes over the training data"] = 6
-    batch_size: Annotated[int, "examples per step, over all processes"] = 16
-    accumulate: Annotated[int, "parts in which a step goes through its batch, to save memory"] = 1
-    lr: Annotated[float, "peak learning rate of AdamW"] = 1e-2
-    weight_decay: Annotated[float, "decoupled weight decay; norms and biases have none"] = 0.05
-    warmup: Annotated[float, "share of the steps in which the rate rises"] = 0.1
-    clip_norm: Annotated[float, "largest gradient norm of a step"] = 1.0
-    ema: Annotated[float, "decay of the averaged weights, such as 0.999; 0: none"] = 0.0
-    # Machine
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: CUDA, MPS, CPU"] = "auto"
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], "auto: bf16 or fp16 on CUDA, else fp32"
-    ] = "auto"
-    compile: Annotated[bool, "compile the model with torch.compile"] = False
-    recompute: Annotated[bool, "compute activations twice: less memory, more time"] = False
+    epochs: int | None = None
+    """Default: by the number of examples."""
+    batch_size: int = 32
+    """Examples a step, over all processes."""
+    lr: float | None = None
+    """Peak learning rate of AdamW; default: 3e-3, for a pretrained network 1e-3 or less."""
+
     # Run
-    seed: Annotated[int, "seed of the weights, the splits and every random draw"] = 0
-    run_dir: Annotated[Path | None, "folder of this run; default: runs/<time>"] = None
-    resume: Annotated[
-        str | None, "checkpoint to go on from; auto: newest run", {"nargs": "?", "const": "auto"}
-    ] = None
-    log_level: Annotated[
-        Literal["default", "full"],
-        "full: also histograms, curves, embeddings, memory",
-        {"aliases": ["--log"]},
-    ] = "default"
-    log_every: Annotated[int, "steps between two points in TensorBoard"] = 10
-    dry_run: Annotated[bool, "two batches of everything, to see that it works"] = False
+    seed: int = 0
+    device: str = "auto"
+    """auto: CUDA, then MPS, then the CPU."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on GPUs that have it, fp16 on older ones, fp32 elsewhere."""
+    compile: bool = False
+    run_dir: Path | None = None
+    """Default: runs/<time>."""
+    resume: str | None = None
+    """The folder of a run to go on with, or auto: the newest."""
+    dry_run: bool = False
+    """Two batches of everything."""

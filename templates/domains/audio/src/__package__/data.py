@@ -1,294 +1,236 @@
-"""Sounds: the generated sample, your own files, Speech Commands; reading, cropping and loaders."""
+"""Sounds: the table of examples, and what becomes of a sound on its way to the network."""
 
-import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import soundfile
 import soxr
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from .config import Config
-from .files import (
-    SPLITS,
-    DataError,
-    Decoded,
-    check_classes,
-    class_indices,
-    fetch,
-    find_labeled_files,
-    is_archive,
-    read_all,
-    split,
-)
-from .loaders import Datasets, EpochBatches, Loaders, make_loader
-from .runtime import Runtime
+from .model import Spec, pretrained_spec
 from .sample import make_sample
+from .table import divide, from_hub, read, unpack
+from .task import Task
 
-EXTENSIONS = {".aif", ".aiff", ".flac", ".mp3", ".ogg", ".opus", ".wav"}
-SPEECH_COMMANDS = (
-    "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
-)
-SPEECH_COMMANDS_SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
-
-LONGEST = 64 * 1024**2  # bytes: of a longer sound only clips are read
-
-Pairs = list[tuple[Path, str]]  # sound file, class
-Sounds = list[Path] | Decoded | Tensor  # files, or float32 (frames,), or float32 (N, samples)
+SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
+SPEECH_COMMANDS = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+KEEP = 2**30  # bytes of sounds that are kept, so that every file is decoded once
+LONG = 600  # seconds; of longer files only clips are read
+MARGIN = 0.1  # of a clip, by which sounds are moved in training
 
 
-class Source(NamedTuple):
-    sounds: Sounds
-    labels: list[str]
-    rates: list[int]  # frames a second of what is in memory
-
-    def pick(self, indices: list[int]) -> "Source":
-        sounds, labels = self.sounds, [self.labels[i] for i in indices]
-        rates = [self.rates[i] for i in indices] if self.rates else []
-        if isinstance(sounds, Tensor):
-            return Source(sounds[indices], labels, rates)
-        if isinstance(sounds, Decoded):
-            return Source(sounds.pick(indices), labels, rates)
-        return Source([sounds[i] for i in indices], labels, rates)
-
-
-def make_datasets(
-    config: Config, classes: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
-) -> Datasets:
-    """Make the splits; replace this function to bring data in another form.
-
-    Items are `(waveform, class index)`, the waveform mono, float32 (samples,), `clip_seconds` long
-    at `sample_rate`. `classes` are those of a checkpoint, and then fix the indices.
-    """
-    if config.data is not None:
-        splits = read_files(config.data, config)
-    elif config.dataset is not None:
-        splits = read_public(config.dataset, config)
+def make_table(config: Config) -> pd.DataFrame:
+    """Give the rows input (a path, encoded bytes), target and split: replace this for other data."""
+    if config.dataset == "speech_commands":
+        archive = Path("data", SPEECH_COMMANDS.rpartition("/")[2])
+        if not archive.exists():
+            archive.parent.mkdir(exist_ok=True)
+            torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
+        table = divide(read_speech_commands(unpack(archive)), config.task, config.seed)
+    elif config.dataset:
+        table = from_hub(config.dataset, config.task, config.columns, SUFFIXES)
+        table = divide(table, config.task, config.seed)
+    elif config.data and (config.data / "testing_list.txt").exists():
+        table = divide(read_speech_commands(config.data), config.task, config.seed)
     else:
-        sample = make_sample(1200, config.sample_rate, config.clip_seconds, config.seed)
-        splits = divide({"": Source(*sample, rates=[])}, config)
-    names = list(classes) if classes else sorted(set(splits["train"].labels))
-    made = {}
-    for name, source in splits.items():
-        indices = class_indices(source.labels, names, f"The {name} split")
-        made[name] = Clips(source, indices, config, random_crop=name == "train")
-    return Datasets(made["train"], made["val"], made.get("test"), names)
+        data = config.data or make_sample(Path("data/sample"))
+        table = read(data, config.task, config.columns, SUFFIXES, config.seed)
+    return leave_out_unreadable(table)
 
 
-class Clips(Dataset[tuple[Tensor, int]]):
-    """Clips of equal length: from random places in training, from the center in evaluation."""
-
-    def __init__(
-        self, source: Source, labels: list[int], config: Config, random_crop: bool
-    ) -> None:
-        self.sounds, self.rates, self.labels = source.sounds, source.rates, labels
-        self.config, self.random_crop = config, random_crop
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        sound = self.sounds[index]
-        if isinstance(sound, Path):
-            try:
-                sound = load_clip(sound, self.config, self.random_crop)
-            except (OSError, ValueError) as error:
-                raise DataError(f"{sound} cannot be read: {error}") from error
-        elif self.rates:
-            sound = cut_clip(sound, self.rates[index], self.config, self.random_crop)
-        return sound, self.labels[index]
-
-
-def load_clip(path: Path, config: Config, random_crop: bool = False) -> Tensor:
-    """Read a clip of a sound file, float32 (samples,): of a long one only the part it needs."""
-    with open_sound(path) as file:
-        frames = clip_frames(file.samplerate, config)
-        start = choose_start(max(0, file.frames - frames), random_crop)
-        return fit(read_mono(file, start, frames), file.samplerate, config, random_crop)
-
-
-def cut_clip(sound: Tensor, rate: int, config: Config, random_crop: bool) -> Tensor:
-    """Cut of a whole sound (frames,) the clip that `load_clip` would read."""
-    frames = clip_frames(rate, config)
-    start = choose_start(max(0, len(sound) - frames), random_crop)
-    return fit(sound[start : start + frames], rate, config, random_crop)
-
-
-@contextmanager
-def open_sound(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file; raises `OSError` when it is missing, `ValueError` when it is no sound."""
-    path.stat()  # soundfile has no words for a missing file
-    try:
-        with soundfile.SoundFile(path) as file:
-            yield file
-    except soundfile.LibsndfileError as error:
-        raise ValueError(error.error_string) from error
-
-
-def read_mono(file: soundfile.SoundFile, start: int = 0, frames: int = -1) -> Tensor:
-    """Read frames of a sound, -1 for all, mixed to mono: float32 (frames,).
-
-    Raises `ValueError` for a file without sound or with values that are not finite.
-    """
-    file.seek(start)
-    sound = file.read(frames, "float32", always_2d=True)  # (frames, channels)
-    if not len(sound):
-        raise ValueError("there is no sound in it")
-    if not np.isfinite(sound).all():
-        raise ValueError("it holds values that are not finite")
-    return torch.from_numpy(sound.mean(axis=1))
-
-
-def fit(mono: Tensor, rate: int, config: Config, random_pad: bool = False) -> Tensor:
-    """Make a clip of the samples that are wanted: resampled, padded with silence."""
-    if rate != config.sample_rate:
-        mono = torch.from_numpy(soxr.resample(mono.numpy(), rate, config.sample_rate))
-    samples = clip_samples(config)
-    waveform = mono[:samples]
-    missing = samples - len(waveform)
-    left = choose_start(missing, random_pad)
-    return F.pad(waveform, (left, missing - left))
-
-
-def clip_samples(config: Config) -> int:
-    return max(1, round(config.clip_seconds * config.sample_rate))
-
-
-def clip_frames(rate: int, config: Config) -> int:
-    """Length of a clip at the rate of a file."""
-    return max(1, round(config.clip_seconds * rate))
-
-
-def choose_start(spare: int, at_random: bool) -> int:
-    return int(torch.randint(spare + 1, ())) if at_random else spare // 2
-
-
-def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loaders:
-    def loader(dataset: Any, shuffle: bool) -> Any:
-        batches = EpochBatches(
-            len(dataset),
-            config.batch_size,
-            shuffle=shuffle,
-            seed=config.seed,
-            accumulate=config.accumulate,
-            rank=runtime.rank,
-            world_size=runtime.world_size,
-        )
-        return make_loader(dataset, batches, config, runtime)
-
-    test = loader(datasets.test, shuffle=False) if datasets.test is not None else None
-    return Loaders(loader(datasets.train, shuffle=True), loader(datasets.val, shuffle=False), test)
-
-
-def read_files(root: Path, config: Config) -> dict[str, Source]:
-    """Read a manifest or class folders, leaving out files that cannot be decoded."""
-    rates: dict[Path, int] = {}
-
-    def read(path: Path) -> Tensor | None:
-        with open_sound(path) as file:
-            rates[path] = file.samplerate
-            return read_mono(file) if 4 * file.frames * file.channels <= LONGEST else None
-
-    if root.is_file() and root.suffix.lower() in (".csv", ".jsonl"):
-        found = read_manifest(root)
-    else:
-        found = find_labeled_files(root, EXTENSIONS)
-    splits = {}
-    check = partial(load_clip, config=config)
-    for name, pairs in found.items():
-        sounds, keep = read_all([path for path, _ in pairs], read, config.strict, check)
-        kept = [pair for pair, good in zip(pairs, keep, strict=True) if good]
-        labels = [label for _, label in kept]
-        check_classes(labels, str(root / name))
-        of_kept = [rates[path] for path, _ in kept] if isinstance(sounds, Decoded) else []
-        splits[name] = Source(sounds, labels, of_kept)
-    return divide(splits, config)
-
-
-def read_manifest(manifest: Path) -> dict[str, Pairs]:
-    """Read a `.csv` or `.jsonl` with `path` and `label`, and `split` if it has one.
-
-    Paths are relative to the manifest. Raises `DataError` for anything that is not so.
-    """
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{manifest} is not UTF-8 (at byte {error.start}). Save it so.") from error
-    found: dict[str, Pairs] = {}
-    for line, row in read_rows(manifest, text):
-        if lacking := [name for name in ("path", "label") if row.get(name) in (None, "")]:
-            raise DataError(
-                f"{manifest}, line {line} has no {' and no '.join(lacking)}; its columns are"
-                f" {', '.join(row)}. Give it path and label, and split if you like."
-            )
-        part = str(row.get("split") or "").lower()
-        if part and part not in SPLITS:
-            raise DataError(f"{manifest}, line {line}: split {part!r} is not train, val or test.")
-        pair = manifest.parent / str(row["path"]).strip(), str(row["label"]).strip()
-        found.setdefault(SPLITS.get(part, ""), []).append(pair)
-    if not found:
-        raise DataError(f"{manifest} lists no sound. Give it lines with path and label.")
-    if set(found) != {""} and ("" in found or "train" not in found):
-        raise DataError(f"{manifest}: give every line a split, some of them train, or no line.")
-    return found
-
-
-def read_rows(manifest: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    """Parse the lines of a manifest: (line number, row)."""
-    if manifest.suffix.lower() == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        return [(reader.line_num, {k: v for k, v in row.items() if k}) for row in reader]
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{manifest}, line {number} is not JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{manifest}, line {number} is not a JSON object.")
-        rows.append((number, row))
-    return rows
-
-
-def read_public(name: str, config: Config) -> dict[str, Source]:
-    """Download Speech Commands (Warden, 2018), with its own splits, or an archive of folders."""
-    if is_archive(name):
-        return read_files(fetch(name, config.data_dir), config)
-    if name != "SpeechCommands":
-        raise DataError(f"--dataset {name}: choose SpeechCommands, or give an archive.")
-    folder = fetch(SPEECH_COMMANDS, config.data_dir, SPEECH_COMMANDS_SHA256)
+def read_speech_commands(folder: Path) -> pd.DataFrame:
+    """Read a folder for each word, beside lists of the files to validate and to test with."""
     held_out = {
         line: part
-        for part, listing in (("val", "validation_list.txt"), ("test", "testing_list.txt"))
-        for line in (folder / listing).read_text(encoding="utf-8").split()
+        for part, name in (("val", "validation_list.txt"), ("test", "testing_list.txt"))
+        for line in (folder / name).read_text(encoding="utf-8").split()
     }
-    found: dict[str, Pairs] = {"train": [], "val": [], "test": []}
-    for path in sorted(folder.glob("[!_]*/*.wav")):  # not _background_noise_
-        word = path.parent.name
-        found[held_out.get(f"{word}/{path.name}", "train")].append((path, word))
-    return {
-        part: Source([path for path, _ in pairs], [word for _, word in pairs], rates=[])
-        for part, pairs in found.items()
-    }
+    rows = [  # _background_noise_ is no word
+        (str(path), path.parent.name, held_out.get(f"{path.parent.name}/{path.name}", "train"))
+        for path in sorted(folder.glob("[!_.]*/*.wav"))
+    ]
+    return pd.DataFrame(rows, columns=["input", "target", "split"])
 
 
-def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
-    """Split validation examples off where there are none, and test examples off undivided data."""
-    if "val" in splits:
-        return splits
-    whole = splits["train"] if "train" in splits else splits.pop("")
-    parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
-    if not parts["val"]:
-        raise DataError(f"{len(whole.labels)} examples are too few: each class needs two or more.")
-    return {**splits, **{name: whole.pick(indices) for name, indices in parts.items() if indices}}
+def leave_out_unreadable(table: pd.DataFrame) -> pd.DataFrame:
+    with ThreadPoolExecutor() as pool:
+        good = [length > 0 for length in pool.map(duration, table["input"])]
+    if not all(good):
+        first = name_of(table["input"][good.index(False)])
+        print(f"left out {good.count(False)} sounds that cannot be read, such as {first}")
+    kept = table[good].reset_index(drop=True)
+    for column in ("split", "target") if isinstance(table["target"][0], str) else ("split",):
+        if lost := set(table[column]) - set(kept[column]):
+            raise SystemExit(f"no sound of {', '.join(sorted(lost))} can be read")
+    return kept
+
+
+def make_spec(config: Config, table: pd.DataFrame) -> Spec:
+    """Let most sounds fit into a clip, at the rate that most files have."""
+    shown = list(table["input"][:: len(table) // 500 + 1])
+    longest = float(np.quantile([duration(item) for item in shown], 0.95))
+    seconds = config.seconds or min(max(round(longest, 1), 0.5), 5.0)
+    if config.pretrained:
+        return pretrained_spec(config.pretrained, seconds)
+    rate = config.sample_rate or min(int(np.median([sample_rate(item) for item in shown])), 16000)
+    return Spec(rate, seconds)
+
+
+class Examples(Dataset[tuple[Tensor, Tensor]]):
+    """Clips and targets; in training a clip is cut at another place in every epoch."""
+
+    epoch = 0
+
+    def __init__(
+        self, rows: pd.DataFrame, task: Task, spec: Spec, train: bool = False, seed: int = 0
+    ) -> None:
+        self.inputs, self.spec, self.train, self.seed = list(rows["input"]), spec, train, seed
+        self.targets = [task.encode(target) for target in rows["target"]]
+        lengths = [duration(item) for item in self.inputs[:: len(self.inputs) // 100 + 1]]
+        size = 2 * spec.sample_rate * float(np.mean(lengths)) * len(self.inputs)
+        self.kept: Tensor | None = None
+        if size < KEEP // int(os.environ.get("LOCAL_WORLD_SIZE", 1)):
+            with ThreadPoolExecutor() as pool:
+                sounds = list(pool.map(self.read_whole, self.inputs))
+            self.kept = torch.cat(sounds)  # one tensor: loading processes share it
+            self.ends = [0, *np.cumsum([len(sound) for sound in sounds])]
+
+    def read_whole(self, item: Any) -> Tensor:
+        return torch.from_numpy(self.read(item, LONG, 0)).half()
+
+    def read(self, item: Any, seconds: float, place: float) -> NDArray[np.float32]:
+        try:
+            return read_sound(item, self.spec.sample_rate, seconds, place)
+        except (OSError, ValueError, soundfile.SoundFileError) as error:
+            warnings.warn(f"silence stands in for {name_of(item)}: {error}", stacklevel=1)
+            return np.zeros(1, np.float32)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed % 2**32, self.epoch, index))
+        place = rng.random() if self.train else 0.5
+        if self.kept is None:
+            sound = self.read(self.inputs[index], self.spec.seconds, place)
+        else:
+            sound = self.kept[self.ends[index] : self.ends[index + 1]].float().numpy()
+        return to_input(sound, self.spec, place, MARGIN * self.train), self.targets[index]
+
+
+collate = None  # all clips have one length
+
+
+def to_input(
+    sound: NDArray[np.float32], spec: Spec, place: float = 0.5, margin: float = 0.0
+) -> Tensor:
+    """Cut a clip out of a sound, or lay the sound into one, at a place from 0 to 1.
+
+    With a margin, a part of the clip, the sound may stand out of it at either end.
+    """
+    clip = np.zeros(round(spec.seconds * spec.sample_rate), np.float32)
+    spare = len(sound) - len(clip)
+    reach = abs(spare) + 2 * margin * len(clip)
+    start = round(spare / 2 + (place - 0.5) * reach)
+    part = sound[max(start, 0) : max(start + len(clip), 0)]
+    clip[max(-start, 0) :][: len(part)] = part
+    if spec.extractor is None:
+        return torch.from_numpy(clip)
+    extract = make_extractor(spec)
+    return torch.as_tensor(
+        extract(clip, sampling_rate=spec.sample_rate)[extract.model_input_names[0]][0]
+    )
+
+
+@cache
+def make_extractor(spec: Spec) -> Any:
+    from transformers import FEATURE_EXTRACTOR_MAPPING, AutoConfig
+
+    config = AutoConfig.for_model(**json.loads(spec.transformer or ""))
+    return FEATURE_EXTRACTOR_MAPPING[type(config)].from_dict(json.loads(spec.extractor or ""))
+
+
+def load_input(item: Any, spec: Spec) -> Tensor:
+    """Read the clip in the middle of a sound."""
+    return to_input(read_sound(item, spec.sample_rate, spec.seconds), spec)
+
+
+def load_windows(item: Any, spec: Spec) -> Iterator[Tensor]:
+    """Read clip after clip of a long sound; a rest of less than half a clip is left out."""
+    with open_sound(item) as file:
+        wanted = math.ceil(spec.seconds * file.samplerate)
+        if file.frames < 1.5 * wanted:
+            yield load_input(item, spec)
+            return
+        for start in range(0, file.frames - wanted // 2, wanted):
+            mono = read_frames(file, start, wanted)
+            if start and len(mono) < wanted // 2:
+                return  # before the end that the header names
+            yield to_input(resample(mono, file.samplerate, spec.sample_rate), spec)
+
+
+def open_sound(item: Any) -> soundfile.SoundFile:
+    """Open a path, or what the Hugging Face hub gives: {"bytes": ..., "path": ...}."""
+    if isinstance(item, dict):
+        item = io.BytesIO(item["bytes"]) if item["bytes"] else item["path"]
+    return soundfile.SoundFile(item)
+
+
+def name_of(item: Any) -> str:
+    return str(item["path"] if isinstance(item, dict) else item)
+
+
+def duration(item: Any) -> float:
+    """Seconds by the header of a file, LONG at most; 0 for a file that cannot be read."""
+    try:
+        with open_sound(item) as file:
+            return float(min(file.frames / file.samplerate, LONG))
+    except (OSError, soundfile.SoundFileError):
+        return 0.0
+
+
+def sample_rate(item: Any) -> int:
+    with open_sound(item) as file:
+        return int(file.samplerate)
+
+
+def read_sound(item: Any, rate: int, seconds: float, place: float = 0.5) -> NDArray[np.float32]:
+    """Read so many seconds of a file, or all of a shorter one, mixed to mono (samples,)."""
+    for where in (place, 0.0):  # a file may be cut short of what its header promises
+        with open_sound(item) as file:
+            wanted = math.ceil(seconds * file.samplerate)
+            mono = read_frames(file, round(where * max(file.frames - wanted, 0)), wanted)
+            if len(mono):
+                return resample(mono, file.samplerate, rate)
+    raise ValueError("there is no sound in it")
+
+
+def resample(mono: NDArray[np.float32], old: int, new: int) -> NDArray[np.float32]:
+    return mono if old == new else soxr.resample(mono, old, new)
+
+
+def read_frames(file: soundfile.SoundFile, start: int, frames: int) -> NDArray[np.float32]:
+    sound = np.zeros((min(frames, file.frames), file.channels), np.float32)
+    try:
+        file.seek(start)
+        length = len(file.read(out=sound))
+    except soundfile.SoundFileError:  # damaged, or of unknown length: what was read is in `sound`
+        length = int(np.flatnonzero(sound.any(axis=1)).max(initial=-1)) + 1
+    mono = sound[:length].mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise ValueError("it holds values that are not finite")
+    return mono / max(1.0, float(np.abs(mono).max(initial=0)))

@@ -1,68 +1,179 @@
-"""A small residual network over time and frequency: waveforms in, raw logits out."""
+"""The network: a small convolutional one over log-mel spectrograms, or a pretrained one."""
 
-from itertools import pairwise
+import json
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from .config import Config
 from .features import LogMel, SpecAugment
 
-STEM, WIDTHS = 16, (32, 64)
+# What a fine-tuned network does without: its masks come from NumPy's random numbers, and a layer
+# that is left out has no gradient
+PLAIN = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "layerdrop": 0.0}
 
 
-def make_model(config: Config, num_classes: int) -> nn.Module:
-    return AudioNet(config.sample_rate, config.num_mels, num_classes, config.recompute)
+@dataclass(frozen=True)
+class Spec:
+    """What rebuilds the network of a trained model and its inputs."""
+
+    sample_rate: int
+    seconds: float
+    arch: str | None = None  # a network of timm; None: the small one
+    transformer: str | None = None  # JSON of the configuration of a network of transformers
+    extractor: str | None = None  # JSON of its feature extractor
 
 
-class Block(nn.Module):
-    """Pre-activation residual block (He et al., 2016).
+def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
+    """Waveforms (B, samples), or what a feature extractor makes of them, to logits (B, num_outputs).
 
-    GroupNorm (Wu & He, 2018) rather than BatchNorm: what becomes of an example depends neither on
-    its batch nor on the number of processes.
+    `weights`, a name or a folder, is given where training starts, and read only then.
     """
+    if spec.transformer:
+        return Transformer(spec, num_outputs, weights)
+    if spec.arch:
+        return Spectral(spec, num_outputs, weights)
+    return ConvNet(spec, num_outputs)
 
-    def __init__(self, width_in: int, width: int, stride: int) -> None:
+
+def conv(width_in: int, width: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+
+
+class ConvNet(nn.Module):
+    """Six convolutions, then the mean and the maximum over time and frequency."""
+
+    def __init__(self, spec: Spec, num_outputs: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(8, width_in)
-        self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
-        self.norm2 = nn.GroupNorm(8, width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(width_in, width, 1, bias=False)
+        self.log_mel, self.augment = LogMel(spec.sample_rate), SpecAugment()
+        self.convs = nn.Sequential(
+            conv(1, 16, stride=2),
+            conv(16, 32),
+            nn.MaxPool2d(2),
+            conv(32, 64),
+            nn.MaxPool2d(2),
+            conv(64, 128),
+            conv(128, 128),
+            nn.MaxPool2d(2),
+            conv(128, 128),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.relu(self.norm1(x)))
-        y = self.conv2(F.relu(self.norm2(y)))
-        return y + self.shortcut(x)
-
-
-class AudioNet(nn.Module):
-    """Mono waveforms (B, samples) of any length to logits (B, num_classes)."""
-
-    def __init__(self, sample_rate: int, num_mels: int, num_classes: int, recompute: bool) -> None:
-        super().__init__()
-        self.recompute = recompute
-        self.log_mel = LogMel(sample_rate, num_mels)
-        self.augment = SpecAugment()
-        self.stem = nn.Conv2d(1, STEM, 7, stride=(2, 4), padding=3, bias=False)
-        self.blocks = nn.Sequential(*[Block(a, b, stride=2) for a, b in pairwise((STEM, *WIDTHS))])
-        self.norm = nn.GroupNorm(8, WIDTHS[-1])
-        self.head = nn.Linear(WIDTHS[-1], num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        # Every class equally likely at first: the first loss is ln(classes)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = zeros(nn.Linear(256, num_outputs))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        x = self.augment(self.log_mel(waveforms))  # (B, M, T): mel bands, frames
-        x = self.stem(x.unsqueeze(1))  # (B, 16, M/2, T/4)
-        recompute = self.recompute and self.training
-        for block in self.blocks:  # in the end (B, 64, M/8, T/16)
-            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
-        x = F.relu(self.norm(x)).mean(dim=(2, 3))  # (B, 64)
-        return self.head(x)  # (B, num_classes)
+        x = self.augment(self.log_mel(waveforms))  # (B, mels, frames)
+        x = self.convs(x[:, None])  # (B, 128, mels/16, frames/16)
+        return self.head(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
+
+
+class Spectral(nn.Module):
+    """A network of timm that sees the spectrogram as a picture with one channel."""
+
+    def __init__(self, spec: Spec, num_outputs: int, weights: str | None) -> None:
+        super().__init__()
+        import timm
+
+        name = source(weights) if weights else spec.arch
+        options: dict[str, Any] = {"in_chans": 1, "num_classes": num_outputs}
+        self.log_mel, self.augment = LogMel(spec.sample_rate, mels=128), SpecAugment()
+        self.net = timm.create_model(name, pretrained=bool(weights), **options)
+        zeros(self.get_classifier())
+
+    def get_classifier(self) -> nn.Module:
+        return self.net.get_classifier()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        x = self.augment(self.log_mel(waveforms))  # (B, 128, frames)
+        return self.net(x[:, None])
+
+
+class Transformer(nn.Module):
+    """A network of transformers for classification, such as AST, Wav2Vec2, WavLM or Whisper."""
+
+    def __init__(self, spec: Spec, num_outputs: int, weights: str | None) -> None:
+        super().__init__()
+        from transformers import AutoConfig, AutoModelForAudioClassification as Auto, logging
+
+        logging.set_verbosity_error()  # a head that is new is no news
+        if weights:
+            options: dict[str, Any] = {"num_labels": num_outputs, "ignore_mismatched_sizes": True}
+            self.net = Auto.from_pretrained(weights, **options, **PLAIN)
+        else:
+            config = AutoConfig.for_model(**json.loads(spec.transformer or ""))
+            config.num_labels = num_outputs
+            self.net = Auto.from_config(config)
+        *_, last = (m for m in self.get_classifier().modules() if isinstance(m, nn.Linear))
+        zeros(last)
+        if hasattr(self.net, "freeze_feature_encoder"):  # as its authors fine-tune it
+            self.net.freeze_feature_encoder()
+
+    def get_classifier(self) -> nn.Module:
+        heads = ("projector", "classifier")
+        return nn.ModuleList(getattr(self.net, name) for name in heads if hasattr(self.net, name))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.net(inputs).logits
+
+
+def zeros(head: nn.Module) -> nn.Module:
+    """Let a new head call every class equally likely."""
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return head
+
+
+def pretrained_spec(name: str, seconds: float) -> Spec:
+    """Ask timm or transformers what a pretrained network wants."""
+    if not Path(name).is_dir():
+        reach_hub()
+    try:
+        if is_timm(name):
+            import timm
+
+            arch = timm.create_model(source(name)).pretrained_cfg["architecture"]
+            return Spec(16000, seconds, arch=arch)
+        from transformers import AutoConfig, AutoFeatureExtractor
+
+        config = AutoConfig.from_pretrained(name, **PLAIN)
+        config.num_labels = 2  # not the names of what it was trained on
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+    except ImportError as error:
+        raise SystemExit(f"--pretrained {name} needs a package more: {error}") from None
+    except Exception as error:  # of the hub, of the file system, of another kind of network
+        raise SystemExit(f"--pretrained {name}: {str(error).splitlines()[0]}") from None
+    texts = (part.to_json_string(use_diff=False) for part in (config,))
+    return Spec(
+        extractor.sampling_rate,
+        seconds,
+        transformer=next(texts),
+        extractor=extractor.to_json_string(),
+    )
+
+
+def is_timm(name: str) -> bool:
+    """Whether a name or a folder is timm's: names of transformers hold a slash."""
+    settings = Path(name, "config.json")
+    if settings.is_file():
+        return "architecture" in json.loads(settings.read_text(encoding="utf-8"))
+    return "/" not in name or name.startswith(("timm/", "hf-hub:"))
+
+
+def source(name: str) -> str:
+    if Path(name).is_dir():
+        return f"local-dir:{name}"
+    return f"hf-hub:{name}" if name.startswith("timm/") else name
+
+
+def reach_hub() -> None:
+    """Without a network, take what has been downloaded before, rather than try for half a minute."""
+    try:
+        urllib.request.urlopen(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=5)
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"

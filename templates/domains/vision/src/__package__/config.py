@@ -1,47 +1,65 @@
 """Settings of a run. Every field is a flag: `batch_size` is `--batch-size`."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-TASK = "image classification"
+from typing import Literal
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Config:
     # Data
-    data: Annotated[Path | None, "folder of your images, CLASS/*.png; default: a sample"] = None
-    dataset: Annotated[str | None, "CIFAR10, CIFAR100, FashionMNIST or an archive"] = None
-    data_dir: Annotated[Path, "where --dataset keeps what it downloads"] = Path("data")
-    strict: Annotated[bool, "fail on an unreadable file instead of skipping it"] = False
-    image_size: Annotated[int, "images become squares of this many pixels"] = 32
-    num_workers: Annotated[int | None, "loading processes; default: chosen from the machine"] = None
+    data: Path | None = None
+    """Folders of classes, a table of paths and labels, or an archive; default: a sample."""
+    dataset: str | None = None
+    """A data set of torchvision, such as CIFAR10, or of the Hugging Face hub."""
+    task: Literal["classification", "multilabel", "regression"] = "classification"
+    columns: str | None = None
+    """INPUT:TARGET[,TARGET], the columns of a table, where their names do not tell."""
+    image_size: int | None = None
+    """Images become squares of this many pixels; default: as the images are, 128 at most."""
+    num_workers: int | None = None
+    """Loading processes; default: by the number of cores and of images."""
+
+    # Model
+    pretrained: str | None = None
+    """Fine-tune a network of timm by its name, or one from a folder."""
+    freeze: bool = False
+    """Train the head of a pretrained network alone."""
+
     # Optimization
-    epochs: Annotated[int, "passes over the training data"] = 7
-    batch_size: Annotated[int, "examples per step, over all processes"] = 32
-    accumulate: Annotated[int, "parts in which a step goes through its batch, to save memory"] = 1
-    lr: Annotated[float, "peak learning rate of AdamW"] = 4e-3
-    weight_decay: Annotated[float, "decoupled weight decay; norms and biases have none"] = 0.05
-    warmup: Annotated[float, "share of the steps in which the rate rises"] = 0.1
-    clip_norm: Annotated[float, "largest gradient norm of a step"] = 1.0
-    ema: Annotated[float, "decay of the averaged weights, such as 0.999; 0: none"] = 0.0
-    # Machine
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: CUDA, MPS, CPU"] = "auto"
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], "auto: bf16 or fp16 on CUDA, else fp32"
-    ] = "auto"
-    compile: Annotated[bool, "compile the model with torch.compile"] = False
-    recompute: Annotated[bool, "compute activations twice: less memory, more time"] = False
+    epochs: int | None = None
+    """Default: by the number of examples."""
+    patience: int | None = None
+    """Epochs without a better validation that end the run; default: half of all."""
+    batch_size: int = 32
+    """Examples a step, over all processes."""
+    lr: float | None = None
+    """Peak learning rate of AdamW; default: 3e-3, for a pretrained network 1e-3."""
+
     # Run
-    seed: Annotated[int, "seed of the weights, the splits and every random draw"] = 0
-    run_dir: Annotated[Path | None, "folder of this run; default: runs/<time>"] = None
-    resume: Annotated[
-        str | None, "checkpoint to go on from; auto: newest run", {"nargs": "?", "const": "auto"}
-    ] = None
-    log_level: Annotated[
-        Literal["default", "full"],
-        "full: also histograms, curves, embeddings, memory",
-        {"aliases": ["--log"]},
-    ] = "default"
-    log_every: Annotated[int, "steps between two points in TensorBoard"] = 10
-    dry_run: Annotated[bool, "two batches of everything, to see that it works"] = False
+    seed: int = 0
+    device: str = "auto"
+    """auto: CUDA, then MPS, then the CPU."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on GPUs that have it, fp16 on older ones, fp32 elsewhere."""
+    compile: bool = False
+    run_dir: Path | None = None
+    """Default: runs/<time>."""
+    resume: str | None = None
+    """The folder of a run to go on with, or auto: the newest."""
+    dry_run: bool = False
+    """Two batches of everything."""
+
+
+def with_defaults(config: Config, num_examples: int) -> Config:
+    """Fill in what follows from the number of training examples, and say it."""
+    steps = max(1, num_examples // config.batch_size)  # of an epoch
+    epochs = config.epochs or (8 if config.pretrained else min(max(1200 // steps, 10), 80))
+    lr = config.lr or (1e-3 if config.pretrained else 4e-3)
+    workers = config.num_workers
+    if workers is None:  # small sets are kept in memory: nothing is left to wait for
+        workers = min(os.cpu_count() or 1, 8) if num_examples > 10_000 else 0
+    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
+    patience = config.patience or max(epochs // 2, 3)
+    return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

@@ -1,167 +1,142 @@
-"""Images: the generated sample, your own folders, public data sets; transforms and loaders."""
+"""Images: the table of examples, and what becomes of an image on its way to the network."""
 
-from collections.abc import Mapping, Sequence
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import median
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+import torchvision
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import datasets as public
 from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from .config import Config
-from .files import (
-    DataError,
-    Decoded,
-    check_classes,
-    class_indices,
-    fetch,
-    find_labeled_files,
-    first_on_machine,
-    is_archive,
-    read_all,
-    split,
-)
-from .loaders import Datasets, EpochBatches, Loaders, make_loader
-from .runtime import Runtime
+from .model import Spec, pretrained_spec
 from .sample import make_sample
+from .table import divide, from_hub, read
+from .task import Task
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-PUBLIC = ("CIFAR10", "CIFAR100", "FashionMNIST")
-
-Pictures = list[Path] | Decoded | Tensor  # files, or uint8 (3, H, W), or uint8 (N, 3, H, W)
-
-
-class Source(NamedTuple):
-    images: Pictures
-    labels: list[str]
-
-    def pick(self, indices: list[int]) -> "Source":
-        images, labels = self.images, [self.labels[i] for i in indices]
-        if isinstance(images, Tensor):
-            return Source(images[indices], labels)
-        if isinstance(images, Decoded):
-            return Source(images.pick(indices), labels)
-        return Source([images[i] for i in indices], labels)
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+KEEP = 2**30  # bytes of pixels that are kept, so that every file is decoded once
 
 
-def make_datasets(
-    config: Config, classes: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
-) -> Datasets:
-    """Make the splits; replace this function to bring data in another form.
-
-    Items are `(image, class index)`, the image uint8 (3, image_size, image_size).
-    `classes` are those of a checkpoint, and then fix the indices.
-    """
-    if config.data is not None:
-        splits = read_folder(config.data, config)
-    elif config.dataset is not None:
-        splits = read_public(config.dataset, config)
+def make_table(config: Config) -> pd.DataFrame:
+    """Give the rows input (a path, an image), target and split: replace this for other data."""
+    if config.dataset is None:
+        data = config.data or make_sample(Path("data/sample"))
+        return read(data, config.task, config.columns, SUFFIXES, config.seed)
+    if hasattr(torchvision.datasets, config.dataset):
+        parts = from_torchvision(config.dataset)
     else:
-        splits = divide({"": Source(*make_sample(2000, config.image_size, config.seed))}, config)
-    names = list(classes) if classes else sorted(set(splits["train"].labels))
-    made = {}
-    for name, (images, labels) in splits.items():
-        indices = class_indices(labels, names, f"The {name} split")
-        made[name] = Images(images, indices, make_transform(config, augment=name == "train"))
-    return Datasets(made["train"], made["val"], made.get("test"), names)
+        parts = from_hub(config.dataset, config.task, config.columns, SUFFIXES)
+    return divide(parts, config.task, config.seed)
 
 
-def make_transform(config: Config, augment: bool) -> v2.Compose:
-    """Random crops and flips in training, the center in evaluation; the model normalizes."""
-    size = config.image_size
-    if augment:
-        crop = v2.RandomResizedCrop(size, scale=(0.8, 1.0))
-        return v2.Compose([crop, v2.RandomHorizontalFlip()])
-    return v2.Compose([v2.Resize(size), v2.CenterCrop(size)])
+def from_torchvision(name: str) -> pd.DataFrame:
+    """Download a data set of torchvision that is divided by `train=True` and False."""
+    frames = []
+    for train in (True, False):
+        part = getattr(torchvision.datasets, name)("data", train=train, download=True)
+        inputs, targets = zip(*part, strict=True)
+        rows = {"input": inputs, "target": [part.classes[target] for target in targets]}
+        frames.append(pd.DataFrame(rows | {"split": "train" if train else "test"}))
+    return pd.concat(frames).reset_index(drop=True)
 
 
-class Images(Dataset[tuple[Tensor, int]]):
-    def __init__(self, images: Pictures, labels: list[int], transform: v2.Transform) -> None:
-        self.images, self.labels, self.transform = images, labels, transform
+def make_spec(config: Config, table: pd.DataFrame) -> Spec:
+    if config.pretrained:
+        return pretrained_spec(config.pretrained, config.image_size)
+    sides = [min(open_image(item).size) for item in table["input"][:: len(table) // 100 + 1]]
+    return Spec(config.image_size or min(max(round(median(sides) / 16) * 16, 32), 128))
+
+
+class Examples(Dataset[tuple[Tensor, Tensor]]):
+    """Images, float (3, size, size), and targets; those of a small set are decoded once."""
+
+    epoch = 0
+
+    def __init__(
+        self, rows: pd.DataFrame, task: Task, spec: Spec, train: bool = False, seed: int = 0
+    ) -> None:
+        self.spec, self.seed, self.transform = spec, seed, make_transform(spec, train)
+        self.inputs, targets = list(rows["input"]), list(rows["target"])
+        if len(rows) * spec.image_size**2 * 4 < KEEP:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                found = list(pool.map(self.read_or_none, self.inputs))
+            self.inputs = [image for image in found if image is not None]
+            targets = [t for image, t in zip(found, targets, strict=True) if image is not None]
+        self.targets = [task.encode(target) for target in targets]
+
+    def read_or_none(self, item: Any) -> Image.Image | None:
+        try:
+            return read_image(item, self.spec.image_size)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            print(f"left out, cannot be read: {item}: {error}")
+            return None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = self.images[index]
-        if isinstance(image, Path):
-            image = load_image(image)
-        return self.transform(image), self.labels[index]
-
-
-def load_image(path: Path) -> Tensor:
-    """Read an image file as uint8 RGB (3, H, W), turned the way the camera was held."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I"):  # 16 bits; `convert` would clip them to 8
-            image = Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8))
-        elif image.mode == "F":
-            raise ValueError("floats have no known range: save it with 8 or 16 bits")
-        elif "transparency" in image.info:  # Pillow warns of the direct way
-            image = image.convert("RGBA")
-        return pil_to_tensor(image.convert("RGB"))
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = read_image(self.inputs[index], self.spec.image_size)
+        with torch.random.fork_rng(devices=[]):  # so that a resumed run repeats the augmentation
+            torch.default_generator.manual_seed(hash((self.seed, self.epoch, index)))
+            return self.transform(image), self.targets[index]
 
 
-def make_loaders(datasets: Datasets, config: Config, runtime: Runtime) -> Loaders:
-    def loader(dataset: Any, shuffle: bool) -> Any:
-        batches = EpochBatches(
-            len(dataset),
-            config.batch_size,
-            shuffle=shuffle,
-            seed=config.seed,
-            accumulate=config.accumulate,
-            rank=runtime.rank,
-            world_size=runtime.world_size,
-        )
-        return make_loader(dataset, batches, config, runtime)
-
-    test = loader(datasets.test, shuffle=False) if datasets.test is not None else None
-    return Loaders(loader(datasets.train, shuffle=True), loader(datasets.val, shuffle=False), test)
+collate = None  # all images have one size
 
 
-def read_folder(root: Path, config: Config) -> dict[str, Source]:
-    """Read `root/CLASS/*.png` or `root/{train,val,test}/CLASS/*.png`."""
-    splits = {}
-    for name, pairs in find_labeled_files(root, EXTENSIONS).items():
-        images, keep = read_all([path for path, _ in pairs], load_image, config.strict)
-        labels = [label for (_, label), good in zip(pairs, keep, strict=True) if good]
-        check_classes(labels, str(root / name))
-        splits[name] = Source(images, labels)
-    return divide(splits, config)
+def make_transform(spec: Spec, train: bool = False) -> v2.Compose:
+    """Images of PIL to float (3, size, size), normalized."""
+    size = spec.image_size
+    steps: list[Any] = [v2.Resize(size), v2.CenterCrop(size)]
+    if train:  # where left and right do not matter, add v2.RandomHorizontalFlip()
+        steps = [
+            v2.RandomResizedCrop(size, scale=(0.7, 1.0), ratio=(0.8, 1.25)),
+            v2.RandomRotation(10, v2.InterpolationMode.BILINEAR),
+            v2.ColorJitter(0.2, 0.2, 0.2),
+        ]
+    steps += [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(spec.mean, spec.std)]
+    return v2.Compose(steps)
 
 
-def read_public(name: str, config: Config) -> dict[str, Source]:
-    """Download a data set of torchvision, or an archive of class folders."""
-    if is_archive(name):
-        return read_folder(fetch(name, config.data_dir), config)
-    if name not in PUBLIC:
-        raise DataError(f"--dataset {name}: choose one of {', '.join(PUBLIC)}, or give an archive.")
-    splits = {}
-    for split_name, train in {"train": True, "test": False}.items():
-        try:
-            with first_on_machine():
-                raw: Any = getattr(public, name)(config.data_dir, train=train, download=True)
-        except (RuntimeError, OSError) as error:
-            raise DataError(f"{name} cannot be downloaded to {config.data_dir}: {error}") from error
-        pixels = torch.as_tensor(raw.data)  # CIFAR (N, H, W, 3), MNIST (N, H, W)
-        gray = pixels.dim() == 3
-        images = pixels[:, None].expand(-1, 3, -1, -1) if gray else pixels.permute(0, 3, 1, 2)
-        splits[split_name] = Source(images, [raw.classes[int(target)] for target in raw.targets])
-    return divide(splits, config)
+def load_input(item: Any, spec: Spec) -> Tensor:
+    """Give an image as validation sees it, float (3, size, size)."""
+    transform = make_transform(spec)
+    image: Tensor = transform(read_image(item, spec.image_size))
+    return image
 
 
-def divide(splits: dict[str, Source], config: Config) -> dict[str, Source]:
-    """Split validation examples off where there are none, and test examples off undivided data."""
-    if "val" in splits:
-        return splits
-    whole = splits["train"] if "train" in splits else splits[""]
-    parts = split(whole.labels, config.seed, test=0.0 if "train" in splits else 0.15)
-    if not parts["val"]:
-        raise DataError(f"{len(whole.labels)} examples are too few: each class needs two or more.")
-    made = {name: source for name, source in splits.items() if name == "test"}
-    return made | {name: whole.pick(indices) for name, indices in parts.items() if indices}
+def open_image(item: Any) -> Image.Image:
+    """Open a path, encoded bytes or an image."""
+    if isinstance(item, dict):
+        item = io.BytesIO(item["bytes"])
+    return item if isinstance(item, Image.Image) else Image.open(item)
+
+
+def read_image(item: Any, size: int) -> Image.Image:
+    """Read an image as RGB, its shorter side not much longer than `size`."""
+    image = open_image(item)
+    if image.mode == "RGB" and min(image.size) <= size * 5 // 4:
+        return image
+    image.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
+        pixels = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(np.ptp(pixels), 1e-9)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    scale = size * 9 / 8 / min(image.size)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    return image

@@ -1,84 +1,89 @@
-"""A small residual network for images of any size: raw logits out."""
+"""The network: a small residual one, or a pretrained one of timm. Raw logits out."""
 
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
-
-from .config import Config
-
-STEM, WIDTHS = 16, (32, 64, 128)
-# Mean and standard deviation of ImageNet, as in torchvision's classification presets
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def make_model(config: Config, num_classes: int) -> nn.Module:
-    return ResNet(num_classes, config.image_size > 64, config.recompute)
+@dataclass(frozen=True)
+class Spec:
+    """What rebuilds the network of a trained model and the transforms of its images."""
+
+    image_size: int
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of ImageNet
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    arch: str | None = None  # a network of timm; None: the small one
+
+
+def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
+    """Images, float normalized (B, 3, H, W), to logits (B, num_outputs).
+
+    `weights`, a name of timm or a folder, is given where training starts, and read only then.
+    """
+    if spec.arch is None:
+        return ResNet(num_outputs)
+    import timm
+
+    name = source(weights) if weights else spec.arch
+    model: nn.Module = timm.create_model(name, pretrained=bool(weights), num_classes=num_outputs)
+    for parameter in model.get_classifier().parameters():  # type: ignore[operator]
+        nn.init.zeros_(parameter)
+    return model
+
+
+def pretrained_spec(name: str, image_size: int | None) -> Spec:
+    """Ask timm what images a pretrained network wants."""
+    import timm
+
+    try:
+        model = timm.create_model(source(name))
+    except Exception as error:
+        raise SystemExit(f"--pretrained {name}: {str(error).splitlines()[0]}") from None
+    wanted = model.pretrained_cfg
+    size = image_size or wanted["input_size"][-1]
+    return Spec(size, wanted["mean"], wanted["std"], wanted["architecture"])
+
+
+def source(name: str) -> str:
+    return f"local-dir:{name}" if Path(name).is_dir() else name
 
 
 class Block(nn.Module):
-    """Pre-activation residual block (He et al., 2016).
-
-    GroupNorm (Wu & He, 2018) rather than BatchNorm: what becomes of an example depends neither on
-    its batch nor on the number of processes.
-    """
+    """Two convolutions and a shortcut (He et al., 2015); at first the shortcut alone counts."""
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(8, width_in)
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
-        self.norm2 = nn.GroupNorm(8, width)
+        self.norm1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
         self.shortcut = nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(width_in, width, 1, bias=False)
+            nn.AvgPool2d(stride, ceil_mode=True),
+            nn.Conv2d(width_in, width, 1, bias=False),
+            nn.BatchNorm2d(width),
         )
+        nn.init.zeros_(self.norm2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.relu(self.norm1(x)))
-        y = self.conv2(F.relu(self.norm2(y)))
-        return y + self.shortcut(x)
+        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(self.shortcut(x) + y)
 
 
 class ResNet(nn.Module):
-    """Images (B, 3, H, W), uint8, to logits (B, num_classes).
-
-    It normalizes the images itself: as bytes they reach the device in a quarter of the time.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, num_classes: int, large: bool, recompute: bool) -> None:
+    def __init__(self, num_outputs: int, widths: tuple[int, ...] = (32, 32, 64, 128)) -> None:
         super().__init__()
-        self.recompute = recompute
-        for name, values in (("mean", MEAN), ("std", STD)):
-            scaled = 255 * torch.tensor(values)[:, None, None]  # (3, 1, 1)
-            self.register_buffer(name, scaled, persistent=False)
-        # Small images enter pixel by pixel; of large ones the sides are quartered first
-        self.stem = nn.Sequential(nn.Conv2d(3, STEM, 3, padding=1, bias=False))
-        if large:
-            self.stem = nn.Sequential(
-                nn.Conv2d(3, STEM, 7, stride=2, padding=3, bias=False),
-                nn.MaxPool2d(3, 2, padding=1),
-            )
-        widths = (STEM, *WIDTHS)
-        self.blocks = nn.Sequential(*[Block(a, b, stride=2) for a, b in pairwise(widths)])
-        self.norm = nn.GroupNorm(8, WIDTHS[-1])
-        self.head = nn.Linear(WIDTHS[-1], num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        # Every class equally likely at first: the first loss is ln(classes)
-        nn.init.zeros_(self.head.weight)
+        stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU())
+        blocks = [Block(a, b, 1 + (n > 0)) for n, (a, b) in enumerate(pairwise(widths))]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(2 * widths[-1], num_outputs)
+        nn.init.zeros_(self.head.weight)  # every class equally likely at first
         nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = (images - self.mean) / self.std  # (B, 3, H, W), float32
-        x = self.stem(x)  # (B, 16, H, W), or (B, 16, H/4, W/4) for large images
-        recompute = self.recompute and self.training
-        for block in self.blocks:  # in the end (B, 128, H/8, W/8), or (B, 128, H/32, W/32)
-            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
-        x = F.relu(self.norm(x)).mean(dim=(2, 3))  # (B, 128)
-        return self.head(x)  # (B, num_classes)
+        x = self.blocks(self.stem(images))  # (B, 128, H/8, W/8)
+        return self.head(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))

@@ -1,55 +1,50 @@
-"""A small data set that needs no download: shapes in any place, size, rotation and color."""
+"""A small data set that needs no download: shapes of any place, size, rotation and color."""
 
 import math
 import random
+from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 CLASSES = ["circle", "cross", "ring", "triangle"]
 SCALE = 4  # drawn large, then reduced: smooth edges
 
 
-def make_sample(num_images: int, size: int, seed: int) -> tuple[Tensor, list[str]]:
-    """Draw images, uint8 (num_images, 3, size, size), and give their classes, in equal shares."""
-    rng = random.Random(seed)
-    labels = [CLASSES[i % len(CLASSES)] for i in range(num_images)]
-    return torch.stack([pil_to_tensor(draw(label, size, rng)) for label in labels]), labels
+def make_sample(root: Path, num_images: int = 2000, size: int = 32, seed: int = 0) -> Path:
+    """Write root/CLASS/*.png unless they are there."""
+    if not root.is_dir():
+        rng, scratch = random.Random(seed), root.with_name(f"{root.name}.{random.getrandbits(32):x}")
+        for number in range(num_images):
+            label = CLASSES[number % len(CLASSES)]
+            (scratch / label).mkdir(parents=True, exist_ok=True)
+            draw(label, size, rng).save(scratch / label / f"{number:04}.png")
+        scratch.rename(root)
+    return root
 
 
 def draw(label: str, size: int, rng: random.Random) -> Image.Image:
     canvas = size * SCALE
     # A light shape on a dark ground as often as the reverse, so that no pixel tells the class
-    dark = [rng.randrange(0, 110) for _ in range(3)]
-    light = [rng.randrange(140, 256) for _ in range(3)]
-    ground, ink = rng.sample([tuple(dark), tuple(light)], 2)
+    dark = tuple(rng.randrange(0, 110) for _ in range(3))
+    light = tuple(rng.randrange(140, 256) for _ in range(3))
+    ground, ink = rng.sample([dark, light], 2)
     image = Image.new("RGB", (canvas, canvas), ground)
     pen = ImageDraw.Draw(image)
     for _ in range(6):
-        left, top = rng.randrange(canvas), rng.randrange(canvas)
-        speck = rng.randrange(2, SCALE * 2)
+        left, top, speck = rng.randrange(canvas), rng.randrange(canvas), rng.randrange(2, 2 * SCALE)
         pen.ellipse((left, top, left + speck, top + speck), fill=ink)
     radius = canvas * rng.uniform(0.26, 0.42)
     x, y = (rng.uniform(radius, canvas - radius) for _ in range(2))
-    turn = rng.uniform(0, 2 * math.pi)
     box = (x - radius, y - radius, x + radius, y + radius)
     if label == "circle":
         pen.ellipse(box, fill=ink)
     elif label == "ring":
         pen.ellipse(box, outline=ink, width=round(radius * 0.4))
+    elif label == "triangle":
+        pen.regular_polygon((x, y, radius), 3, rotation=rng.uniform(0, 360), fill=ink)
     else:
-        pen.polygon([(x + radius * a, y + radius * b) for a, b in outline(label, turn)], fill=ink)
+        turn = rng.uniform(0, math.pi)
+        for angle in (turn, turn + math.pi / 2):
+            dx, dy = radius * math.cos(angle), radius * math.sin(angle)
+            pen.line((x - dx, y - dy, x + dx, y + dy), fill=ink, width=round(radius * 0.5))
     return image.resize((size, size), Image.Resampling.BOX)
-
-
-def outline(label: str, turn: float) -> list[tuple[float, float]]:
-    """Give the corners of a shape around the origin, radius 1, turned by an angle in radians."""
-    points = [(math.cos(a), math.sin(a)) for a in (0, 2 * math.pi / 3, 4 * math.pi / 3)]
-    if label == "cross":
-        arm = 0.28
-        corners = [(arm, 1), (arm, arm), (1, arm), (1, -arm), (arm, -arm), (arm, -1)]
-        points = [*corners, *[(-a, -b) for a, b in corners]]
-    sin, cos = math.sin(turn), math.cos(turn)
-    return [(a * cos - b * sin, a * sin + b * cos) for a, b in points]

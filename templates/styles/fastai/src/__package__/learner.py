@@ -1,221 +1,116 @@
-"""The fastai `Learner` of this project and its callbacks."""
+"""What a Learner needs: the task as loss and metrics, and the callbacks that fill the run's folder."""
 
-import time
-import warnings
-from collections import deque
-from collections.abc import Mapping
+import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from fastai.basics import (
+    AccumMetric,
+    Callback,
+    CancelEpochException,
+    CategoryBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+    default_device,
+    set_seed,
+)
+from fastai.callback.all import GradientClip
 from torch import Tensor, nn
-from torch.amp import GradScaler
-from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
 
+from .boards import add_confusion, add_predictions
 from .config import Config
-from .evaluate import Tally
-from .loaders import Loaders
-from .optim import exchange_averages, lr_factor, make_optimizer
-from .runtime import Runtime, StopRequest
-from .tracking import Tracker
+from .task import Task
 
-with warnings.catch_warnings():
-    # While it is imported, fastai uses what torch and pandas have deprecated
-    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
-    warnings.filterwarnings("ignore", "The 'mode.chained_assignment'", DeprecationWarning)
-    from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
-    from fastai.callback.fp16 import MixedPrecision
-    from fastai.callback.schedule import ParamScheduler
-    from fastai.callback.training import GradientAccumulation, GradientClip
-    from fastai.data.core import DataLoaders
-    from fastai.learner import Learner
-    from fastai.optimizer import OptimWrapper
-    from fastai.torch_core import default_device, get_model, to_device
+LOG_EVERY = 10  # steps
 
 
-def make_learner(model: nn.Module, loaders: Loaders, config: Config, runtime: Runtime) -> Learner:
-    callbacks: list[Callback] = [ClipNorm(config.clip_norm)]
-    if runtime.precision != "fp32":
-        callbacks.append(Precision(runtime))
-    if config.accumulate > 1:
-        callbacks.append(GradientAccumulation(config.batch_size // runtime.world_size))
-    if runtime.world_size > 1:
-        callbacks.append(Distributed(config.accumulate))
-    default_device(runtime.device.type != "cpu")  # without it, a GPU that is there would be used
-    return AsyncLearner(
-        DataLoaders(loaders.train, loaders.val),
-        model,
-        loss_func=nn.CrossEntropyLoss(),  # fastai's own makes slower tensors, of a class of its own
-        opt_func=OptimWrapper(opt=make_optimizer(model, config)),
-        lr=config.lr,
-        cbs=callbacks,
-    )
+def target_block(task: Task) -> TransformBlock:
+    if task.kind == "classification":
+        return CategoryBlock(vocab=task.names, sort=False)
+    if task.kind == "multilabel":
+        return MultiCategoryBlock(vocab=task.names)
+    return RegressionBlock(n_out=len(task.names))
 
 
-class AsyncLearner(Learner):
-    """A `Learner` that does not wait for a batch to be on the GPU."""
-
-    def _set_device(self, b: Any) -> Any:
-        return to_device(b, default_device(), non_blocking=True)
-
-
-def warmup_cosine(config: Config, total_batches: int) -> ParamScheduler:
-    total_steps = total_batches // config.accumulate
-
-    def lr(pct: float) -> float:
-        step = round(pct * total_batches) // config.accumulate
-        return config.lr * lr_factor(step, total_steps, config.warmup)
-
-    return ParamScheduler({"lr": lr})
+def loader_options(config: Config, num_examples: int) -> dict[str, Any]:
+    device = default_device() if config.device == "auto" else torch.device(config.device)
+    options = {"bs": config.batch_size, "num_workers": config.num_workers, "device": device}
+    return options | {"drop_last": num_examples > config.batch_size}
 
 
-class Precision(MixedPrecision):
-    """`MixedPrecision` as the runtime says; fastai's own is for CUDA alone."""
+class TaskLoss:
+    """The loss of the task, and what `get_preds`, `predict` and Interpretation want of a loss."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    reduction = "mean"
+    y_int = True  # MixUp mixes losses, not targets
 
-    def before_fit(self) -> None:
-        self.autocast = self.runtime.autocast()
-        self.scales: list[float] = []
-        scaled = self.runtime.precision == "fp16"
-        self.learn.scaler = GradScaler(self.runtime.device.type, enabled=scaled)
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        if self.reduction == "mean":
+            return self.task.loss(logits, targets)
+        pairs = zip(logits.split(1), targets.split(1), strict=True)
+        return torch.stack([self.task.loss(*pair) for pair in pairs])
+
+    def activation(self, logits: Tensor) -> Tensor:
+        return self.task.scores(logits)
+
+    def decodes(self, scores: Tensor) -> Tensor:
+        if self.task.kind == "regression":
+            return scores
+        return scores.argmax(dim=1) if self.task.kind == "classification" else scores > 0.5
 
 
-class ClipNorm(GradientClip):
-    """`GradientClip` that keeps the norm it has found."""
+def make_metrics(task: Task) -> list[AccumMetric]:
+    names = task.metrics().keys()
+    return [AccumMetric(partial(metric, task, name), flatten=False, name=name) for name in names]
+
+
+def metric(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
+    return float(task.metrics()[name](task.scores(logits), targets))
+
+
+class GradientNorm(GradientClip):
+    """Clip, and keep the norm that is found on the way."""
 
     def before_step(self) -> None:
-        parameters = self.learn.model.parameters()
-        self.learn.grad_norm = nn.utils.clip_grad_norm_(parameters, self.max_norm)
-
-    def after_cancel_step(self) -> None:
-        self.learn.grad_norm = self.loss.new_tensor(torch.inf)  # fp16 has overflown
+        self.learn.grad_norm = nn.utils.clip_grad_norm_(self.parameters(), self.max_norm)
 
 
-class Distributed(Callback):
-    """Trains through `DistributedDataParallel`; validates and saves the model itself.
+class TensorBoard(Callback):
+    """The tags that all styles share; those of fastai's TensorBoardCallback are fixed."""
 
-    fastai's `distrib_ctx` needs accelerate, and as many batches in one process as in another.
-    """
+    order = 55  # the Recorder comes first
 
-    order = TrainEvalCallback.order + 1
+    def __init__(self, writer: SummaryWriter, task: Task, spec: Any, every: int = LOG_EVERY) -> None:
+        self.writer, self.task, self.spec, self.every, self.epochs = writer, task, spec, every, 0
 
-    def __init__(self, accumulate: int) -> None:
-        self.accumulate = accumulate
-
-    def before_fit(self) -> None:
-        self.replica = DistributedDataParallel(self.learn.model)
+    def before_epoch(self) -> None:
+        self.step = self.epochs * len(self.dls.train)  # fastai's own count begins anew with each fit
+        self.epochs += 1
 
     def before_train(self) -> None:
-        self.learn.model = self.replica
-
-    def before_batch(self) -> None:
-        # Gradients travel with the last part of a step
-        self.replica.require_backward_grad_sync = (self.iter + 1) % self.accumulate == 0
+        self.began = time.perf_counter()
 
     def before_validate(self) -> None:
-        self.learn.model = self.replica.module
-
-    def after_fit(self) -> None:
-        self.learn.model = self.replica.module
-
-
-class RunRecorder(Callback):
-    """Stands in for fastai's `Recorder`: rows of metrics, TensorBoard, checkpoints, exact resume.
-
-    Its sums stay on the device; `Recorder` waits for each batch, and gathers it from all processes.
-    """
-
-    name, order = "recorder", 50
-    # With `values`, what EarlyStoppingCallback and its like can monitor
-    metric_names = ("epoch", "train/loss", "val/loss", "val/accuracy")
-
-    def __init__(self, tracker: Tracker, stop: StopRequest, saved: Mapping[str, Any]) -> None:
-        self.tracker, self.stop, self.saved = tracker, stop, saved
-        self.config, self.runtime = tracker.config, tracker.runtime
-        self.batch, self.best = saved["batch"], saved["best"]
-        self.sums = saved["sums"].to(self.runtime.device) * self.runtime.is_main  # loss, examples
-        self.losses: deque[Tensor] = deque(maxlen=self.config.accumulate)  # of the step
-        self.values: list[list[float]] = []
-        self.stopped = False
-
-    def before_fit(self) -> None:
-        self.learn.train_iter = self.saved["step"] * self.config.accumulate
-        self.tracker.watch(self.learn.model, self.opt.opt)
-        if self.saved["scaler"] and hasattr(self, "scaler"):
-            self.scaler.load_state_dict(self.saved["scaler"])
-
-    def before_train(self) -> None:
-        self.learn.pct_train += self.batch / (len(self.dl) * self.n_epoch)
-        self.dl.set_epoch(self.epoch, start=self.batch)
-        self.examples, self.began = 0, time.perf_counter()
-
-    def before_batch(self) -> None:
-        if self.training and self.batch % self.config.accumulate == 0:
-            self.runtime.seed_step(self.config.seed, self.step)
-
-    @property
-    def step(self) -> int:
-        return self.train_iter // self.config.accumulate
-
-    def before_validate(self) -> None:
-        exchange_averages(self.opt.opt)
-        self.tally = Tally(len(self.tracker.datasets.classes), self.runtime.device)
+        self.logits: list[Tensor] = []
 
     def after_batch(self) -> None:
         if not self.training:
-            self.tally.add(self.pred, self.y)
+            self.logits.append(self.pred.float().cpu())
             return
-        self.batch, self.examples = self.batch + 1, self.examples + len(self.y)
-        loss = self.loss.detach()
-        self.losses.append(loss)
-        self.sums += torch.stack([loss, torch.ones_like(loss)]) * len(self.y)
-        self.rate = self.examples * self.runtime.world_size / (time.perf_counter() - self.began)
-        if self.batch % self.config.accumulate:
-            return
-        step = self.step
-        if step % self.config.log_every == 0:
-            loss = torch.stack([*self.losses]).mean()
-            accuracy = (self.pred.argmax(dim=1) == self.y).float().mean()  # of the last part
-            lr = self.opt.hypers[-1]["lr"]
-            speed = self.rate, self.learn.dls.train.wait_share
-            self.tracker.log_step(step, loss, accuracy, self.grad_norm, lr, *speed)
-        if self.batch < self.n_iter and self.stop.agreed(step):
-            self.runtime.sum(self.sums)
-            self.save("last.pt", self.epoch)
-            self.leave()
+        self.step += 1
+        if self.step % self.every == 0:
+            speed = (self.iter + 1) * self.dls.bs / (time.perf_counter() - self.began)
+            scalars = {"train/loss": self.loss, "grad_norm": self.grad_norm}
+            scalars |= {"lr": self.opt.hypers[-1]["lr"], "examples_per_second": speed}
+            self.log(scalars)
 
     def after_validate(self) -> None:
-        train_loss, seen = self.runtime.sum(self.sums).tolist()
-        result = self.tally.total(self.runtime)
-        row = {
-            "epoch": self.epoch + 1,
-            "step": self.step,
-            "train/loss": train_loss / seen,
-            "val/loss": result.loss,
-            "val/accuracy": result.accuracy,
-            "lr": self.opt.hypers[-1]["lr"],
-            "examples_per_second": self.rate,
-            "data_wait": self.learn.dls.train.wait_share,
-        }
-        self.tracker.log_epoch(row, self.learn.model, self.dl, result.confusion)
-        self.values.append([row[name] for name in self.metric_names[1:]])
-        self.batch = 0
-        self.sums.zero_()
-        if result.accuracy > self.best:
-            self.best = result.accuracy
-            self.save("best.pt", self.epoch + 1)
-        exchange_averages(self.opt.opt)
-        self.save("last.pt", self.epoch + 1)
-        if self.stop.agreed():
-            self.leave()
-
-    def save(self, name: str, epoch: int) -> None:
-        state = {"epoch": epoch, "batch": self.batch, "step": self.step, "best": self.best}
-        state |= {"sums": self.sums, "optimizer": self.opt.state_dict()}
-        state["scaler"] = self.scaler.state_dict() if hasattr(self, "scaler") else {}
-        self.tracker.save(name, get_model(self.learn.model), state)
-
-    def leave(self) -> None:
-        self.stopped = True
-        raise CancelFitException
+        names = [name.removeprefix("valid_") for name in self.recorder.metric_names[2:-1]]
+        self.log({f"val/{name}": value for name, value in zip(names, self.recorder.log[2:])})

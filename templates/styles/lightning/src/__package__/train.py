@@ -1,114 +1,124 @@
-"""Train the model with a Lightning Trainer.
+"""Train the model.
 
-From the folder of the project:
-
-    python -m <package>.train
-    python -m <package>.train --data MY_DATA --epochs 30
-    python -m <package>.train --resume auto
-    torchrun --nproc-per-node 2 -m <package>.train
+python -m <package>.train --data MY_DATA --epochs 20
+python -m <package>.train --resume auto
+torchrun --nproc-per-node 2 -m <package>.train
 """
 
+import csv
 import logging
 import os
+import signal
 import sys
 import warnings
-from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+import torch
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch.distributed.elastic.multiprocessing.errors import record
 
-from . import checkpoint, tracking
-from .callbacks import Checkpoint, Record, Stop
+from .boards import add_end
+from .callbacks import Boards, Lines
 from .config import Config
-from .data import make_datasets, make_loaders
-from .flags import exit_cleanly, parse, to_dict
-from .lit import LitClassifier
-from .runtime import Runtime, StopRequest, start
-from .strategy import AtomicIO, make_strategy
-
-PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+from .datamodule import DataModule
+from .module import Module
+from .run import find, parse, start_run
 
 
 def train(config: Config) -> dict[str, float]:
-    """Train, fill the run's folder and return the last row of its `metrics.jsonl`."""
-    with start(config) as runtime, StopRequest(runtime) as stop:
-        return fit(config, runtime, stop)
-
-
-def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]:
-    silence()
-    datasets = make_datasets(config)
-    loaders = make_loaders(datasets, config, runtime)
-    epochs = 1 if config.dry_run else config.epochs
-    steps = epochs * len(loaders.train) // config.accumulate
-    lit = LitClassifier(config, datasets, runtime, steps)
-
-    epoch = step = 0
-    if config.resume:
-        saved = checkpoint.restore(Path(config.resume), lit.model, config, datasets, key="loops")
-        epoch, step = saved["epoch"], saved["step"]
-        loaders.train.set_epoch(epoch, start=saved["batch"])
-    run_dir = tracking.start_run(config, runtime, datasets, step)
-    logger = TensorBoardLogger(
-        run_dir, name="", version="", default_hp_metric=False, purge_step=step + 1
-    )
-    logger.log_hyperparams(to_dict(config))
-    tracking.log_graph(logger.experiment, lit.model, next(iter(loaders.val))[0].to(runtime.device))
+    """Train, and give the validation metrics of the best epoch."""
+    hush()
+    seed_everything(config.seed, verbose=False)
+    data = DataModule(config)
+    data.setup("fit")
+    config, task = data.config, data.task
+    described: dict[str, Any] = {"spec": asdict(data.spec), "task": asdict(task)}
+    hparams = described | {"lr": config.lr, "freeze": config.freeze, "seed": config.seed}
+    module = Module(**hparams, weights=None if config.resume else config.pretrained)
     if config.compile:
-        lit.model.compile()
+        module.model.compile()
 
-    record = Record(run_dir, logger.experiment, step)
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    first = rank_zero_only.rank == 0
+    folder = start_run(config, **described) if first else Path("runs/other")
+    place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
+    tensorboard, table = TensorBoardLogger(**place, default_hp_metric=False), CSVLogger(**place)
+    if (folder / "metrics.csv").exists():  # a resumed run: CSVLogger would begin a new file
+        rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
+        table.experiment.metrics.extend(rows)
+    monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
+    files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
+    best, boards = ModelCheckpoint(**files, **monitor, filename="best"), Boards()
+    limit = 2 if config.dry_run else None
     trainer = Trainer(
-        accelerator=runtime.device.type,
-        devices=devices,
-        num_nodes=runtime.world_size // devices,
-        strategy=make_strategy(lit),
-        precision=PRECISIONS[runtime.precision],
-        max_epochs=max(epochs, epoch),
-        accumulate_grad_batches=config.accumulate,
-        gradient_clip_val=config.clip_norm,
-        logger=logger,
-        log_every_n_steps=config.log_every,
+        **machine(config),
+        max_epochs=1 if config.dry_run else config.epochs,
+        limit_train_batches=limit,
+        limit_val_batches=limit,
+        gradient_clip_val=1.0,
+        log_every_n_steps=limit or min(10, len(data.train_dataloader())),
+        logger=[tensorboard, table],
         callbacks=[
-            record,
-            Stop(stop, run_dir / "last.pt"),
-            Checkpoint(run_dir / "best.pt", monitor="val/accuracy", mode="max"),
-            Checkpoint(run_dir / "last.pt"),
+            best,
+            ModelCheckpoint(**files, filename="last", save_on_exception=True),
+            EarlyStopping(**monitor, patience=config.patience),
+            LearningRateMonitor(),
+            Lines(),
+            boards,
         ],
-        plugins=AtomicIO(),
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # the loaders divide the batches themselves
-        enable_model_summary=False,
-        # Lightning draws the bar on stdout
-        enable_progress_bar=sys.stdout.isatty() and sys.stderr.isatty(),
+        enable_progress_bar=sys.stdout.isatty(),
     )
-    with suppress(SIGTERMException):
-        trainer.fit(lit, loaders.train, loaders.val, ckpt_path=config.resume)
-    return record.close(trainer)
+    # Ctrl-C waits for the end of the step, as SIGTERM does
+    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    last = find(config.resume, "last.ckpt") if config.resume else None
+    try:
+        trainer.fit(module, data, ckpt_path=last, weights_only=True)
+    except SIGTERMException:
+        print(f"stopped: go on with --resume {folder}")
+        raise SystemExit(128 + signal.SIGTERM) from None
+    result: dict[str, float] = torch.load(best.best_model_path, weights_only=True)["metrics"]
+    if first:
+        seen, step = (boards.scores, boards.targets), trainer.global_step
+        add_end(tensorboard.experiment, task, *seen, asdict(config), result, step)
+        tensorboard.finalize("success")
+        print(f"finished: {best.best_model_path}")
+    return result
 
 
-def silence() -> None:
-    """Leave out what Lightning says of devices and limits: the run has its own lines."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Hints at the number of workers and at the logging interval, both chosen on purpose
-    warnings.filterwarnings("ignore", category=PossibleUserWarning)
-    # The folder of a run holds its settings before the first checkpoint
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    # Lightning 2.6 with newer PyTorch
-    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+def machine(config: Config) -> dict[str, Any]:
+    """Choose accelerator, processes and precision for a Trainer."""
+    name, _, number = config.device.partition(":")
+    precision = config.precision
+    if name == "cuda" or (name == "auto" and torch.cuda.is_available()):
+        torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
+        if precision == "auto":
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            precision = "bf16" if bf16 else "fp16"
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun
+    return {
+        "accelerator": name,
+        "devices": [int(number)] if number else here,
+        "num_nodes": int(os.environ.get("WORLD_SIZE", 1)) // here,
+        "precision": {"bf16": "bf16-mixed", "fp16": "16-mixed"}.get(precision, "32-true"),
+    }
 
 
-@record  # the error of a process goes to the end of what torchrun prints
-def main() -> None:
-    with exit_cleanly():
-        train(parse(__doc__))
+def hush() -> None:
+    """Leave out warnings of what is so on purpose, and advertisements."""
+    for message in (
+        r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # the run's folder
+        r".* does not have many workers",  # with_defaults has chosen
+        r"You're resuming from a checkpoint that ended before the epoch",  # TrainLoader can
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15
+    ):
+        warnings.filterwarnings("ignore", message)
+    lines = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    lines.addFilter(lambda record: "Tip: For seamless cloud" not in record.getMessage())
 
 
 if __name__ == "__main__":
-    main()
+    train(parse(__doc__))

@@ -1,147 +1,171 @@
 """Train the model: one loop, top to bottom.
 
-From the folder of the project:
-
-    python -m <package>.train
-    python -m <package>.train --data MY_DATA --epochs 30
-    python -m <package>.train --resume auto
-    torchrun --nproc-per-node 2 -m <package>.train
+python -m <package>.train --data MY_DATA --epochs 20
+python -m <package>.train --resume auto
+torchrun --nproc-per-node 2 -m <package>.train
 """
 
+import json
+import signal
 import time
-from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.distributed.elastic.multiprocessing.errors import record
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from . import checkpoint
-from .config import Config
-from .data import make_datasets, make_loaders
+from .boards import add_confusion, add_end, add_graph, add_predictions
+from .config import Config, with_defaults
+from .data import Examples, collate, make_spec, make_table
+from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
-from .flags import exit_cleanly, parse
 from .model import make_model
-from .optim import averaged, lr_factor, make_optimizer, set_lr
-from .parallel import distribute, load_optimizer, sum_gradients
-from .runtime import Runtime, StopRequest, start
-from .tracking import Tracker
+from .optim import make_optimizer
+from .run import find, parse, start_run
+from .task import Task
+
+LOG_EVERY = 10  # steps
 
 
 def train(config: Config) -> dict[str, float]:
-    """Train, fill the run's folder and return the last row of its `metrics.jsonl`."""
-    with start(config) as runtime, StopRequest(runtime) as stop:
-        return fit(config, runtime, stop)
+    """Train, and give the validation metrics of the best epoch."""
+    device, dtype = start(config)
+    autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    torch.manual_seed(config.seed)
 
+    if RANK > 0:
+        dist.barrier()  # the first process writes or downloads what the others only read
+    table = make_table(config)
+    spec = make_spec(config, table)
+    if RANK == 0 and WORLD_SIZE > 1:
+        dist.barrier()
+    task = Task.fit(config.task, table)
+    train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)
+    val_set = Examples(table[table["split"] == "val"], task, spec)
+    config = with_defaults(config, len(train_set))
+    batches = Batches(train_set, config)
+    options: dict[str, Any] = {"num_workers": config.num_workers, "pin_memory": device.type == "cuda"}
+    loader = DataLoader(train_set, batch_sampler=batches, collate_fn=collate, **options)
 
-def fit(config: Config, runtime: Runtime, stop: StopRequest) -> dict[str, float]:
-    datasets = make_datasets(config)
-    loaders = make_loaders(datasets, config, runtime)
-    num_classes = len(datasets.classes)
-    epochs = 1 if config.dry_run else config.epochs
-    total_steps = epochs * len(loaders.train) // config.accumulate
-
-    model = runtime.place(make_model(config, num_classes))
-
-    # Where the run stands; the sums (loss, examples) are those of the epoch so far
-    first_epoch, batch, step, best = 0, 0, 0, -1.0
-    sums, one = torch.zeros(2, device=runtime.device), torch.ones((), device=runtime.device)
-    losses: deque[Tensor] = deque(maxlen=config.accumulate)  # of the step
-    saved = {}
-    if config.resume:
-        saved = checkpoint.restore(Path(config.resume), model, config, datasets)
-        first_epoch, batch, step, best = (saved[k] for k in ("epoch", "batch", "step", "best"))
-        sums += saved["sums"].to(runtime.device) * runtime.is_main
-
-    tracker = Tracker(config, runtime, datasets, step)
-    tracker.log_graph(model, loaders.val)
+    weights = None if config.resume else config.pretrained
+    model = make_model(spec, len(task.names), weights).to(device, memory_format=torch.channels_last)
     if config.compile:
-        model.compile()  # after the graph, which cannot be traced through it
-    net = distribute(model, runtime)
-    optimizer = make_optimizer(model, config)
-    tracker.watch(model, optimizer)
-    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+        model.compile()
+    net = DistributedDataParallel(model) if WORLD_SIZE > 1 else model
+    optimizer, schedule = make_optimizer(model, config.lr, config.epochs * len(loader))
+    objects = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "waited": 0}
     if config.resume:
-        load_optimizer(optimizer, saved)
-        if saved["scaler"]:
-            scaler.load_state_dict(saved["scaler"])
+        saved = torch.load(find(config.resume, "last.pt"), map_location=device, weights_only=True)
+        state = saved["state"]
+        for name, part in objects.items():
+            part.load_state_dict(saved[name])
+    described = {"spec": asdict(spec), "task": asdict(task)}
+    folder = start_run(config, **described) if RANK == 0 else Path()
+    writer = SummaryWriter(folder, purge_step=state["step"] + 1) if RANK == 0 else None
 
-    def save(name: str, epoch: int) -> None:
-        state = {"epoch": epoch, "batch": batch, "step": step, "best": best, "sums": sums}
-        state |= {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
-        tracker.save(name, model, state)
+    def save(name: str) -> None:
+        if RANK == 0:
+            content = {key: part.state_dict() for key, part in objects.items()}
+            torch.save(content | described | {"state": state}, folder / f"{name}.tmp")
+            (folder / f"{name}.tmp").replace(folder / name)  # a crash leaves the old or the new
 
-    for epoch in range(first_epoch, epochs):
-        loaders.train.set_epoch(epoch, start=batch)
-        examples, began = 0, time.perf_counter()
-        bar = tqdm(loaders.train, f"epoch {epoch + 1}/{epochs}", disable=tracker.quiet)
-        for inputs, labels in bar:
-            inputs = inputs.to(runtime.device, non_blocking=True)
-            labels = labels.to(runtime.device, non_blocking=True)
-            lr = config.lr * lr_factor(step, total_steps, config.warmup)
-            set_lr(optimizer, lr)
-            if batch % config.accumulate == 0:
-                runtime.seed_step(config.seed, step)
-            complete = (batch + 1) % config.accumulate == 0  # the last part of the step
-            sum_gradients(net, complete)
-
-            with runtime.autocast():
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stop.append(number))
+    metric, mode = task.monitor
+    for epoch in range(state["epoch"], config.epochs):
+        batches.start_at(epoch, state["batch"])
+        began, examples = time.perf_counter(), 0
+        for inputs, targets in tqdm(loader, f"epoch {epoch + 1}", leave=False, disable=RANK > 0 or None):
+            torch.manual_seed(config.seed + state["step"] * 1009 + RANK)  # dropout
+            inputs, targets = inputs.to(device, non_blocking=True), targets.to(device)
+            with autocast:
                 logits = net(inputs)
-                loss = F.cross_entropy(logits, labels)
-            scaler.scale(loss / config.accumulate).backward()
-            if complete:
-                scaler.unscale_(optimizer)
-                grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-                scaler.step(optimizer)
-                scaler.update()
-                optimizer.zero_grad(set_to_none=True)
+                loss = task.loss(logits, targets)
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            schedule.step()
 
-            batch, step, examples = batch + 1, step + complete, examples + len(labels)
-            losses.append(loss.detach())
-            sums += torch.stack([loss.detach(), one]) * len(labels)
-            rate = examples * runtime.world_size / (time.perf_counter() - began)
-            if complete and step % config.log_every == 0:
-                mean_loss = torch.stack([*losses]).mean()
-                accuracy = (logits.argmax(dim=1) == labels).float().mean()  # of the last part
-                wait = loaders.train.wait_share
-                tracker.log_step(step, mean_loss, accuracy, grad_norm, lr, rate, wait)
-            if complete and batch < len(loaders.train) and stop.agreed(step):
-                sums = runtime.sum(sums)
-                save("last.pt", epoch)
-                return tracker.close(finished=False)
+            state |= {"batch": state["batch"] + 1, "step": state["step"] + 1}
+            examples += config.batch_size
+            if state["step"] % LOG_EVERY == 0 or config.dry_run:
+                speed = examples / (time.perf_counter() - began)
+                scalars = {"train/loss": loss.item(), "grad_norm": grad_norm.item()}
+                scalars |= {"lr": schedule.get_last_lr()[-1], "examples_per_second": speed}
+                log(writer, scalars, state["step"])
+                if agreed(bool(stop), device):
+                    break
+            if config.dry_run and state["batch"] == 2:
+                break
+        if agreed(bool(stop), device):
+            save("last.pt")
+            break
+        result, scores, labels = evaluate(model, val_set, task, device, autocast)
+        log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
+        state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
+        better = result[metric] if mode == "max" else -result[metric]
+        if state["best"] is None or better > state["best"]:
+            state |= {"best": better, "waited": 0, "result": result}
+            save("best.pt")
+        save("last.pt")
+        if writer:
+            row = {"train/loss": loss.item()} | {f"val/{k}": v for k, v in result.items()}
+            print(f"epoch {epoch + 1}/{config.epochs}", *(f"{k} {v:.4f}" for k, v in row.items()), sep="  ")
+            with (folder / "metrics.jsonl").open("a") as stream:
+                print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=stream)
+            if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
+                add_predictions(writer, val_set, scores, task, spec, state["step"])
+                add_confusion(writer, scores, labels, task, state["step"])
+        if config.dry_run or state["waited"] >= config.patience:
+            break
+    if writer:
+        add_end(writer, task, scores, labels, asdict(config), state["result"], state["step"])
+        writer.close()
+        print(f"stopped: go on with --resume {folder}" if stop else f"finished: {folder / 'best.pt'}")
+    if WORLD_SIZE > 1:
+        dist.destroy_process_group()
+    if stop:
+        raise SystemExit(128 + stop[0])
+    return state["result"]
 
-        train_loss, seen = runtime.sum(sums).tolist()
-        batch = 0
-        sums.zero_()
-        with averaged(optimizer):
-            result = evaluate(model, loaders.val, num_classes, runtime)
-            row = {
-                "epoch": epoch + 1,
-                "step": step,
-                "train/loss": train_loss / seen,
-                "val/loss": result.loss,
-                "val/accuracy": result.accuracy,
-                "lr": lr,
-                "examples_per_second": rate,
-                "data_wait": loaders.train.wait_share,
-            }
-            tracker.log_epoch(row, model, loaders.val, result.confusion)
-            if result.accuracy > best:
-                best = result.accuracy
-                save("best.pt", epoch + 1)
-        save("last.pt", epoch + 1)
-        if stop.agreed():
-            return tracker.close(finished=False)
-    return tracker.close(finished=True)
+
+class Batches(BatchSampler):
+    """The order of an epoch depends on its number and the seed alone, in any number of processes."""
+
+    def __init__(self, examples: Examples, config: Config) -> None:
+        sampler = DistributedSampler(examples, WORLD_SIZE, RANK, seed=config.seed)
+        super().__init__(sampler, config.batch_size // WORLD_SIZE, drop_last=len(examples) > config.batch_size)
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        self.sampler.set_epoch(epoch)
+        self.sampler.dataset.epoch, self.start = epoch, batch
+
+    def __iter__(self) -> Iterator[list[int]]:  # a generator: DataLoader makes two, and uses the last
+        start, self.start = self.start, 0
+        yield from islice(super().__iter__(), start, None)
 
 
-@record  # the error of a process goes to the end of what torchrun prints
-def main() -> None:
-    with exit_cleanly():
-        train(parse(__doc__))
+def log(writer: SummaryWriter | None, scalars: dict[str, float], step: int) -> None:
+    for tag, value in scalars.items():
+        if tag.endswith("loss") and value != value:
+            raise SystemExit(f"{tag} is {value} at step {step}: try a lower --lr")
+        if writer:
+            writer.add_scalar(tag, value, step)
 
 
 if __name__ == "__main__":
-    main()
+    train(parse(__doc__))

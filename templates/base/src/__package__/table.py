@@ -1,0 +1,253 @@
+"""The table of examples: whatever layout data comes in, rows of `input`, `target` and `split`."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tarfile
+import unicodedata
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "dev": "val"}
+SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
+TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+INPUTS = ["path", "file", "filename", "file_name", "image", "audio", "text", "sentence"]
+TARGETS = ["label", "labels", "class", "category", "target", "tags", "value"]
+SHARE = 0.15  # of the examples, for validation and again for the test
+
+
+def read(
+    data: Path, task: str, columns: str | None, suffixes: Collection[str], seed: int
+) -> pd.DataFrame:
+    """Read folders of classes, tables, or an archive of either.
+
+    Args:
+        data: FOLDER/CLASS/FILE, FOLDER/{train,val,test}/CLASS/FILE, a table (CSV, JSON lines,
+            Parquet) with a column of paths or texts, a folder of tables named for the splits
+        task: classification, multilabel or regression
+        columns: INPUT:TARGET[,TARGET] where the names of the columns do not tell
+        suffixes: of the files that are examples; none where the table holds the inputs themselves
+        seed: of the split, where the data has none
+    """
+    try:
+        if data.name.lower().endswith(ARCHIVES):
+            data = unpack(data)
+        tables = [data] if data.suffix.lower() in TABLES else []
+        if data.is_dir():
+            found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
+            tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
+        elif not tables or not data.exists():
+            raise SystemExit(f"{data}: give a folder, an archive or a table ({', '.join(TABLES)})")
+        frames = [
+            from_frame(read_rows(p), task, columns, suffixes, str(p), split_of(p.stem))
+            for p in tables
+        ]
+        rows = pd.concat(frames) if frames else read_folders(data, suffixes)
+    except PermissionError as error:
+        raise SystemExit(f"{error.filename}: permission denied") from None
+    return divide(rows.reset_index(drop=True), task, seed)
+
+
+def split_of(name: str) -> str:
+    """Tell which split a folder, a cell or a file such as train-00000-of-00002 is named for."""
+    return SPLITS.get(re.split(r"[-_.]\d", name.lower())[0], "")
+
+
+def hidden(name: str) -> bool:
+    """Whether a system, a notebook or an archiver has put it there, not a person."""
+    return name.startswith((".", "@", "__"))
+
+
+def unpack(archive: Path) -> Path:
+    folder = Path("data", archive.name.split(".")[0])
+    if not folder.is_dir():
+        scratch = folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(scratch, ignore_errors=True)
+        safe: Any = {} if archive.suffix == ".zip" else {"filter": "data"}
+        try:
+            shutil.unpack_archive(archive, scratch, **safe)
+        except (OSError, ValueError, RuntimeError, EOFError, tarfile.TarError) as error:
+            raise SystemExit(f"cannot unpack {archive}: {error}") from None
+        scratch.rename(folder)
+    inside = [p for p in folder.iterdir() if not hidden(p.name)]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
+    tops = [p for p in sorted(root.iterdir()) if p.is_dir() and not hidden(p.name)]
+    depth = int(bool(tops) and all(split_of(p.name) for p in tops))
+    inner = [{p.name for p in top.iterdir() if p.is_dir() and not hidden(p.name)} for top in tops]
+    alike = len(tops) > 1 and bool(inner[0]) and all(names == inner[0] for names in inner)
+    if not depth and (alike or any(split_of(p.name) for p in tops)):
+        names = ", ".join(p.name for p in tops)
+        raise SystemExit(f"{root}: are {names} splits or classes? Call splits train, val and test")
+    rows, left_out = list[tuple[str, str, str]](), Counter[str]()
+    for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        folders[:] = sorted(name for name in folders if not hidden(name))
+        for path in (Path(parent, name) for name in sorted(files) if not hidden(name)):
+            parts = path.relative_to(root).parts
+            if path.suffix.lower() in suffixes and path.exists() and len(parts) > depth + 1:
+                rows.append((str(path), tidy(parts[depth]), split_of(parts[0]) if depth else ""))
+            else:
+                left_out[path.suffix.lower() or path.name] += 1
+    if left_out:
+        print(f"left out in {root}:", *(f"{n} {kind}" for kind, n in left_out.most_common(8)))
+    if not rows:
+        raise SystemExit(f"{root}: no CLASS/FILE of the kinds {', '.join(sorted(suffixes))}")
+    return pd.DataFrame(rows, columns=["input", "target", "split"])
+
+
+def refuse(error: OSError) -> None:
+    raise error
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() == ".parquet":
+        return pd.read_parquet(path)
+    content = path.read_bytes()
+    coding = "utf-16-le" if b"\0" in content[1:2] else "utf-8-sig"
+    coding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else coding
+    try:
+        text = content.decode(coding)
+        if path.suffix.lower() == ".jsonl":
+            return pd.DataFrame([json.loads(line) for line in text.split("\n") if line.strip()])
+        named = re.match(r"sep=(.)\r?\n", text)  # as spreadsheets write it
+        text = text[named.end() :] if named else text
+        mark = named[1] if named else max("\t,;|", key=text.partition("\n")[0].count)
+        # In a file with tabs a quote is a character like any other
+        quoting = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting)
+        header, *rows = [row for row in reader if row]
+    except (ValueError, csv.Error) as error:
+        raise SystemExit(f"cannot read {path}: {error}") from None
+    for row in rows:
+        if len(row) != len(header):  # pandas would shift the columns
+            raise SystemExit(f"{path}: {len(header)} columns, but {mark.join(row)!r}: use quotes")
+    return pd.DataFrame(rows, columns=[name.strip() for name in header])
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    task: str,
+    columns: str | None,
+    suffixes: Collection[str],
+    source: str,
+    split: str = "",
+) -> pd.DataFrame:
+    """Take the columns of the inputs, the targets and the split out of any table."""
+    names = [str(name) for name in frame.columns]
+    first, _, rest = (columns or "").partition(":")
+    first = first or next((n for n in names if n.lower() in INPUTS), "")
+    wanted = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
+    if not first or not wanted or {first, *wanted} - set(names):
+        raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns INPUT:TARGET")
+    inputs = list(frame[first])
+    if suffixes:
+        inputs = [str(Path(source).parent / i) if isinstance(i, str) else i for i in inputs]
+        missing = [i for i in inputs if isinstance(i, str) and not Path(i).exists()]
+        if missing:
+            raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
+    targets = [read_target(row, task, wanted, source) for row in frame[wanted].itertuples(index=False)]
+    splits = [split] * len(frame)
+    if "split" in frame and not split:
+        splits = [split_of(str(cell)) for cell in frame["split"]]
+    return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
+
+
+def read_target(row: Any, task: str, names: list[str], source: str) -> Any:
+    """Give a class, a list of labels or a list of numbers."""
+    try:
+        if task == "regression":
+            return [float(value) for value in row]
+    except (TypeError, ValueError):
+        raise SystemExit(f"{source}: {row[0]!r} is not a number, as regression needs") from None
+    if task == "multilabel" and len(row) > 1:  # a column for every label
+        return [name for name, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
+    if task == "multilabel":
+        labels = re.split(r"[;|,]", row[0]) if isinstance(row[0], str) else row[0]
+        return [tidy(label) for label in labels if tidy(label)]
+    if row[0] is None or tidy(row[0]) == "":
+        raise SystemExit(f"{source}: a row has no {names[0]}")
+    return tidy(row[0])
+
+
+def tidy(label: Any) -> str:
+    """Spell a label in one way: 1.0 as 1, accents as one character."""
+    text = unicodedata.normalize("NFC", str(label).strip())
+    return re.sub(r"\.0+$", "", text) if re.fullmatch(r"-?\d+\.0+", text) else text
+
+
+def from_hub(name: str, task: str, columns: str | None, suffixes: Collection[str]) -> pd.DataFrame:
+    """Load a data set of the Hugging Face hub; images and sounds stay encoded."""
+    try:
+        import datasets
+
+        parts = datasets.load_dataset(name)
+    except ImportError:
+        raise SystemExit("data sets of the hub need one more package: uv add datasets") from None
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--dataset {name}: {str(error).splitlines()[0]}") from None
+    frames = []
+    for key, part in parts.items():
+        for column, kind in part.features.items():
+            if isinstance(kind, datasets.Audio | datasets.Image):
+                part = part.cast_column(column, type(kind)(decode=False))
+        frame = part.to_pandas()
+        for column, kind in part.features.items():
+            if isinstance(kind, datasets.ClassLabel):
+                frame[column] = [kind.names[number] for number in frame[column]]
+        frames.append(from_frame(frame, task, columns, suffixes, name, split_of(key)))
+    return pd.concat(frames).reset_index(drop=True)
+
+
+def divide(table: pd.DataFrame, task: str, seed: int) -> pd.DataFrame:
+    """Split what is not split, every class alike and equal inputs together, and say what there is."""
+    there = set(table["split"]) - {""}
+    if "train" in there:
+        table = table[table["split"] != ""].reset_index(drop=True)
+    table.loc[table["split"] == "", "split"] = "train"
+    keys = content_keys(table["input"])
+    for part, share in {"test": SHARE, "val": SHARE / (1 - SHARE)}.items():
+        if part in there or (part == "test" and there):
+            continue
+        rest = table[(table["split"] == "train") & ~keys.duplicated()]
+        strata = rest["target"] if task == "classification" else pd.Series("", index=rest.index)
+        chosen = rest.groupby(strata).sample(frac=share, random_state=seed % 2**32).index
+        table.loc[keys.isin(keys[chosen]) & (table["split"] == "train"), "split"] = part
+    counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
+    sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
+    if not counts["train"] or not counts["val"]:
+        raise SystemExit(f"too few examples to train and to validate: {sizes}")
+    if task != "classification":
+        print(f"{task}, {sizes}")
+        return table
+    classes = Counter(table["target"])
+    lost = set(classes) - set(table["target"][table["split"] == "train"])
+    if lost or len(classes) < 2:
+        raise SystemExit(f"no example to train {', '.join(lost) or 'a second class'}; {sizes}")
+    names = ", ".join(f"{name} {classes[name]}" for name in sorted(classes)[:20])
+    print(f"{len(classes)} classes: {names}{', ...' if len(classes) > 20 else ''}; {sizes}")
+    return table
+
+
+def content_keys(inputs: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Give equal texts, and files of equal bytes, the same key."""
+    if not isinstance(inputs.iloc[0], str) or not os.path.exists(inputs.iloc[0][:255]):
+        return inputs.map(lambda text: text if isinstance(text, str) else id(text))
+    sizes = inputs.map(os.path.getsize)
+    twins = inputs[sizes.duplicated(keep=False)]  # only files of one size can be equal
+    return inputs.mask(inputs.index.isin(twins.index), twins.map(digest))
+
+
+def digest(path: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()

@@ -1,0 +1,102 @@
+"""What is learned: the loss, the metrics and their names, for all that trains, validates or tests."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import MeanAbsoluteError, MetricCollection, R2Score
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MultilabelAccuracy,
+    MultilabelF1Score,
+)
+
+Kind = Literal["classification", "multilabel", "regression"]
+
+
+@dataclass(frozen=True)
+class Task:
+    kind: Kind
+    names: list[str]  # of the classes, of the labels or of the numbers
+    mean: list[float] = field(default_factory=list)  # of the numbers, in the training split
+    std: list[float] = field(default_factory=list)
+
+    @classmethod
+    def fit(cls, kind: Kind, table: pd.DataFrame) -> "Task":
+        targets = table["target"]
+        if kind == "classification":
+            return cls(kind, sorted(set(targets)))
+        if kind == "multilabel":
+            return cls(kind, sorted({label for labels in targets for label in labels}))
+        numbers = torch.tensor(list(targets[table["split"] == "train"]))  # (N, C)
+        names = [f"value{number}" for number in range(numbers.shape[1])]
+        std = numbers.std(dim=0).clamp(min=1e-6)
+        return cls(kind, names, numbers.mean(dim=0).tolist(), std.tolist())
+
+    def encode(self, target: Any) -> Tensor:
+        """Give the class (), the labels (C,) as 0 and 1, or the numbers (C,) in their units."""
+        if self.kind == "classification":
+            return torch.tensor(self.names.index(target))
+        if self.kind == "multilabel":
+            return torch.tensor([float(name in target) for name in self.names])
+        return torch.tensor(target, dtype=torch.float32)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits (B, C) with targets (B,) or (B, C)."""
+        if self.kind == "classification":
+            return F.cross_entropy(logits, targets, label_smoothing=0.1)
+        if self.kind == "multilabel":
+            return F.binary_cross_entropy_with_logits(logits, targets)
+        mean, std = logits.new_tensor(self.mean), logits.new_tensor(self.std)
+        return F.mse_loss(logits, (targets - mean) / std)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Turn logits (B, C) into probabilities, or into numbers in their units."""
+        if self.kind == "classification":
+            return logits.float().softmax(dim=1)
+        if self.kind == "multilabel":
+            return logits.float().sigmoid()
+        return logits.float() * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
+
+    def metrics(self) -> MetricCollection:
+        """Give the metrics of scores and targets; the first one chooses the best checkpoint."""
+        count = len(self.names)
+        if self.kind == "classification":
+            accuracy = MulticlassAccuracy(count, average="micro")
+            return MetricCollection({"accuracy": accuracy, "f1": MulticlassF1Score(count)})
+        if self.kind == "multilabel":
+            accuracy = MultilabelAccuracy(count)
+            return MetricCollection({"f1": MultilabelF1Score(count), "accuracy": accuracy})
+        return MetricCollection({"mae": MeanAbsoluteError(), "r2": R2Score()})
+
+    @property
+    def monitor(self) -> tuple[str, Literal["min", "max"]]:
+        if self.kind == "regression":
+            return "mae", "min"
+        return ("accuracy" if self.kind == "classification" else "f1"), "max"
+
+    def decode(self, scores: Tensor) -> dict[str, Any]:
+        """Say the scores (C,) of one example in words."""
+        named = dict(zip(self.names, scores.tolist(), strict=True))
+        if self.kind == "regression":
+            return {"values": named}
+        if self.kind == "multilabel":
+            return {"labels": [n for n, score in named.items() if score > 0.5], "scores": named}
+        label = max(named, key=lambda name: named[name])
+        return {"label": label, "score": named[label], "scores": named}
+
+    def describe(self, scores: Tensor, target: Tensor) -> tuple[str, bool]:
+        """Give the title of a picture, and whether the prediction (C,) is right."""
+        if self.kind == "regression":
+            pairs = zip(scores.tolist(), target.tolist(), strict=True)
+            return ", ".join(f"{score:.3g} (is {true:.3g})" for score, true in pairs), True
+        found = self.decode(scores)
+        if self.kind == "multilabel":
+            true = [name for name, value in zip(self.names, target, strict=True) if value]
+            return f"{', '.join(found['labels'])} (is {', '.join(true)})", found["labels"] == true
+        true = self.names[int(target)]
+        return f"{found['label']} {found['score']:.0%} (is {true})", found["label"] == true

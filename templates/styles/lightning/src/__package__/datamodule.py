@@ -1,0 +1,74 @@
+"""The LightningDataModule: the table of examples as batches."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from lightning import LightningDataModule, Trainer
+from torch.utils.data import DataLoader, DistributedSampler
+
+from .config import Config, with_defaults
+from .data import Examples, collate, make_spec, make_table
+from .task import Task
+
+
+class DataModule(LightningDataModule):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.batch_size = config, config.batch_size  # over all processes
+
+    def setup(self, stage: str) -> None:
+        if hasattr(self, "table"):
+            return
+        Path("data").mkdir(exist_ok=True)
+        with FileLock("data/.lock"):  # one process writes or downloads what the others only read
+            self.table = make_table(self.config)
+        self.spec = make_spec(self.config, self.table)
+        self.task = Task.fit(self.config.task, self.table)
+        self.train_set, self.val_set = self.examples("train"), self.examples("val")
+        self.config = with_defaults(self.config, len(self.train_set))
+
+    def examples(self, split: str) -> Examples:
+        rows = self.table[self.table["split"] == split]
+        return Examples(rows, self.task, self.spec, split == "train", self.config.seed)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        trainer = self.trainer
+        world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        order = DistributedSampler(self.train_set, world, rank, seed=self.config.seed)
+        options = self.options | {"batch_size": self.batch_size // world}
+        full = len(self.train_set) > self.batch_size
+        loader = TrainLoader(self.train_set, sampler=order, drop_last=full, **options)
+        loader.trainer = trainer
+        return loader
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.val_set, **self.options)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        there = (self.table["split"] == "test").any()
+        return DataLoader(self.examples("test") if there else self.val_set, **self.options)
+
+    predict_dataloader = test_dataloader
+
+    @property
+    def options(self) -> dict[str, Any]:
+        workers, pin = self.config.num_workers, torch.cuda.is_available()
+        options = {"collate_fn": collate, "num_workers": workers, "pin_memory": pin}
+        return options | {"batch_size": self.batch_size}
+
+
+class TrainLoader(DataLoader[Any]):
+    """Begins where the loop stands: a run that was cut goes on in the middle of an epoch."""
+
+    trainer: Trainer | None = None
+
+    def __iter__(self) -> Iterator[Any]:  # a generator: Lightning calls it before it knows the place
+        done = 0
+        if self.trainer:
+            self.dataset.epoch = self.trainer.current_epoch  # type: ignore[attr-defined]
+            done = self.trainer.fit_loop.batch_idx + 1
+        yield from islice(super().__iter__(), done, None)

@@ -1,0 +1,58 @@
+"""Evaluate a checkpoint on a split of the data.
+
+python -m <package>.evaluate --checkpoint runs/NAME/best.ckpt --split test
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from lightning import Trainer
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .data import Examples, collate, make_table
+from .model import Spec
+from .module import Module
+from .run import find, load_config
+from .task import Task
+from .train import hush, machine
+
+
+def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
+    """Rebuild a trained model, ready to predict; nothing is read but the checkpoint."""
+    path = find(checkpoint and str(checkpoint), "best.ckpt")
+    module = Module.load_from_checkpoint(path, device, weights_only=True)
+    return module.model.eval(), module.task, module.spec
+
+
+def main(
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    split: Literal["train", "val", "test"] | None = None,
+) -> None:
+    """Evaluate.
+
+    Args:
+        checkpoint: default: the best of the newest run
+        data: default: what the run has trained with
+        split: default: test, where there is one, or else val
+    """
+    hush()
+    path = find(checkpoint and str(checkpoint), "best.ckpt")
+    config = load_config(path.parent)
+    module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
+    table = make_table(replace(config, data=data or config.data))
+    split = split or ("test" if (table["split"] == "test").any() else "val")
+    examples = Examples(table[table["split"] == split], module.task, module.spec)
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(**machine(config), **options)
+    [found] = trainer.test(module, DataLoader(examples, 64, collate_fn=collate), verbose=False)
+    metric = f"test/{module.task.monitor[0]}"
+    print(split, *(f"{k[5:]} {v:.4f}" for k, v in found.items() if k != metric))
+    print(f"{metric[5:]} {found[metric]:.4f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

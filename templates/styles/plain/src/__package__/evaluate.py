@@ -1,0 +1,82 @@
+"""Evaluate a checkpoint on a split of the data.
+
+python -m <package>.evaluate --checkpoint runs/NAME/best.pt --split test
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+import tyro
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from .data import Examples, collate, make_table
+from .device import RANK, WORLD_SIZE, start
+from .model import Spec, make_model
+from .run import find, load_config
+from .task import Task
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, examples: Dataset[Any], task: Task, device: torch.device,
+    autocast: AbstractContextManager[Any] | None = None,
+) -> tuple[dict[str, float], Tensor, Tensor]:
+    """Give the metrics, the scores (N, C) and the targets of all examples, from all processes."""
+    model.eval()
+    part = Subset(examples, range(RANK, len(examples), WORLD_SIZE))  # type: ignore[arg-type]
+    logits, targets = [], []
+    for inputs, batch_targets in DataLoader(part, 64, collate_fn=collate):
+        with autocast or nullcontext():
+            logits.append(model(inputs.to(device)).float().cpu())
+        targets.append(batch_targets)
+    model.train()
+    found: list[Any] = [(torch.cat(logits), torch.cat(targets))]
+    if WORLD_SIZE > 1:
+        found = [None] * WORLD_SIZE
+        dist.all_gather_object(found, (torch.cat(logits), torch.cat(targets)))
+    all_logits, all_targets = (torch.cat(parts) for parts in zip(*found, strict=True))
+    scores = task.scores(all_logits)
+    metrics = {name: float(value) for name, value in task.metrics()(scores, all_targets).items()}
+    return {"loss": float(task.loss(all_logits, all_targets)), **metrics}, scores, all_targets
+
+
+def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
+    """Rebuild a trained model, ready to predict; nothing is read but the checkpoint."""
+    path = find(checkpoint and str(checkpoint), "best.pt")
+    saved = torch.load(path, map_location=device, weights_only=True)
+    task, spec = Task(**saved["task"]), Spec(**saved["spec"])
+    model = make_model(spec, len(task.names)).to(device)
+    model.load_state_dict(saved["model"])
+    return model.eval(), task, spec
+
+
+def main(
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    split: Literal["train", "val", "test"] | None = None,
+) -> None:
+    """Evaluate.
+
+    Args:
+        checkpoint: default: the best of the newest run
+        data: default: what the run has trained with
+        split: default: test, where there is one, or else val
+    """
+    path = find(checkpoint and str(checkpoint), "best.pt")
+    config = load_config(path.parent)
+    device, _ = start(config)
+    model, task, spec = load_model(path, str(device))
+    table = make_table(replace(config, data=data or config.data))
+    split = split or ("test" if (table["split"] == "test").any() else "val")
+    result, scores, targets = evaluate(model, Examples(table[table["split"] == split], task, spec), task, device)
+    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != task.monitor[0]))
+    print(f"{task.monitor[0]} {result[task.monitor[0]]:.4f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
