@@ -1,13 +1,13 @@
 """`ptscaffold doctor`: whether the machine and an environment are set up to train.
 
-The projects' own module looks at that. It runs in the Python that trains, whose libraries it
-tries, and so comes from the templates: a project may be older than it, or there may be none.
+`checkup` looks at that: modules that run in the Python that trains, whose libraries they try.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.children import Children
 from ptscaffold.errors import InterpreterError, UsageError
-from ptscaffold.layers import templates_root
 from ptscaffold.quoting import shell_command
 from ptscaffold.steps import in_project
 
@@ -27,6 +26,9 @@ __all__ = ["Diagnosis", "Patient", "diagnose", "find_python"]
 
 LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
 HEALTHY, SICK = 0, 3
+
+_CHECKUP: Final = Path(__file__).with_name("checkup")
+_COMPILED: Final = shutil.ignore_patterns("__pycache__")
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,14 @@ def diagnose(patient: Patient) -> Diagnosis:
     """Run the module in that Python; InterpreterError when it does not run to its end there."""
     if not patient.python.exists():
         raise _broken(patient, "there is no such file")
-    options = ["--json"] if patient.own else ["--json", "--torch-optional"]
-    # -B: the templates are not ours to write in
-    command = shell_command([str(patient.python), "-B", "-m", "__package__.doctor", *options])
-    paths = [str(templates_root() / "base" / "src"), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    with tempfile.TemporaryDirectory() as logs:
-        log = Path(logs, "doctor.log")
+    options = [] if patient.own else ["--torch-optional"]
+    command = shell_command([str(patient.python), "-m", "checkup.doctor", *options])
+    with tempfile.TemporaryDirectory() as scratch:
+        # A copy, since what stands beside the modules would hide modules of the project's Python
+        shutil.copytree(_CHECKUP, Path(scratch, "checkup"), ignore=_COMPILED)
+        paths = os.pathsep.join(filter(None, [scratch, os.environ.get("PYTHONPATH", "")]))
+        environment = {**os.environ, "PYTHONPATH": paths}
+        log = Path(scratch, "doctor.log")
         done = Children(limit=LIMIT).run(command, patient.folder, environment, log)
     if done.code not in (HEALTHY, SICK):
         raise _broken(patient, _reason(done))

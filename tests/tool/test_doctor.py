@@ -65,6 +65,12 @@ def read_text(self, **options):
     return told.get(str(self)) or real(self, **options)
 pathlib.Path.read_text = read_text
 """
+PLENTY = """\
+import resource, shutil
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+usage = shutil.disk_usage
+shutil.disk_usage = lambda path: usage(path)._replace(free=10**11)
+"""
 FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096))\n"
 NOTHING_INSTALLED = """\
 from importlib import metadata
@@ -144,6 +150,7 @@ def machine(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made.torch()
     made.install("torchvision", "0.24.1+cpu", '__version__ = "0.24.1+cpu"\n')
     made.pretend("import os; os.sched_getaffinity = lambda process: {0, 1}\n")
+    made.pretend(PLENTY)
     return made
 
 

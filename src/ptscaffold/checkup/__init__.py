@@ -1,0 +1,1 @@
+"""What `ptscaffold doctor` runs in the Python of a project, without the rest of ptscaffold."""
