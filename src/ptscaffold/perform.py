@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import signal
 import subprocess
 import time
@@ -24,6 +26,10 @@ __all__ = ["Bench", "Outcome", "perform"]
 
 # The run that is stopped and resumed.
 _INTERRUPTED: Final = "runs/interrupted"
+_STOPPED: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT)
+
+# What the styles keep their metrics in, the first that is there.
+_METRICS: Final = ("metrics.jsonl", "metrics.csv", "history.csv")
 
 PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
 
@@ -32,7 +38,7 @@ PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
 class Bench:
     """Where the steps of one project are done: its folder, and one for the logs.
 
-    `floor` is the accuracy on the validation split that its first run has to reach.
+    `floor` is the accuracy that `evaluate` has to find after its first run.
     """
 
     folder: Path
@@ -50,7 +56,7 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a step. `status` is ok, failed or skipped; `metrics` are the rows of a run."""
+    """What came of a step. `status` is ok, failed or skipped; `metrics` has a row an epoch."""
 
     check: str
     command: str
@@ -64,8 +70,11 @@ class Outcome:
 
     @property
     def accuracy(self) -> float | None:
-        value = self.metrics[-1].get("val/accuracy") if self.metrics else None
-        return value if isinstance(value, float | int) else None
+        """What `evaluate` has found: its last line is `accuracy 0.9556`."""
+        lines = self.stdout.split("\n") if self.check == "evaluate" else []
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        found = re.search(r"\baccuracy (\d+\.?\d*)", last)
+        return float(found[1]) if found else None
 
     def tail(self, count: int = 15) -> list[str]:
         """The last lines of the log."""
@@ -92,10 +101,13 @@ def perform(step: Step, bench: Bench, log: Path) -> Outcome:
         return _serve(step, bench, log)
     done = bench.run(step.command, log, offline=step.check != "install")
     metrics = _rows(_newest_run(bench.folder)) if step.check == "train" else ()
-    reason = _how_it_ended(done)
-    if not reason and step.check == "train" and bench.floor is not None:
-        reason = _too_low(metrics, bench.floor)
-    if not reason and step.check == "predict":
+    outcome = _outcome(step, done, log, _how_it_ended(done), metrics)
+    if outcome.reason:
+        return outcome
+    reason = ""
+    if step.check == "evaluate" and bench.floor is not None:
+        reason = _too_low(outcome.accuracy, bench.floor)
+    elif step.check == "predict":
         reason = _no_objects(done.stdout)
     return _outcome(step, done, log, reason, metrics)
 
@@ -127,11 +139,10 @@ def _how_it_ended(done: Done) -> str:
     return f"exit code {done.code}" if done.code else ""
 
 
-def _too_low(metrics: Sequence[Mapping[str, Any]], floor: float) -> str:
-    accuracy = metrics[-1].get("val/accuracy") if metrics else None
+def _too_low(accuracy: float | None, floor: float) -> str:
     if accuracy is None:
-        return "no val/accuracy in the last row of runs/*/metrics.jsonl"
-    return "" if accuracy >= floor else f"val/accuracy {accuracy:.4f} is below the floor {floor}"
+        return "the last line of its output holds no `accuracy 0.9556`"
+    return "" if accuracy >= floor else f"accuracy {accuracy:.4f} is below the floor {floor}"
 
 
 def _no_objects(text: str) -> str:
@@ -148,17 +159,23 @@ def _no_objects(text: str) -> str:
 
 
 def _newest_run(folder: Path) -> Path:
-    found = sorted(folder.glob("runs/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
-    return found[-1] if found else folder / "runs/metrics.jsonl"
+    found = sorted(folder.glob("runs/*/settings.json"), key=lambda path: path.stat().st_mtime)
+    return found[-1].parent if found else folder / "runs"
 
 
-def _rows(path: Path) -> tuple[dict[str, Any], ...]:
-    """The rows of a metrics.jsonl; none when it is not there or not of that form."""
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
+def _rows(run: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of a run with what was found by validation; none when they cannot be read yet."""
+    path = next((run / name for name in _METRICS if (run / name).is_file()), None)
+    if path is None:
         return ()
-    return tuple(rows) if all(isinstance(row, dict) for row in rows) else ()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = (
+                list(map(json.loads, file)) if path.suffix == ".jsonl" else [*csv.DictReader(file)]
+            )
+        return tuple(dict(row) for row in rows if any(row[k] for k in row if str(k)[:3] == "val"))
+    except (OSError, ValueError, TypeError, csv.Error):
+        return ()
 
 
 def _serve(step: Step, bench: Bench, log: Path) -> Outcome:
@@ -197,7 +214,7 @@ def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
     code: int | None
     with children.started(command, bench.folder, bench.environment(), log) as process:
         while time.monotonic() < began + children.limit and process.poll() is None:
-            if _rows(run / "metrics.jsonl"):
+            if _rows(run):
                 process.terminate()
                 break
             time.sleep(0.05)
@@ -206,21 +223,22 @@ def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
         except subprocess.TimeoutExpired:
             code = None
     done = children.done(command, code, began, log)
-    if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
+    if code not in _STOPPED:
         return _outcome(step, done, log, f"after SIGTERM {_how_it_ended(done)}")
     again = log.with_name(f"{log.stem}-resume.log")
-    resumed = bench.run(f"{step.command} --resume {_INTERRUPTED}/last.pt", again)
+    resumed = bench.run(f"{step.command} --resume {_INTERRUPTED}", again)
     reason = _how_it_ended(resumed) or _epochs_missing(run)
     return _outcome(step, resumed, again, reason, before=done.seconds)
 
 
 def _epochs_missing(run: Path) -> str:
-    """What is wrong with the rows of a run: one for each epoch of its config.json."""
+    """What is wrong with the rows of a run: one for each epoch of its settings.json."""
     try:
-        epochs = json.loads((run / "config.json").read_text(encoding="utf-8"))["epochs"]
+        settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+        epochs = settings["config"]["epochs"]
     except (OSError, ValueError, KeyError, TypeError):
-        return f"no epochs in {_INTERRUPTED}/config.json"
-    rows = [row.get("epoch") for row in _rows(run / "metrics.jsonl")]
+        return f"no epochs in {_INTERRUPTED}/settings.json"
+    rows = [str(row.get("epoch")) for row in _rows(run)]
     if len(rows) == len(set(rows)) == epochs:
         return ""
-    return f"{epochs} epochs in config.json, but metrics.jsonl has rows of {rows}"
+    return f"{epochs} epochs in settings.json, but its metrics are of [{', '.join(rows)}]"

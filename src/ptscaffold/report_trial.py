@@ -23,11 +23,11 @@ def line(name: str, outcome: Outcome, width: int) -> str:
     text = f"{name:<{width}}  {outcome.check:<11}  {word:<4}  {outcome.seconds:>6.1f} s"
     if outcome.reason:
         return f"{text}  {outcome.reason.splitlines()[0]}"
-    return text if outcome.accuracy is None else f"{text}  val/accuracy {outcome.accuracy:.4f}"
+    return text if outcome.accuracy is None else f"{text}  accuracy {outcome.accuracy:.4f}"
 
 
 def table(trial: Trial) -> str:
-    """A line for each cell: its checks counted, the accuracy of its run, the longest check."""
+    """A line for each cell: its checks counted, its accuracy, the longest check."""
     width = max([len(cell.name) for cell in trial.cells] + [len("cell")])
     head = f"{'cell':<{width}}  checks  failed  skipped  accuracy  seconds  longest"
     return "\n".join([head, *(_row(cell, width) for cell in trial.cells)])

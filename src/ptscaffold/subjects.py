@@ -105,7 +105,7 @@ def write_scripts(layers: Sequence[Layer], place: Path) -> list[str]:
 
 
 def floor(layers: Sequence[Layer]) -> float | None:
-    """The accuracy that the first run has to reach: of the uppermost layer that names one."""
+    """The accuracy that `evaluate` has to find: of the uppermost layer that names one."""
     for layer in reversed(layers):
         if "accuracy" in layer.test:
             text = layer.test["accuracy"]

@@ -14,15 +14,15 @@ from pathlib import Path
 flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 run = Path(flags.get("--run-dir", "runs/first"))
 if flags.get("--resume", "auto") != "auto":
-    run = Path(flags["--resume"]).parent
+    run = Path(flags["--resume"])
 run.mkdir(parents=True, exist_ok=True)
 rows = run / "metrics.jsonl"
 before = rows.read_text().splitlines() if "--resume" in flags and rows.exists() else []
-recorded = json.loads((run / "config.json").read_text())["epochs"] if before else 2
+recorded = json.loads((run / "settings.json").read_text())["config"]["epochs"] if before else 2
 epochs = int(flags.get("--epochs", recorded))
-(run / "config.json").write_text(json.dumps({"epochs": epochs}))
+(run / "settings.json").write_text(json.dumps({"config": {"epochs": epochs}}))
 for epoch in range(len(before) + 1, epochs + 1):
-    row = {"epoch": epoch, "val/accuracy": ACCURACY}
+    row = {"epoch": epoch, "val/accuracy": 0.9}
     with rows.open("a") as file:
         file.write(json.dumps(row) + "\\n")
     (run / "last.pt").touch()
@@ -84,13 +84,13 @@ help = "texts"
 accuracy = "0.90"
 prepare = "open('mine.txt', 'w').write('mine')"
 """,
-    "domains/texts/src/__package__/evaluate.py": "print('evaluated')\n",
+    "domains/texts/src/__package__/evaluate.py": "print('test loss 0.1\\naccuracy 0.95')\n",
     "domains/texts/src/__package__/predict.py": """\
 import sys
 print('{"input": "%s"}' % open(sys.argv[1]).read())
 """,
     "styles/loop/layer.toml": 'label = "Loop"\nhelp = "a loop"\n',
-    "styles/loop/src/__package__/train.py": TRAIN.replace("ACCURACY", "0.95"),
+    "styles/loop/src/__package__/train.py": TRAIN,
     "features/extra/layer.toml": 'label = "Extra"\nhelp = "more"\nnext-steps = ["cat extra.txt"]\n',
     "features/extra/extra.txt": "extra\n",
 }

@@ -71,7 +71,7 @@ def test_a_cell_that_works(run: Run, temporary: Path) -> None:
         for check in [*ALL[:3], "readme", *ALL[3:]]  # what `new` says of the feature comes first
     ]
     assert re.fullmatch(
-        r"texts-loop\+extra  train        ok +\d+\.\d s  val/accuracy 0\.95\d+", steps[4]
+        r"texts-loop\+extra  evaluate     ok +\d+\.\d s  accuracy 0\.9500", steps[5]
     )
     assert re.fullmatch(r"17 of 17 checks passed in 1 cell, \d+ s", ran.err.splitlines()[-1])
     assert ran.out.splitlines()[0].split()[0] == "cell"
@@ -118,7 +118,7 @@ def test_what_is_kept(run: Run, temporary: Path) -> None:
     assert "threads, CI=\n" in Path(checks["readme"]["log"]).read_text()
     assert "<title>" not in Path(checks["tensorboard"]["log"]).read_text()
     assert checks["interrupt"]["command"] == (
-        "uv run python -m texts_loop.train --resume runs/interrupted/last.pt"
+        "uv run python -m texts_loop.train --resume runs/interrupted"
     )
     project = logs.parent / "projects/texts-loop/texts-loop"
     assert (project / "runs/interrupted/metrics.jsonl").read_text().count("\n") == 3
@@ -147,12 +147,13 @@ def failing(run: Run, temporary: Path, *arguments: str) -> tuple[dict[str, dict[
     ("file", "old", "new", "check", "reason"),
     [
         ("base/README.md.jinja", "uv run mypy", "echo bad; false", "readme", "exit code 1"),
-        ("styles/loop/src/__package__/train.py", "0.95", "0.5", "train",
-         "val/accuracy 0.5000 is below the floor 0.9"),
-        ("styles/loop/src/__package__/train.py", "val/acc", "acc", "train",
-         "no val/accuracy in the last row of runs/*/metrics.jsonl"),
-        ("styles/loop/src/__package__/train.py", '"runs/first"', '"elsewhere"', "train",
-         "no val/accuracy in the last row of runs/*/metrics.jsonl"),
+        ("domains/texts/src/__package__/evaluate.py", "0.95", "0.5", "evaluate",
+         "accuracy 0.5000 is below the floor 0.9"),
+        ("domains/texts/src/__package__/evaluate.py", "accuracy", "mae", "evaluate",
+         "the last line of its output holds no `accuracy 0.9556`"),
+        ("domains/texts/src/__package__/evaluate.py", "print(", "(", "evaluate",
+         "the last line of its output holds no `accuracy 0.9556`"),
+        ("domains/texts/src/__package__/evaluate.py", "print(", "exit(", "evaluate", "exit code 1"),
         ("domains/texts/src/__package__/predict.py", "'{", "'no{", "predict",
          "line 1 of its output is no JSON object"),
         ("domains/texts/src/__package__/predict.py", "'{", "'[]' or '{", "predict",
@@ -163,12 +164,13 @@ def failing(run: Run, temporary: Path, *arguments: str) -> tuple[dict[str, dict[
         ("styles/loop/src/__package__/train.py", "import json", "import json; 'interrupted' in "
          "' '.join(__import__('sys').argv) and exit(7)\nimport json", "interrupt",
          "after SIGTERM exit code 7"),
-        ("styles/loop/src/__package__/train.py", "import json", "import json; 'last.pt' in "
+        ("styles/loop/src/__package__/train.py", "import json", "import json; '--resume' in "
          "' '.join(__import__('sys').argv) and exit(7)\nimport json", "interrupt", "exit code 7"),
         ("styles/loop/src/__package__/train.py", "len(before) + 1,", "1,", "interrupt",
-         "3 epochs in config.json, but metrics.jsonl has rows of [1, 1, 2, 3]"),
-        ("styles/loop/src/__package__/train.py", 'print("trained"', '(run / "config.json").unlink()'
-         '\nprint("trained"', "interrupt", "no epochs in runs/interrupted/config.json"),
+         "3 epochs in settings.json, but its metrics are of [1, 1, 2, 3]"),
+        ("styles/loop/src/__package__/train.py", 'print("trained"',
+         '(run / "settings.json").unlink()\nprint("trained"', "interrupt",
+         "no epochs in runs/interrupted/settings.json"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_found(
@@ -180,6 +182,25 @@ def test_what_is_wrong_is_found(
     assert checks[check]["ok"] is False
     assert checks[check]["reason"] == reason
     assert f"{check:<11}  FAIL" in ran.err
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "history.csv"])
+def test_metrics_in_a_table_have_rows_without_validation(
+    run: Run, layers_root: Path, temporary: Path, name: str
+) -> None:
+    train = layers_root / "styles/loop/src/__package__/train.py"
+    edit(train, "metrics.jsonl", name)
+    edit(train, "rows.read_text().splitlines()", "rows.read_text().splitlines()[1::2]")
+    edit(
+        train, "for epoch in", 'before or rows.write_text("epoch,lr,val/accuracy\\n")\nfor epoch in'
+    )
+    edit(train, 'json.dumps(row) + "\\n"', 'f"{epoch},0.1,\\n{epoch},,0.9\\n"')
+    ran = run("test", "--shard", "1/2", "--json", "--only", "interrupt", "--only", "train")
+    assert ran.code == 0, ran.err
+    edit(train, "len(before) + 1,", "1,")
+    checks, _ = failing(run, temporary, "--only", "interrupt")
+    wrong = "3 epochs in settings.json, but its metrics are of [1, 1, 2, 3]"
+    assert checks["interrupt"]["reason"] == wrong
 
 
 def test_the_last_lines_of_a_failure_are_shown(
