@@ -59,8 +59,11 @@ def test_the_wheel_holds_the_package_and_every_layer_file(wheel: Path) -> None:
             entry = entries.pop(f"ptscaffold/templates/{path.relative_to(root).as_posix()}")
             assert archive.read(entry) == path.read_bytes()
             assert entry.external_attr >> 16 & 0o111 == path.stat().st_mode & 0o111
+    source = CHECKOUT / "src"
     package = {
-        f"ptscaffold/{path.name}" for path in (CHECKOUT / "src/ptscaffold").iterdir() if path.suffix
+        path.relative_to(source).as_posix()
+        for path in (source / "ptscaffold").rglob("*")
+        if path.suffix in (".py", ".typed")
     }
     rest = {name for name in entries if ".dist-info/" not in name}
     assert rest == package

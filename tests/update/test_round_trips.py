@@ -163,7 +163,7 @@ def test_edits_survive_every_style(domain: str, make: Make) -> None:
     project = make(domain, "plain", ["ci"])
     mine = append(
         project,
-        *(f"{PACKAGE}/{name}.py" for name in ("data", "model", "config", "runtime")),
+        *(f"{PACKAGE}/{name}.py" for name in ("data", "model", "config", "task")),
         *(f"tests/{name}.py" for name in ("test_data", "test_training", "conftest")),
         ".github/workflows/ci.yml",
     )

@@ -16,8 +16,8 @@ from ptscaffold import __version__
 
 CHECKOUT = Path(__file__).parents[2]
 NEXT = "99.0.0"
-OLD_LINE = '"""The optimizer and the learning rate,'
-NEW_LINE = '"""The optimizer, and the learning rate,'
+OLD_LINE = '"""The folder of a run:'
+NEW_LINE = '"""The folder of every run:'
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A stray import of the checkout, a clone or a download would show itself.
@@ -82,8 +82,8 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     shutil.copytree(CHECKOUT / "templates", templates, ignore=shutil.ignore_patterns("__pycache__"))
     first = install(release(checkout, folder / "first"), folder / "venv1")
     package = templates / "base/src/__package__"
-    change(package / "optim.py", OLD_LINE, NEW_LINE)
-    append(package / "loaders.py", "\n# The next version\n")
+    change(package / "run.py", OLD_LINE, NEW_LINE)
+    append(package / "boards.py", "\n# The next version\n")
     (package / "extra.py").write_text('"""New in the next version."""\n')
     (package / "extra.py").chmod(0o755)
     append(templates / "base/README.md.jinja", "\nThe end of {{ name }}.\n")
@@ -133,10 +133,10 @@ def test_the_next_release_updates_a_project(
 ) -> None:
     first, second = tools
     package = project / "src/digits"
-    append(package / "optim.py", "\n# Mine\n")
+    append(package / "run.py", "\n# Mine\n")
     append(package / "model.py", "\n# Mine too\n")
     (project / "notes.txt").write_text("mine\n")
-    (package / "loaders.py").unlink()
+    (package / "boards.py").unlink()
 
     shown = json.loads(run(second, "show", "digits", "--json").stdout)
     assert (shown["template_version"], shown["newest_version"]) == (__version__, NEXT)
@@ -155,14 +155,14 @@ def test_the_next_release_updates_a_project(
     assert done.returncode == 0, done.stderr
     assert f"template {__version__} -> {NEXT}" in done.stderr
     after = files(project)
-    optim = after["src/digits/optim.py"][0].decode()
-    assert optim.startswith(NEW_LINE)
-    assert optim.endswith("# Mine\n")
+    edited = after["src/digits/run.py"][0].decode()
+    assert edited.startswith(NEW_LINE)
+    assert edited.endswith("# Mine\n")
     assert after["src/digits/model.py"] == before["src/digits/model.py"]
     assert after["README.md"][0].endswith(b"The end of digits.\n")
     assert after["src/digits/extra.py"][1] & 0o111
-    assert "src/digits/loaders.py" not in after
-    assert "loaders.py" in done.stderr
+    assert "src/digits/boards.py" not in after
+    assert "boards.py" in done.stderr
     assert after["notes.txt"] == before["notes.txt"]
 
     checked = run(second, "check", "digits")
@@ -213,7 +213,7 @@ def test_a_change_of_the_template_that_is_not_there_is_never_made_up(
     second = tools[1]
     done = run(second, "update", "digits", "--set", "style=lightning")
     assert done.returncode == 0, done.stderr
-    assert (project / "src/digits/lit.py").is_file()
+    assert (project / "src/digits/module.py").is_file()
     assert not (project / "src/digits/extra.py").exists()
     shown = json.loads(run(second, "show", "digits", "--json").stdout)
     assert (shown["template_version"], shown["tool_version"]) == (__version__, NEXT)
@@ -223,7 +223,7 @@ def test_a_change_of_the_template_that_is_not_there_is_never_made_up(
 def test_a_merge_without_git_says_what_is_missing(
     tools: tuple[Path, Path], run: Run, project: Path, tmp_path: Path
 ) -> None:
-    append(project / "src/digits/optim.py", "\n# Mine\n")
+    append(project / "src/digits/run.py", "\n# Mine\n")
     before = files(project)
     done = run(tools[1], "update", "digits", path=str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout, files(project)) == (1, "", before)

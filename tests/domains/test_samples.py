@@ -1,0 +1,54 @@
+"""The sample of every domain is learnable, but not by a linear model of what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+import soundfile
+from domains.assemble import assemble
+from PIL import Image
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ptscaffold.layers import Catalogue
+
+
+def pixels(paths: list[str]) -> Any:
+    return np.stack([np.asarray(Image.open(path), dtype=np.float32).ravel() for path in paths])
+
+
+def spectra(paths: list[str]) -> Any:
+    return np.stack([np.log(np.abs(np.fft.rfft(soundfile.read(path)[0])) + 1) for path in paths])
+
+
+RIDGE: Final = RidgeClassifierCV(alphas=[1e-1, 1e1, 1e3, 1e5])
+LINEAR: Final[dict[str, tuple[Callable[[list[str]], Any], Any]]] = {
+    "vision": (pixels, RIDGE),
+    "audio": (spectra, make_pipeline(StandardScaler(), RIDGE)),
+    "text": (list, make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))),
+}
+
+
+@pytest.mark.parametrize("domain", Catalogue().names("domains"))
+def test_a_linear_model_stays_below(
+    domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = assemble(f"{domain}_in_place", "base", f"domains/{domain}", "styles/plain")
+    config, data = package("config").Config(), package("data")
+    table = data.make_table(config)
+    assert table.equals(data.make_table(config)), "it is made once"
+    train, val = (table[table["split"] == part] for part in ("train", "val"))
+    share = train["target"].value_counts(normalize=True)
+    assert share.max() - share.min() < 0.01
+    features, model = LINEAR[domain]
+    model.fit(features(list(train["input"])), train["target"])
+    accuracy = model.score(features(list(val["input"])), val["target"])
+    print(f"{accuracy:.3f}")
+    assert accuracy < 0.65

@@ -1,0 +1,206 @@
+"""Every layout that data comes in becomes the same table: rows of input, target and split."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from domains.assemble import assemble
+
+SUFFIXES = {".png", ".txt"}
+TEXTS = [f"text {i},{'good' if i % 2 else 'bad'}" for i in range(40)]
+
+
+def read(data: Path, task: str = "classification", **options: Any) -> pd.DataFrame:
+    options = {"columns": None, "suffixes": SUFFIXES, "seed": 0, **options}
+    table: pd.DataFrame = assemble("table_in_place", "base")("table").read(data, task, **options)
+    return table
+
+
+def read_lines(
+    path: Path, lines: Iterable[str], task: str = "classification", **options: Any
+) -> pd.DataFrame:
+    """Write a table of texts and read it."""
+    path.write_bytes("\n".join(lines).encode(options.pop("encoding", "utf-8")))
+    return read(path, task, suffixes=(), **options)
+
+
+def make_folders(root: Path, count: int = 20, classes: Iterable[str] = ("cat", "dog")) -> Path:
+    for name in classes:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            (root / name / f"{i}.png").write_text(f"{root.name} {name} {i}")
+    return root
+
+
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    return dict(table["split"].value_counts())
+
+
+def test_folders_are_divided_alike_and_the_same_for_a_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read(make_folders(tmp_path))
+    assert capsys.readouterr().out == "2 classes: cat 20, dog 20; train 28, val 6, test 6\n"
+    assert table.groupby(["split", "target"]).size().unstack().nunique(axis=1).eq(1).all()
+    assert table.equals(read(tmp_path))
+    assert not table.equals(read(tmp_path, seed=1))
+
+
+def test_equal_files_are_in_one_split(tmp_path: Path) -> None:
+    for path in make_folders(tmp_path).rglob("*.png"):
+        path.write_text(f"{path.parent.name} {int(path.stem) // 2}")
+    table = read(tmp_path)
+    content = table["input"].map(lambda path: Path(path).read_text())
+    assert set(counts(table)) == {"train", "val", "test"}
+    assert (table.groupby(content)["split"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("train", "val", "test"), {"train": 20, "val": 20, "test": 20}),
+        (("Training", "Validation"), {"train": 20, "val": 20}),
+        (("train", "test"), {"train": 16, "val": 4, "test": 20}),
+    ],
+)
+def test_folders_of_splits_are_taken(
+    names: Iterable[str], expected: dict[str, int], tmp_path: Path
+) -> None:
+    for name in names:
+        make_folders(tmp_path / name, count=10)
+    found = counts(read(tmp_path))
+    assert found == pytest.approx(expected, abs=2)
+    assert found.get("test") == expected.get("test")
+
+
+@pytest.mark.parametrize("names", [("fold1", "fold2"), ("train", "holdout")])
+def test_splits_of_other_names_are_no_classes(names: Iterable[str], tmp_path: Path) -> None:
+    for name in names:
+        make_folders(tmp_path / name)
+    with pytest.raises(SystemExit, match="splits or classes"):
+        read(tmp_path)
+
+
+def test_what_is_no_example_is_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_folders(tmp_path)
+    for name in ("cat/.ipynb_checkpoints/1.png", "@eaDir/1.png", "__MACOSX/cat/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    for name in ("cat/a.heic", "cat/b.heic", "top.png"):
+        (tmp_path / name).touch()
+    assert len(read(tmp_path)) == 40
+    told = capsys.readouterr().out.splitlines()[0]
+    assert told.startswith(f"left out in {tmp_path}: 2 .heic")
+
+
+def test_a_table_of_paths(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    rows = [
+        "image,label",
+        *(f"{name}/{i}.png,{name}" for name in ("cat", "dog") for i in range(20)),
+    ]
+    path = tmp_path / "photos.csv"
+    path.write_text("\n".join(rows))
+    assert len(read(path)) == 40
+    path.write_text("\n".join([*rows, "none.png,cat"]))
+    with pytest.raises(SystemExit, match=r"1 files are missing, such as .*none.png"):
+        read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_table_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    table = read_lines(tmp_path / "x.csv", ["text,label", *TEXTS], encoding=encoding)
+    assert len(table) == 40
+    assert set(table["target"]) == {"good", "bad"}
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("x.csv", ["sep=;", "text;label", *(line.replace(",", ";") for line in TEXTS)]),
+        ("x.csv", ["text|label", *(line.replace(",", "|") for line in TEXTS)]),
+        ("x.tsv", ["text\tlabel", *('"stray ' + line.replace(",", "\t") for line in TEXTS)]),
+        ("x.jsonl", [json.dumps({"text": f"a\u2028{i}", "label": i % 2}) for i in range(40)]),
+        ("x.csv", ["kind,words", *(",".join(line.split(",")[::-1]) for line in TEXTS)]),
+    ],
+    ids=["sep", "bars", "tabs", "json", "columns"],
+)
+def test_tables_of_texts(name: str, lines: list[str], tmp_path: Path) -> None:
+    columns = "words:kind" if "kind" in lines[0] else None
+    table = read_lines(tmp_path / name, lines, columns=columns)
+    assert len(table) == 40
+    assert table["target"].nunique() == 2
+
+
+def test_columns_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"columns foo, bar: say --columns INPUT:TARGET"):
+        read_lines(tmp_path / "x.csv", ["foo,bar", *TEXTS])
+
+
+def test_a_comma_that_is_not_quoted_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"2 columns, but .*use quotes"):
+        read_lines(tmp_path / "x.csv", ["text,label", "hello, world,good", *TEXTS])
+
+
+def test_labels_are_what_was_written(tmp_path: Path) -> None:
+    labels = ["1", "1.0", "2", "nan", "N/A"]
+    lines = ["text,label", *(f"text {i},{labels[i % 5]}" for i in range(50))]
+    assert set(read_lines(tmp_path / "x.csv", lines)["target"]) == {"1", "2", "nan", "N/A"}
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    lines = ["text,labels", *(f"text {i},{'a;b' if i % 2 else 'c'}" for i in range(50))]
+    assert read_lines(tmp_path / "x.csv", lines, "multilabel")["target"][1] == ["a", "b"]
+    lines = ["text,a,b", *(f"text {i},1,{i % 2}" for i in range(50))]
+    table = read_lines(tmp_path / "x.csv", lines, "multilabel", columns="text:a,b")
+    assert list(table["target"][:2]) == [["a"], ["a", "b"]]
+
+
+def test_numbers(tmp_path: Path) -> None:
+    lines = ["text,a,b", *(f"text {i},1.5,{i % 2}" for i in range(50))]
+    table = read_lines(tmp_path / "x.csv", lines, "regression", columns="text:a,b")
+    assert table["target"][1] == [1.5, 1.0]
+    with pytest.raises(SystemExit, match="'text 0' is not a number"):
+        read_lines(tmp_path / "x.csv", lines, "regression", columns="a:text")
+
+
+def test_a_column_and_files_name_the_splits(tmp_path: Path) -> None:
+    parts = ("train", "validation", "test")
+    lines = [f"{line},{parts[i // 2 % 3]}" for i, line in enumerate(TEXTS)]
+    table = read_lines(tmp_path / "x.csv", ["text,label,split", *lines])
+    assert counts(table) == {"train": 14, "val": 14, "test": 12}
+    for part in parts[:2]:
+        rows = {"text": [f"{part} {i}" for i in range(20)], "label": [i % 2 for i in range(20)]}
+        folder = tmp_path / "hub/data"
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows).to_parquet(folder / f"{part}-00000-of-00001.parquet")
+    assert counts(read(tmp_path / "hub", suffixes=())) == {"train": 20, "val": 20}
+
+
+def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("pets.zip", "w") as archive:
+        for path in make_folders(Path("pets")).rglob("*.png"):
+            archive.write(path)
+    first = read(Path("pets.zip"))
+    assert len(first) == 40
+    assert read(Path("pets.zip")).equals(first)
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="give a folder, an archive or a table"):
+        read(tmp_path / "nothing")
+    with pytest.raises(SystemExit, match=r"no CLASS/FILE of the kinds \.png, \.txt"):
+        read(tmp_path)
+    make_folders(tmp_path / "train")
+    make_folders(tmp_path / "val", classes=("cat", "dog", "cow"))
+    with pytest.raises(SystemExit, match="no example to train cow"):
+        read(tmp_path)
