@@ -1,0 +1,50 @@
+"""How large projects are: more is read than written, and every line is a user's to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from ptscaffold import __version__
+from ptscaffold.answers import complete, select_layers
+from ptscaffold.given import gather
+from ptscaffold.layers import Catalogue
+from ptscaffold.matrix import Cell, choose_cells
+from ptscaffold.render import Renderer
+
+# At most: lines of the package, its modules, lines of the tests, of README.md.
+LIMITS: Final = {
+    "vision": (750, 12, 400, 120),
+    "text": (850, 13, 400, 120),
+    "audio": (900, 13, 400, 120),
+}
+CELLS = [cell for cell in choose_cells("all") if not cell.features]
+
+
+def measure(cell: Cell) -> tuple[int, int, int, int]:
+    catalogue = Catalogue()
+    chosen = complete(gather({"domain": cell.domain, "style": cell.style}, (), None), catalogue)
+    tree = Renderer().render(chosen, select_layers(chosen, catalogue), __version__)
+    lines = {path: file.data.count(b"\n") for path, file in tree.items()}
+    package = {path: count for path, count in lines.items() if path.startswith("src/")}
+    modules = [path for path in package if not path.endswith("__init__.py")]
+    tests = sum(count for path, count in lines.items() if path.startswith("tests/"))
+    return sum(package.values()), len(modules), tests, lines["README.md"]
+
+
+@pytest.fixture(scope="module")
+def sizes() -> Iterator[dict[str, tuple[int, int, int, int]]]:
+    found = {cell.name: measure(cell) for cell in CELLS}
+    yield found
+    print("\ncell              package  modules  tests  README")
+    for name, row in found.items():
+        print(f"{name:<16}  {row[0]:>7}  {row[1]:>7}  {row[2]:>5}  {row[3]:>6}")
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_a_project_stays_small(cell: Cell, sizes: dict[str, tuple[int, int, int, int]]) -> None:
+    names = ("lines of the package", "modules", "lines of tests", "lines of README.md")
+    for what, size, limit in zip(names, sizes[cell.name], LIMITS[cell.domain], strict=True):
+        assert size <= limit, what
