@@ -1,4 +1,4 @@
-"""Take the pictures of gallery.md again: what TensorBoard shows of runs with `--log-level full`.
+"""Take the pictures of gallery.md again: what TensorBoard shows of first runs.
 
     make pictures
 
@@ -31,19 +31,15 @@ class View:
     height: int
     left: int = PANEL
     right: int = SIZE[0]
-    gpu: bool = False
 
 
 VIEWS = (
     View("curves", "vision", f"{SCALARS}^(train|val|lr|grad)", 1040, right=1060),
-    View("speed", "vision", f"{SCALARS}^(ex|data|memory)", 760, right=1060),
     View("images", "vision", "images&tagFilter=.", 745),
     View("texts", "text", "text", 760),
     View("sounds", "audio", "audio", 540),
     View("spectrograms", "audio", "images&tagFilter=spec", 420),
     View("precision_recall", "vision", "pr_curves", 1020, right=1060),
-    View("histograms", "vision", "histograms", 700),
-    View("projector", "vision", "projector", SIZE[1], left=0, gpu=True),
 )
 
 
@@ -57,13 +53,13 @@ def draw(domain: str, folder: Path) -> None:
     """Train a project of a domain and take its pictures."""
     project = folder / domain
     run(f"ptscaffold new {domain} --domain {domain} --style plain --no-input", folder)
-    train = f"{sys.executable} -m {domain}.train --device cpu --log-level full --run-dir runs/first"
+    train = f"{sys.executable} -m {domain}.train --device cpu --run-dir runs/first"
     run(f"PYTHONPATH=src {train}", project)
     with tensorboard(project, Path(sys.executable).with_name("tensorboard")) as address:
         for view in VIEWS:
             if view.domain == domain:
                 shot, picture = folder / "view.png", DOCS / "gallery" / f"{view.name}.png"
-                shoot(f"{address}#{view.tab}", SIZE, 1, folder, shot, gpu=view.gpu)
+                shoot(f"{address}#{view.tab}", SIZE, 1, folder, shot)
                 with Image.open(shot) as image:
                     kept = image.convert("RGB").crop((view.left, 0, view.right, view.height))
                 shrink(kept, picture)

@@ -26,7 +26,6 @@ from typing import Any
 from PIL import Image
 
 DOCS = Path(__file__).parent
-SOFTWARE_GPU = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NEW = "ptscaffold new vision-lightning --domain vision --style lightning"
 TRAIN = "uv run python -m vision_lightning.train"
@@ -132,16 +131,8 @@ def shrink(image: Image.Image, picture: Path) -> None:
     image.quantize(256, method=method, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
-def shoot(
-    url: str,
-    size: tuple[int, int],
-    scale: float,
-    folder: Path,
-    picture: Path,
-    *,
-    gpu: bool = False,
-) -> None:
-    """Let a browser without a window take a picture of a page, `gpu` for one that needs WebGL."""
+def shoot(url: str, size: tuple[int, int], scale: float, folder: Path, picture: Path) -> None:
+    """Let a browser without a window take a picture of a page."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise SystemExit(f"no browser: install one of {', '.join(BROWSERS)}")
@@ -149,7 +140,7 @@ def shoot(
     flags = [
         "--headless",
         "--no-sandbox",
-        *(SOFTWARE_GPU if gpu else ("--disable-gpu",)),
+        "--disable-gpu",
         "--disable-quic",
         "--no-first-run",
         "--disable-background-networking",

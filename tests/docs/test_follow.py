@@ -49,8 +49,8 @@ def test_the_session_is_a_real_one(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_locked_file_is_found_edited(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = blocks("toml")
     patterns = tomllib.loads(line)["locked"]
-    runtime = digits / "src/digits/runtime.py"
-    runtime.write_text(runtime.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    table = digits / "src/digits/table.py"
+    table.write_text(table.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
     assert cli.run(["check", "digits"]) == 0
     assert cli.run(["check", "digits", "--locked", patterns[0]]) == 3
     record = digits / ".ptscaffold.toml"
@@ -58,7 +58,7 @@ def test_a_locked_file_is_found_edited(digits: Path, capsys: pytest.CaptureFixtu
     record.write_text(text.replace("\n[answers]", f"{line}\n[answers]"), encoding="utf-8")
     capsys.readouterr()
     assert cli.run(["check", "digits"]) == 3
-    assert "src/digits/runtime.py is locked, but was edited" in capsys.readouterr().err
+    assert "src/digits/table.py is locked, but was edited" in capsys.readouterr().err
     assert cli.run(["add", "ci", "--project", "digits"]) == 0
     assert tomllib.loads(record.read_text(encoding="utf-8"))["locked"] == patterns
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from ptscaffold.create import Request, create
 
@@ -21,8 +27,12 @@ class Package:
     source: Path
     folder: Path
 
-    def start(self, *flags: str, module: str = "train") -> subprocess.Popen[str]:
-        return self.python("-m", f"{self.name}.{module}", *flags)
+    @property
+    def style(self) -> str:
+        return self.name.partition("_")[2]
+
+    def start(self, *flags: str) -> subprocess.Popen[str]:
+        return self.python("-m", f"{self.name}.train", *flags)
 
     def start_processes(self, number: int, *flags: str) -> subprocess.Popen[str]:
         """Train with a number of processes, by torchrun."""
@@ -41,12 +51,44 @@ class Package:
             text=True,
         )
 
-    def run(self, *flags: str, module: str = "train") -> str:
-        """Run a module to its end and give what it printed."""
-        process = self.start(*flags, module=module)
-        stdout, stderr = process.communicate(timeout=300)
-        assert process.returncode == 0, stderr
-        return stdout
+    def run(self, *flags: str) -> str:
+        """Train to the end and give what was printed."""
+        return finish(self.start(*flags))
+
+    def epochs(self, run: str) -> list[dict[str, Any]]:
+        """What validation has found, a row an epoch, as far as it is written."""
+        for path in (self.folder / run).glob("*"):
+            if path.name in ("metrics.jsonl", "metrics.csv", "history.csv"):
+                with path.open(newline="") as file:
+                    read = csv.DictReader if path.suffix == ".csv" else lambda f: map(json.loads, f)
+                    rows = [dict(row) for row in read(file)]
+                return [row for row in rows if any(row[key] for key in row if key[:3] == "val")]
+        return []
+
+    def wait_for_an_epoch(self, run: str, process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 120
+        while not self.epochs(run):
+            assert time.monotonic() < deadline, process.communicate(timeout=10)
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+
+    def weights(self, run: str, name: str = "last") -> dict[str, Tensor]:
+        """The weights in a checkpoint, whichever style has written it."""
+        (path,) = (
+            path
+            for path in (self.folder / run).glob(f"{name}.*")
+            if ".pt" in path.suffix or path.suffix == ".ckpt"
+        )
+        saved = torch.load(path, weights_only=True)
+        for key in ("model", "state_dict"):
+            saved = saved.get(key, saved)
+        return {key: value for key, value in saved.items() if isinstance(value, Tensor)}
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    return stdout
 
 
 @pytest.fixture
