@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import subprocess
@@ -34,7 +33,7 @@ from statistics import median
 from typing import Any
 
 from projects import make_project
-from turns import EVERY, TURN, find_rate, spread, take_turns
+from turns import TURN, find_rate, spread, take_turns
 
 BARE, UNLOGGED = "bare loop", "unlogged"
 LABELS = {
@@ -163,13 +162,18 @@ def measure(name: str) -> dict[str, list[list[float]]]:
                 device="cpu",
                 run_dir=Path(run_dir),
                 batch_size=BATCH,
-                log_every=sys.maxsize if name == UNLOGGED else EVERY,
+                lr=4e-3,
+                num_workers=0,
+                patience=flags["epochs"],
                 **flags,
             )
             if name == BARE:
                 bare_loop(config)
             else:
-                importlib.import_module(f"{package}.train").train(config)
+                train = importlib.import_module(f"{package}.train")
+                if name == UNLOGGED:
+                    train.LOG_EVERY = sys.maxsize
+                train.train(config)
         found[setting] = cut(ends, len(ends) // config.epochs)
     return found
 
@@ -184,47 +188,43 @@ def bare_loop(config: Any) -> None:
     import torch.nn.functional as F
     from torch import nn
     from torch.utils.data import DataLoader
-    from vision_plain.data import make_datasets
+    from vision_plain.data import Examples, make_spec, make_table
     from vision_plain.model import make_model
+    from vision_plain.task import Task
 
     torch.manual_seed(config.seed)
-    datasets = make_datasets(config)
-    train: Any = DataLoader(datasets.train, config.batch_size, shuffle=True, drop_last=True)
-    val: Any = DataLoader(datasets.val, config.batch_size)
-    model = make_model(config, len(datasets.classes)).to(memory_format=torch.channels_last)
+    table = make_table(config)
+    spec, task = make_spec(config, table), Task.fit(config.task, table)
+    parts = {part: table[table["split"] == part] for part in ("train", "val")}
+    examples = Examples(parts["train"], task, spec, train=True)
+    train: Any = DataLoader(examples, config.batch_size, shuffle=True, drop_last=True)
+    val: Any = DataLoader(Examples(parts["val"], task, spec), 64)
+    model = make_model(spec, len(task.names)).to(memory_format=torch.channels_last)
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=config.lr,
-        betas=(0.9, 0.99),
-        fused=True,
+    groups = [
+        {"params": matrices, "weight_decay": 0.05},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    steps = config.epochs * len(train)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.lr, steps, pct_start=0.2, cycle_momentum=False
     )
-    total = config.epochs * len(train)
-    rise = round(config.warmup * total)
-
-    def factor(step: int) -> float:
-        if step < rise:
-            return (step + 1) / rise
-        return 0.5 * (1 + math.cos(math.pi * (step - rise) / (total - rise)))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    for _ in range(config.epochs):
+    for epoch in range(config.epochs):
+        examples.epoch = epoch
         model.train()
         for images, labels in train:
-            loss = F.cross_entropy(model(images), labels)
+            loss = F.cross_entropy(model(images), labels, label_smoothing=0.1)
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             schedule.step()
         model.eval()
         with torch.inference_mode():
             hits = sum(int((model(x).argmax(dim=1) == y).sum()) for x, y in val)
-        print(f"accuracy {hits / len(datasets.val):.4f}")
+        print(f"accuracy {hits / len(parts['val']):.4f}")
 
 
 def table(rows: Sequence[str], times: int) -> str:

@@ -35,7 +35,7 @@ LINEAR: Final[dict[str, tuple[Callable[[list[str]], Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("domain", Catalogue().names("domains"))
+@pytest.mark.parametrize("domain", sorted(Catalogue().names("domains")))
 def test_a_linear_model_stays_below(
     domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,12 +29,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault in a project: what it is called, where it should show, how it gets in."""
+    """A fault in a project: what it is called, and how it gets in."""
 
     name: str
     domain: str
     style: str
-    test: str
     edits: tuple[Edit, ...]
 
     @property
@@ -62,13 +61,13 @@ def read_cases() -> list[Case]:
     cases = []
     for fault in tomllib.loads(text)["fault"]:
         domain = fault.pop("domain", "vision")
-        name, test = fault.pop("name"), fault.pop("test")
+        name = fault.pop("name")
         given = set(styles) if "all" in fault else set(fault)
         if not given <= set(styles) or (domain == "vision" and given != set(styles)):
             raise ValueError(f"{name!r} is given for the styles {', '.join(sorted(fault))}")
         for style in sorted(given):
             edits = tuple(Edit(**edit) for edit in [*fault.get("all", []), *fault.get(style, [])])
-            cases.append(Case(name, domain, style, test, edits))
+            cases.append(Case(name, domain, style, edits))
     return cases
 
 
