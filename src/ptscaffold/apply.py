@@ -1,26 +1,33 @@
-"""Applying a plan: the one module that writes.
+"""The one module that writes to projects: all of a plan or nothing, whatever cuts it short.
 
-A new project is written to a folder beside its destination and moved there in one step. A folder
-that exists receives the missing files only. Whatever goes wrong, nothing half-made is left.
+A new project is written to a folder beside its destination and moved there in one step. Files of a
+folder that exists are exchanged one by one, by a journal that takes it back or ends it; the record
+of what the project was made from comes last.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptscaffold.errors import DestinationError, WriteError
+from ptscaffold.content import Content, read_plain
+from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
+from ptscaffold.exchange import Exchange
 from ptscaffold.interrupts import deferred
+from ptscaffold.journal import FOLDER, digest_of, note, read_journal, start
+from ptscaffold.lock import locked
+from ptscaffold.provenance import RECORD
+from ptscaffold.staging import scratch, stage_file, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from ptscaffold.journal import Journal
     from ptscaffold.plan import Plan, Survey
-    from ptscaffold.render import File
 
-__all__ = ["apply"]
+__all__ = ["abort", "apply", "before", "finish", "pending", "recover", "write_files"]
 
 
 def apply(plan: Plan, survey: Survey) -> None:
@@ -28,43 +35,146 @@ def apply(plan: Plan, survey: Survey) -> None:
 
     Raises WriteError, DestinationError or KeyboardInterrupt with the disk as it was before.
     """
-    with deferred() as check_interrupt:
-        if os.path.lexists(plan.directory):
-            _fill(plan, survey, check_interrupt)
-        else:
-            _create(plan, check_interrupt)
+    paths = sorted(survey.missing, key=lambda path: path == RECORD)
+    writes = {path: Content(*plan.files[path][:2]) for path in paths}
+    if os.path.lexists(plan.directory):
+        write_files(plan.directory, writes)
+    else:
+        _create(plan.directory, writes)
 
 
-def _create(plan: Plan, check_interrupt: Callable[[], None]) -> None:
+def write_files(
+    project: Path,
+    writes: Mapping[str, Content | None],
+    seen: Mapping[str, Content | None] | None = None,
+    *,
+    conflicts: Sequence[str] = (),
+    branch: str = "",
+) -> list[str]:
+    """Write or, with None, remove files in their order; says which lines were kept beside.
+
+    `seen` are the files as they were when this was decided, None or left out where there was none:
+    WriteError, with everything put back, when one is not so any more. With `conflicts` the last
+    file waits, and the journal stays: `finish` writes that file, `abort` goes back; `branch` is
+    where.
+    """
+    if not writes:
+        return []
+    with locked(project), deferred() as check_interrupt:
+        if read_journal(project) is not None:
+            raise PtscaffoldError(
+                f"{project / FOLDER} is in the way",
+                hint="ptscaffold update --continue or --abort ends what it holds",
+            )
+        sweep(project)
+        with _explained(project, "write", "nothing was changed"):
+            journal = start(project, writes, seen or {}, conflicts, branch)
+        exchange = Exchange(project, journal)
+        try:
+            for number in range(len(writes) - bool(conflicts)):
+                check_interrupt()
+                exchange.put(number)
+            check_interrupt()
+            journal = note(project, journal, "waiting" if conflicts else "ending")
+        except BaseException as error:
+            _take_back(exchange, error)
+            raise
+        if not conflicts:
+            with suppress(OSError):  # all is written; the next command sweeps up
+                exchange.end()
+    return exchange.kept
+
+
+def pending(project: Path) -> Journal | None:
+    """The update that waits in a project for a person, or None."""
+    journal = read_journal(project)
+    return journal if journal is not None and journal.waits else None
+
+
+def recover(project: Path) -> str | None:
+    """Settle what a run that died has left half-done; says what was done, if anything."""
+    journal = read_journal(project)
+    if journal is None or journal.waits:
+        sweep(project)
+        return None
+    with locked(project), deferred():
+        journal = read_journal(project)
+        if journal is None or journal.waits:
+            return None
+        exchange = Exchange(project, journal)
+        with _explained(project, "put back", "then run the command again"):
+            if journal.state == "ending":
+                exchange.end()
+                text = "what was being ended when it was cut short is done"
+            else:
+                exchange.back()
+                text = "an update was cut short; all files are as they were before it"
+        sweep(project)
+    return "; ".join([text, *exchange.kept])
+
+
+def before(project: Path, journal: Journal) -> dict[str, bytes]:
+    """The files that an update has replaced, as they were."""
+    found = {}
+    for number, entry in enumerate(journal.files):
+        if entry.before is not None and entry.after is not None:
+            with suppress(OSError):
+                data = read_plain(project / FOLDER / "before" / str(number)).data
+                if digest_of(data) == entry.before:
+                    found[entry.path] = data
+    return found
+
+
+def finish(project: Path) -> list[str]:
+    """Write the record of an update whose conflicts are resolved; says what was kept beside."""
+    return _settle(project, "ending", "write", Exchange.end)
+
+
+def abort(project: Path) -> list[str]:
+    """Put every file back, byte for byte; says what was kept beside."""
+    return _settle(project, "aborting", "put back", Exchange.back)
+
+
+def _settle(project: Path, state: str, what: str, end: Callable[[Exchange], None]) -> list[str]:
+    with locked(project), deferred(), _explained(project, what, "then run it again"):
+        journal = read_journal(project)
+        assert journal is not None
+        exchange = Exchange(project, note(project, journal, state))
+        end(exchange)
+    return exchange.kept
+
+
+def _take_back(exchange: Exchange, error: BaseException) -> None:
+    """Put everything back after an error; a WriteError that says so takes the place of some."""
+    project = exchange.project
+    with _explained(project, "put back", "the next ptscaffold command tries it again"):
+        exchange.back()
+    if isinstance(error, OSError):
+        raise _refused(project, "write", error, "nothing was changed") from error
+    if isinstance(error, WriteError):
+        told = "; ".join([*error.problems, "everything is as it was before", *exchange.kept])
+        raise WriteError(told, hint=error.hint) from error
+
+
+def _create(directory: Path, writes: Mapping[str, Content]) -> None:
     """Write the whole project beside the first folder that is missing, then move it there."""
-    top, below = _first_missing(plan.directory.absolute())
-    staging = top.with_name(f".{top.name}.{os.urandom(4).hex()}.tmp")
-    folder = staging / below
+    top, below = _first_missing(directory.absolute())
+    sweep(top.parent)
     try:
-        for path, file in plan.files.items():
+        with deferred() as check_interrupt, scratch(top.parent, f".{top.name}") as folder:
+            (folder / below).mkdir(parents=True, exist_ok=True)
+            made = {folder / below}
+            for path, content in writes.items():
+                check_interrupt()
+                place = folder / below / path
+                if place.parent not in made:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(place.parent)
+                stage_file(place, content, durable=False)
             check_interrupt()
-            _write(folder / path, file)
-        check_interrupt()
-        _move(staging, top)
+            _move(folder, top)
     except OSError as error:
-        raise _explain(error, plan.directory) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _fill(plan: Plan, survey: Survey, check_interrupt: Callable[[], None]) -> None:
-    """Write the missing files into a folder that exists; on failure remove them again."""
-    made: list[Path] = []
-    try:
-        for path in survey.missing:
-            check_interrupt()
-            _write(plan.directory / path, plan.files[path], made)
-        check_interrupt()
-    except BaseException as error:
-        _remove(made)
-        if isinstance(error, OSError):
-            raise _explain(error, plan.directory) from error
-        raise
+        raise WriteError(f"cannot write {directory}: {error.strerror or error}") from error
 
 
 def _first_missing(directory: Path) -> tuple[Path, Path]:
@@ -75,48 +185,22 @@ def _first_missing(directory: Path) -> tuple[Path, Path]:
     return top, directory.relative_to(top)
 
 
-def _write(place: Path, file: File, made: list[Path] | None = None) -> None:
-    """Write a file that must not exist yet and the folders above it; `made` notes all of them."""
-    made = [] if made is None else made
-    for folder in reversed(_missing_folders(place)):
-        folder.mkdir()
-        made.append(folder)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    # The mode is narrowed by the user's umask, as that of any file made by hand.
-    descriptor = os.open(place, flags, 0o777 if file.mode & 0o100 else 0o666)
-    made.append(place)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(file.data)
-
-
-def _missing_folders(place: Path) -> list[Path]:
-    """The folders above `place` that do not exist, the lowest first."""
-    missing = []
-    folder = place.parent
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    return missing
-
-
-def _move(staging: Path, top: Path) -> None:
+def _move(folder: Path, top: Path) -> None:
     """Move the finished folder; fails when something has come to stand there in the meantime."""
     if os.path.lexists(top):
         raise DestinationError(f"{top} appeared while the project was being written")
-    staging.rename(top)
+    folder.rename(top)
 
 
-def _remove(made: list[Path]) -> None:
-    """Undo writes, newest first; a folder that someone else has put a file in stays."""
-    for place in reversed(made):
-        try:
-            if place.is_dir():
-                place.rmdir()
-            else:
-                place.unlink(missing_ok=True)
-        except OSError:
-            continue
+@contextmanager
+def _explained(project: Path, what: str, then: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _refused(project, what, error, then) from error
 
 
-def _explain(error: OSError, directory: Path) -> WriteError:
-    return WriteError(f"cannot write {directory}: {error.strerror or error}")
+def _refused(project: Path, what: str, error: OSError, then: str) -> WriteError:
+    reason = error.strerror or error
+    hint = f"free some space or see to the permissions; {then}"
+    return WriteError(f"cannot {what} {error.filename or project}: {reason}", hint=hint)

@@ -102,6 +102,8 @@ def new(
         out(report.tree(str(result.plan.directory), result.survey.missing))
     elif not sys.stdout.isatty():
         out(str(result.plan.directory))
+    if result.recovered is not None:
+        say(f"{result.plan.directory}: {result.recovered}")
     if result.preset is not None:
         say(report.preset(result.preset))
     say(report.dry_run(result) if dry_run else report.created(result))

@@ -46,10 +46,11 @@ def update(
     if sum((continue_, abort, bool(set_ or dry_run or diff_ or force))) > 1:
         raise UsageError("--continue and --abort go with no other flag of update")
     if continue_ or abort:
-        resolved = continue_update(project) if continue_ else undo_update(project)
+        ended = continue_update(project) if continue_ else undo_update(project)
         if as_json:
-            out_json({"project": str(project), "continued": continue_, "files": resolved})
-        say(report.ended(project, resolved, aborted=abort))
+            told = {"project": str(project), "continued": continue_, "files": ended.files}
+            out_json({**told, "notes": ended.kept})
+        say(report.ended(project, ended, aborted=abort))
         return 0
     done = run_update(
         project,

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ptscaffold.content import Content, Obstacle, read_content
 from ptscaffold.errors import ProvenanceError
 from ptscaffold.history import History
 from ptscaffold.lines import with_endings_of
-from ptscaffold.merge import Content, Obstacle, read_content
 from ptscaffold.patch import Delta
 from ptscaffold.project import catalogues, open_project, recorded
 from ptscaffold.provenance import digest

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.answers import Answers, complete, problems_of, select_layers
-from ptscaffold.apply import apply
+from ptscaffold.apply import apply, recover
 from ptscaffold.errors import DestinationError
 from ptscaffold.given import Given, gather
 from ptscaffold.install import install
@@ -57,6 +57,7 @@ class Result:
     command: str
     next_steps: tuple[str, ...]
     preset: Preset | None = None
+    recovered: str | None = None  # what was done about a run that had died
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -97,6 +98,7 @@ def create(
         origins = origins_of(catalogue.packs, layers, directory)
         adopt = request.into is not None
         plan = make_plan(answers, layers, directory, adopt, renderer, origins)
+    recovered = recover(directory)
     found = survey(plan)
     installed = with_install and not dry_run
     result = Result(
@@ -107,6 +109,7 @@ def create(
         command=again(plan, request),
         next_steps=next_steps(plan, installed=installed),
         preset=preset,
+        recovered=recovered,
     )
     if not dry_run:
         apply(plan, found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptscaffold import __version__
 from ptscaffold.answers import complete, select_layers
+from ptscaffold.apply import pending
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.given import gather
 from ptscaffold.layers import KINDS, Catalogue
@@ -88,6 +89,7 @@ def show_selection(
 
 def show_project(folder: Path) -> dict[str, Any]:
     """What the project in `folder` was made from, and which templates this ptscaffold has."""
+    pending(folder)
     record = read_record(folder)
     return {
         "project": str(folder),

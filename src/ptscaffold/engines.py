@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ptscaffold.content import EXECUTABLE, REGULAR
 from ptscaffold.errors import LayerError, UsageError, unknown
 from ptscaffold.export import ENGINES, Engine, export
 from ptscaffold.expressions import jinja_text
 from ptscaffold.render import File, Renderer
-from ptscaffold.sources import EXECUTABLE, REGULAR, read_folder
+from ptscaffold.sources import read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ptscaffold import __version__, layers
+from ptscaffold.content import EXECUTABLE, REGULAR
 from ptscaffold.errors import ProvenanceError, PtscaffoldError
 from ptscaffold.layers import KINDS, Catalogue, read_plain
-from ptscaffold.sources import EXECUTABLE, REGULAR, Source, read_folder
+from ptscaffold.sources import Source, read_folder
 
 if TYPE_CHECKING:
     from ptscaffold.packs import Pack

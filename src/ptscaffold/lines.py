@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from ptscaffold.errors import PtscaffoldError
+from ptscaffold.git import run_git
 from ptscaffold.provenance import is_binary
 
 __all__ = ["MARKERS", "YOURS", "is_crlf", "merge_text", "with_endings_of"]
@@ -44,11 +44,11 @@ def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes,
         for name, data in zip(names, sides, strict=True):
             Path(folder, name).write_bytes(data)
         # The person's settings would change the markers
-        command = ["git", "-c", "merge.conflictStyle=merge", "merge-file", "--stdout", "--quiet"]
+        command = ["merge-file", "--stdout", "--quiet"]
         for text in (YOURS, "template before", label):
             command += ["-L", text]
         try:
-            done = subprocess.run([*command, *names], cwd=folder, capture_output=True, check=False)
+            done = run_git([*command, *names], Path(folder), ["merge.conflictStyle=merge"])
         except OSError as error:
             raise PtscaffoldError(
                 f"cannot run git: {error.strerror}", hint="install git; merging is its work"

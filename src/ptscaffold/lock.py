@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["locked"]
+__all__ = ["locked", "take"]
 
 _held: set[tuple[Path, int]] = set()
 
@@ -30,7 +30,7 @@ def locked(project: Path) -> Iterator[None]:
     has no such locks, on Windows and some network disks, nothing is locked.
     """
     key = project.resolve(), threading.get_ident()
-    descriptor = None if key in _held else _take(project)
+    descriptor = None if key in _held else take(project)
     if descriptor is None:
         yield
         return
@@ -42,11 +42,12 @@ def locked(project: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(project: Path) -> int | None:
+def take(project: Path) -> int | None:
+    """Lock a folder until the descriptor is closed; None where that is impossible."""
     if sys.platform == "win32":
         return None
     try:
-        descriptor = os.open(project, os.O_RDONLY)
+        descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
     except OSError:
         return None  # whoever reads the project next says what is wrong with it
     try:

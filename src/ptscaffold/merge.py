@@ -6,46 +6,40 @@ file that both changed is merged; where that is impossible, both versions stay.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from ptscaffold.errors import PtscaffoldError
+from ptscaffold.content import Content, Obstacle, free_name, read_content
 from ptscaffold.lines import merge_text, with_endings_of
+from ptscaffold.names import folded
 from ptscaffold.provenance import digest, is_binary
-from ptscaffold.sources import EXECUTABLE, REGULAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ptscaffold.render import File, Tree
 
-__all__ = ["Change", "Content", "Kind", "free_name", "merge_trees", "read_content"]
+__all__ = ["Change", "Kind", "merge_trees"]
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
 Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "kept", "same"]
 
 
-class Content(NamedTuple):
-    """The bytes and the mode (0o644 or 0o755) of a file."""
-
-    data: bytes
-    mode: int = REGULAR
-
-
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """What an update does to one file of the template, and why.
 
-    `writes` are files to write, or with None to remove. `formerly` is the path before a rename.
+    `writes` are files to write, or with None to remove, `seen` is what was read of each of them,
+    None where none is. `formerly` is the path before a rename.
     """
 
     path: str
     kind: Kind
     why: str
     writes: Mapping[str, Content | None]
+    seen: Mapping[str, Content | None] = field(default_factory=dict)
     formerly: str | None = None
 
     @property
@@ -74,9 +68,13 @@ class Place:
     label: str
     removed: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
+    seen: dict[str, Content | None] = field(default_factory=dict)
 
     def read(self, path: str) -> Content | Obstacle | None:
-        return read_content(self.project, path, self.removed)
+        found = read_content(self.project, path, self.removed)
+        if not isinstance(found, Obstacle):
+            self.seen.setdefault(path, found)
+        return found
 
     def free_name(self, path: str) -> str:
         name = free_name(self.project, path, self.taken)
@@ -118,48 +116,9 @@ def merge_trees(
                 sides = Sides(old=_content(before), new=_content(after), yours=yours)
                 change = _settle(path, sides, place, keep_as)
         place.removed.update(gone for gone, to in change.writes.items() if to is None)
-        changes.append(change)
+        seen = {written: place.seen.get(written) for written in change.writes}
+        changes.append(replace(change, seen=seen))
     return sorted(changes, key=lambda change: change.path)
-
-
-class Obstacle(NamedTuple):
-    """What stands where a file should be, and is none."""
-
-    what: str
-
-
-_FOLDER: Final = "a folder stands there"
-
-
-def read_content(
-    project: Path, path: str, removed: Collection[str] = ()
-) -> Content | Obstacle | None:
-    """A file of the project, `removed` left out; links are not followed: they may lead out."""
-    place, parts = project, path.split("/")
-    for number, part in enumerate(parts[:-1], start=1):
-        place = place / part
-        if place.is_symlink():
-            return Obstacle(f"{place.relative_to(project)} is a link")
-        if not os.path.lexists(place) or "/".join(parts[:number]) in removed:
-            return None
-        if not place.is_dir():
-            return Obstacle(f"{place.relative_to(project)} is no folder")
-    place = project / path
-    if not os.path.lexists(place) or path in removed:
-        return None
-    if place.is_symlink():
-        return Obstacle("a link stands there")
-    if not place.is_file():
-        left = (p for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
-        gone = all(p.relative_to(project).as_posix() in removed for p in left)
-        return None if gone and removed and any(place.rglob("*")) else Obstacle(_FOLDER)
-    mode = EXECUTABLE if place.stat().st_mode & 0o100 and os.name != "nt" else REGULAR
-    try:
-        return Content(place.read_bytes(), mode)
-    except OSError as error:
-        raise PtscaffoldError(
-            f"cannot read {place}: {error.strerror}", hint="see to its permissions"
-        ) from error
 
 
 def _content(file: File | None) -> Content | None:
@@ -227,7 +186,9 @@ def _renamed(
         if not (place.project / old_path).samefile(place.project / path):
             why = f"{old_path} is now called so, but you have one of your own"
             return replace(_beside(path, new, place, why), formerly=old_path)
-        there = None  # names that differ in case only, on a disk that makes no difference
+        there = None
+        if folded(old_path) == folded(path):  # one file, on a disk where case makes no difference
+            place.seen[path] = None
     moved = here or there
     settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), place, None)
     if here is None:
@@ -252,14 +213,6 @@ def _beside(path: str, new: Content, place: Place, why: str) -> Change:
     name = place.free_name(f"{path}.new")
     text = f"{why}: yours stays, the template's is {name}"
     return Change(path=path, kind="aside", why=text, writes={name: new})
-
-
-def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
-    """The path, with a number behind it when it is taken."""
-    name, number = path, 2
-    while os.path.lexists(project / name) or name in taken:
-        name, number = f"{path}.{number}", number + 1
-    return name
 
 
 def _mode(sides: Sides) -> int:

@@ -1,4 +1,4 @@
-"""What a project may be called: its folder, its distribution and its Python package."""
+"""What a project may be called: its folder, its distribution, its Python package, its files."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import keyword
 import re
 import sys
 import unicodedata
+from functools import lru_cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ptscaffold.quoting import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["check_name", "normalize", "package_name", "split_path", "suggest"]
+__all__ = ["check_name", "folded", "leads_astray", "normalize", "package_name", "refused"]
+__all__ += ["split_path", "suggest"]
 
 LONGEST = 40  # the import lines of a project stay within its 100 columns
 
@@ -25,6 +27,10 @@ WINDOWS_DEVICES = frozenset(
     {"aux", "con", "nul", "prn"}
     | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
 )
+
+# What decides which programs git runs.
+_GIT: Final = frozenset({".git", "git~1"})
+_ILLEGAL: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 # Import names of the training stack and of what it brings along: a project of that name hides them.
 IMPORTS = frozenset(
@@ -94,6 +100,31 @@ def split_path(given: str) -> tuple[PurePath, str | None]:
     if not path.name:
         return path, f"{given!r} is a folder, not a name. Use --into ."
     return path, None
+
+
+@lru_cache(maxsize=10_000)
+def refused(part: str) -> str | None:
+    """Why no file of a project can have this name, up to the name."""
+    if folded(part) in _GIT:
+        return "a layer must not hold a folder of git,"
+    device = part.split(".")[0].rstrip(" ").lower()
+    if _ILLEGAL.search(part) or part[-1] in ". " or device in WINDOWS_DEVICES:
+        return "Windows cannot hold a file named"
+    return None
+
+
+@lru_cache(maxsize=10_000)
+def folded(path: str) -> str:
+    """A path as systems see it that make no difference between spellings."""
+    return unicodedata.normalize("NFC", path.casefold())
+
+
+def leads_astray(path: str) -> bool:
+    """Whether a path is none of a file in a project: it leads out, to git, or to a device.
+
+    Some systems leave characters that cannot be seen out of a name: `.g\u200cit` is `.git` to them.
+    """
+    return not all(part and part.isprintable() and not refused(part) for part in path.split("/"))
 
 
 def _malformed(name: str) -> str | None:

@@ -13,8 +13,8 @@ __all__ += ["NoPreset", "Pack", "Preset", "Project", "ProjectOption", "Set", "Sh
 
 def _settled(project: Path) -> Path:
     """The project, with what a run that died has left half-done put back, and that said."""
+    from ptscaffold.apply import recover
     from ptscaffold.console import say
-    from ptscaffold.journal import recover
 
     done = recover(project)
     if done is not None:

@@ -42,11 +42,6 @@ UNVERSIONED: Final = "0"
 _KEYS = ("name", "version")
 _LONGEST = 100  # characters of either
 
-# Set while git runs a hook: it would work on that repository.
-_OF_A_REPOSITORY = frozenset(
-    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
-    | {"GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
-)
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _URL = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 
@@ -218,25 +213,14 @@ def _fetch(source: str, stack: ExitStack) -> Pack:
 
 
 def _git(arguments: list[str], folder: Path, source: str) -> None:
-    import subprocess
+    from ptscaffold.git import run_git
 
-    # Hooks and helpers that this repository could bring are not run, and nobody is asked.
-    safe = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false"]
-    environment = {key: value for key, value in os.environ.items() if key not in _OF_A_REPOSITORY}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
-    environment["GIT_ALLOW_PROTOCOL"] = "file:git:http:https:ssh"
+    # Links could lead out of the pack, and nobody is asked for anything.
+    environment = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
     try:
-        done = subprocess.run(
-            ["git", *safe, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_git(arguments, folder, ["core.symlinks=false"], **environment)
     except OSError as error:
         raise PackError(f"cannot fetch {source}: git cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines()
+        said = done.stderr.decode(errors="replace").strip().splitlines()
         raise PackError(f"cannot fetch {source}: {said[-1] if said else 'git failed'}")

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from difflib import unified_diff
 from typing import NamedTuple
 
-from ptscaffold.merge import Content
+from ptscaffold.content import EXECUTABLE, Content
 from ptscaffold.provenance import is_binary
-from ptscaffold.sources import EXECUTABLE
 
 __all__ = ["Delta", "make_patch", "stat"]
 

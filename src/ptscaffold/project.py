@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from ptscaffold.answers import complete, select_layers
-from ptscaffold.errors import PendingError, ProvenanceError, PtscaffoldError, UsageError
+from ptscaffold.apply import abort, before, finish, pending, recover
+from ptscaffold.content import Content, Obstacle, read_content
+from ptscaffold.errors import PendingError, ProvenanceError, UsageError
+from ptscaffold.git import branch_of, has_stash, in_repository, way_back
 from ptscaffold.given import Given
-from ptscaffold.journal import abort, before, finish, pending, recover
+from ptscaffold.journal import FOLDER
 from ptscaffold.layers import Catalogue
 from ptscaffold.lines import MARKERS
 from ptscaffold.packs import packs_at, packs_of
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 
     from ptscaffold.answers import Answers
     from ptscaffold.history import History
+    from ptscaffold.journal import Entry, Journal
     from ptscaffold.layers import Layer
     from ptscaffold.render import Tree
 
-__all__ = ["Rendered", "catalogues", "check_is_project", "continue_update", "open_project"]
-__all__ += ["recorded", "refuse_dirty", "render", "undo_update"]
+__all__ = ["Ended", "Rendered", "catalogues", "check_is_project", "continue_update"]
+__all__ += ["open_project", "recorded", "render", "undo_update"]
 
 
 class Rendered(NamedTuple):
@@ -120,69 +123,89 @@ def catalogues(
             yield before, Catalogue(before.root, [*made_with, *joining])
 
 
-def continue_update(project: Path) -> list[str]:
+class Ended(NamedTuple):
+    """How an update with conflicts was ended: the files it was about, and what was kept beside."""
+
+    files: list[str]
+    kept: list[str]
+
+
+def continue_update(project: Path) -> Ended:
     """End an update whose conflicts are resolved; gives the files that had conflicts.
 
-    PendingError while markers are left, or when the other files were put back to what they were:
-    the record would then tell of an update that is not there.
+    PendingError on another branch of git, while markers are left, or when the other files were put
+    back to what they were: the record would then tell of an update that is not there.
     """
     check_is_project(project)
     found = pending(project)
-    if found is None or not found.waits:
+    if found is None:
         raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
+    _check_branch(project, found)
     was = before(project, found)
-    left = [p for p in found.conflicts if _has_markers(project / p, was.get(p, b""))]
+    left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
     if left:
         raise PendingError(
             *(f"{path} still has conflict markers" for path in left),
             hint="edit what stands between <<<<<<< and >>>>>>>, then"
             f" {in_project(project, 'update', '--continue')}",
         )
-    others = {path: data for path, data in was.items() if path not in found.conflicts}
-    if others and all(_is_file_of(project / path, data) for path, data in others.items()):
+    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
+    if others and _is_undone(project, others):
+        way = in_project(project, "update", "--abort")
         raise PendingError(
             "the files are as they were before the update: there is nothing to continue",
-            hint=f"{in_project(project, 'update', '--abort')}, then update again",
+            hint=f"git stash pop, if they are there; or {way}, then update again",
         )
-    finish(project, RECORD)
-    return list(found.conflicts)
+    return Ended(list(found.conflicts), finish(project))
 
 
-def undo_update(project: Path) -> list[str]:
-    """Put every file back as it was before an update that has open conflicts; gives the files."""
+def undo_update(project: Path) -> Ended:
+    """Put every file back as it was before an update that has open conflicts; gives the files.
+
+    PendingError on another branch of git, or when git has put the update's files aside.
+    """
     check_is_project(project)
     found = pending(project)
     if found is None:
         raise UsageError("there is no update to abort", hint="use git to go back further")
-    abort(project)
-    return [entry["path"] for entry in found.files]
+    _check_branch(project, found)
+    if _is_undone(project, found.files[:-1]) and has_stash(project):
+        branch, _ = way_back(found.branch)
+        raise PendingError(
+            f"the files are as they were before the update of {branch}: git may have put it aside",
+            hint="git stash pop, then --abort; if it is not there, remove"
+            f" {project / FOLDER}, and all is as it was",
+        )
+    return Ended([entry.path for entry in found.files[:-1]], abort(project))
 
 
-def _has_markers(path: Path, before: bytes) -> bool:
+def _check_branch(project: Path, found: Journal) -> None:
+    """PendingError when the update that waits was begun on another branch."""
+    if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
+        return
+    branch, command = way_back(found.branch)
+    raise PendingError(
+        f"the update that waits was begun on {branch}, and this is another one",
+        hint=f"{command} first; nothing was changed",
+    )
+
+
+def _is_undone(project: Path, entries: Sequence[Entry]) -> bool:
+    """Whether all files are as they were before an update."""
+    for entry in entries:
+        there = read_content(project, entry.path)
+        if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
+            return False
+        if there is not None and not entry.was(there):
+            return False
+    return True
+
+
+def _has_markers(project: Path, path: str, before: bytes) -> bool:
     """Whether a file holds a part of a conflict, the line in its middle included."""
-    if not path.is_file():
+    there = read_content(project, path)
+    if not isinstance(there, Content):
         return False
-    lines = path.read_bytes().replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
+    lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
     middle = b"\n=======\n" not in before.replace(b"\r\n", b"\n")
     return any(line.startswith(MARKERS) or (middle and line == "=======") for line in lines)
-
-
-def _is_file_of(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == data
-
-
-def refuse_dirty(project: Path) -> None:
-    """Raise PtscaffoldError when git has uncommitted changes in a project."""
-    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
-    command += ["--untracked-files=no", "--", "."]
-    try:
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    except OSError:
-        return  # no git, so no repository either
-    if done.returncode == 0 and done.stdout:
-        changed = [line[3:] for line in done.stdout.splitlines()]
-        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
-        raise PtscaffoldError(
-            f"git has uncommitted changes here: {shown}",
-            hint="commit or stash them first, so that the update stands alone; or --force",
-        )

@@ -13,7 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptscaffold import __version__
+from ptscaffold.content import Content, read_plain
 from ptscaffold.errors import PtscaffoldError
+from ptscaffold.names import leads_astray
 from ptscaffold.quoting import toml_value
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RECORD", "Origin", "Record", "digest", "is_binary", "read_record", "write_record"]
 
 RECORD: Final = ".ptscaffold.toml"
+LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
 
 _HEADER = """\
 # What this project was made from; `ptscaffold show` reads it.
@@ -45,6 +48,7 @@ class Record:
     """The content of a `.ptscaffold.toml`.
 
     `locked` are patterns of files that the team does not want to be edited; see `ptscaffold check`.
+    `content` is the file as it was read.
     """
 
     tool_version: str
@@ -53,6 +57,7 @@ class Record:
     files: Mapping[str, str]
     locked: tuple[str, ...] = ()
     packs: Mapping[str, Origin] = field(default_factory=dict)
+    content: Content | None = field(default=None, compare=False, repr=False)
 
 
 def digest(data: bytes) -> str:
@@ -93,9 +98,12 @@ def read_record(folder: Path) -> Record:
     """Read the record of the project in `folder`; PtscaffoldError when it is damaged."""
     path = folder / RECORD
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_plain(path, LARGEST)
+        table = tomllib.loads(content.data.decode().replace("\r\n", "\n"))
         tool, template = str(table["tool-version"]), str(table["template-version"])
         answers, files = dict(table["answers"]), dict(table["files"])
+        if astray := [path for path in files if leads_astray(path)]:
+            raise ValueError(f"{astray[0]!r} is no file of a project")
         return Record(
             tool_version=tool,
             template_version=template,
@@ -106,9 +114,11 @@ def read_record(folder: Path) -> Record:
                 name: Origin(*_texts([pack["source"], pack["version"]], "packs"))
                 for name, pack in dict(table.get("packs", {})).items()
             },
+            content=content,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        reason = (isinstance(error, OSError) and error.strerror) or reason
         raise PtscaffoldError(
             f"cannot read {path}: {reason}", hint="restore the file from version control"
         ) from error

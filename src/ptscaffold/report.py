@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ptscaffold.compare import Report
     from ptscaffold.create import Export, Result
     from ptscaffold.presets import Preset
+    from ptscaffold.project import Ended
     from ptscaffold.update import Update
 
 __all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
@@ -126,10 +127,10 @@ def updated(done: Update) -> str:
     return "\n".join(lines)
 
 
-def ended(project: Path, files: Sequence[str], *, aborted: bool) -> str:
-    if aborted:
-        return f"{project}: back to before the update"
-    return f"{project}: update done ({_files(len(files))} resolved)"
+def ended(project: Path, found: Ended, *, aborted: bool) -> str:
+    what = f"update done ({_files(len(found.files))} resolved)"
+    line = f"{project}: {'back to before the update' if aborted else what}"
+    return "\n".join([line, *(f"  {kept}" for kept in found.kept)])
 
 
 def counts(found: Mapping[str, tuple[int, int] | None]) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ptscaffold.content import EXECUTABLE, REGULAR
 from ptscaffold.errors import LayerError
 from ptscaffold.layers import MANIFEST, refuse_link
-from ptscaffold.names import WINDOWS_DEVICES
+from ptscaffold.names import folded, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
@@ -25,8 +23,6 @@ __all__ = ["SUFFIX", "Laid", "Source", "lay", "read_folder", "read_sources"]
 
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
-EXECUTABLE: Final = 0o755
-REGULAR: Final = 0o644
 
 # What a folder of layers may hold; ours have 40 files of 12,000 bytes.
 LARGEST_FILE: Final = 20_000_000
@@ -35,9 +31,6 @@ MOST_FILES: Final = 10_000
 DEEPEST: Final = 40
 
 _OURS: Final = frozenset({".ptscaffold.toml", ".ptscaffold-update"})
-# What decides which programs git runs.
-_GIT: Final = frozenset({".git", "git~1"})
-_ILLEGAL: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Lai
         for source in sources:
             path = target(source.path, package)
             _check_target(layer, path)
-            other = spelled.setdefault(_folded(path), path)
+            other = spelled.setdefault(folded(path), path)
             if path in overrides:
                 overrides.remove(path)
             elif path in laid or other != path:
@@ -159,29 +152,12 @@ def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
 def _check_target(layer: Layer, path: str) -> None:
     """Refuse what the tool writes itself, and names that some system cannot hold."""
     parts = path.split("/")
-    if _folded(parts[0]) in _OURS or not parts[-1]:
+    if folded(parts[0]) in _OURS or not parts[-1]:
         raise LayerError(f"{layer.path} must not hold {path or 'a file named only ' + SUFFIX}")
     for part in parts:
-        reason = _refused(part)
+        reason = refused(part)
         if reason:
             raise LayerError(f"{layer.path}/{path}: {reason} {part!r}")
-
-
-@lru_cache(maxsize=10_000)
-def _refused(part: str) -> str | None:
-    """Why no file can have this name, up to the name."""
-    if _folded(part) in _GIT:
-        return "a layer must not hold a folder of git,"
-    device = part.split(".")[0].rstrip(" ").lower()
-    if _ILLEGAL.search(part) or part[-1] in ". " or device in WINDOWS_DEVICES:
-        return "Windows cannot hold a file named"
-    return None
-
-
-@lru_cache(maxsize=10_000)
-def _folded(path: str) -> str:
-    """A path as systems see it that make no difference between spellings."""
-    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
@@ -190,7 +166,7 @@ def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
     for path, (layer, _) in laid.items():
         folder = path.rpartition("/")[0]
         while folder:
-            spelled = _folded(folder)
+            spelled = folded(folder)
             if spelled in files:
                 owner = laid[files[spelled]][0]
                 raise LayerError(f"{owner.path} has a file {folder}, {layer.path} has {path}")

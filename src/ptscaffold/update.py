@@ -5,21 +5,23 @@ of its answers. One operation: render what was, render what shall be, merge thre
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.answers import default_description
+from ptscaffold.apply import write_files
+from ptscaffold.content import Content, Obstacle, read_content
 from ptscaffold.errors import UsageError, unknown
+from ptscaffold.git import branch_of, refuse_dirty
 from ptscaffold.given import Given, gather
 from ptscaffold.history import History
-from ptscaffold.journal import write_files
 from ptscaffold.lock import locked
-from ptscaffold.merge import Change, Content, merge_trees, read_content
+from ptscaffold.merge import Change, merge_trees
 from ptscaffold.migrate import migrate
 from ptscaffold.packs import origins_of
 from ptscaffold.patch import Delta
-from ptscaffold.project import Rendered, catalogues, open_project, recorded, refuse_dirty, render
+from ptscaffold.project import Rendered, catalogues, open_project, recorded, render
 from ptscaffold.provenance import RECORD, Record, write_record
 from ptscaffold.sources import target
 
@@ -44,6 +46,7 @@ class Update:
     notes: tuple[str, ...]
     dry_run: bool
     record: bytes
+    recorded: Content | None = None  # the record that is there
 
     @property
     def unchanged(self) -> int:
@@ -201,11 +204,13 @@ def _follow(
         notes=notes,
         dry_run=dry_run,
         record=write_record(new.answers, new.tree, version, record.locked, origins),
+        recorded=record.content,
     )
-    if not dry_run and (done.changes or (project / RECORD).read_bytes() != done.record):
+    there = record.content
+    if not dry_run and (done.changes or there is None or there.data != done.record):
         if not force:
             refuse_dirty(project)
-        _write(done)
+        done = replace(done, notes=(*done.notes, *_write(done)))
     return done
 
 
@@ -229,13 +234,16 @@ def _rendered(given: Given, version: str, catalogue: Catalogue) -> Rendered:
         raise UsageError(*error.problems, hint=hint) from error
 
 
-def _write(done: Update) -> None:
-    writes = done.writes()
-    if done.conflicts:
-        text = done.record.decode()
-        write_files(done.project, writes, conflicts=done.conflicts, record=text)
-    else:
-        write_files(done.project, {**writes, RECORD: Content(done.record)})
+def _write(done: Update) -> list[str]:
+    """Write an update, the record last; says what was kept beside."""
+    seen = {path: was for change in done.changes for path, was in change.seen.items()}
+    return write_files(
+        done.project,
+        {**done.writes(), RECORD: Content(done.record)},
+        {**seen, RECORD: done.recorded},
+        conflicts=done.conflicts,
+        branch=branch_of(done.project) if done.conflicts else "",
+    )
 
 
 def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
@@ -267,7 +275,7 @@ def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
 def _left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
     """What to say of a person's own files in a package whose template's files have moved on."""
     before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
-    if before == after:
+    if before == after or isinstance(read_content(project, f"{before}/__init__.py"), Obstacle):
         return ()
     found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
     own = [p.as_posix() for p in found if "__pycache__" not in p.parts]

@@ -18,6 +18,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 VISION = ("new", "digits", "--domain", "vision", "--style", "lightning")
 
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
 HEAVY = ("jinja2", "copier", "cookiecutter", "rich", "pydantic", "torch", "tomllib")
 HEAVY += ("concurrent.futures", "xml.etree.ElementTree", "urllib.request")
 
@@ -47,7 +53,7 @@ def test_a_command_imports_what_it_needs(
     done = subprocess.run(
         [sys.executable, "-c", REPORT_IMPORTS, ",".join(HEAVY), *arguments],
         cwd=work,
-        env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
         check=True,
@@ -76,7 +82,7 @@ def test_of_two_at_once_one_makes_the_project(installed: Path, work: Path) -> No
         subprocess.Popen(
             [sys.executable, "-m", "ptscaffold", *VISION],
             cwd=work,
-            env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -109,13 +115,12 @@ def test_a_disk_that_refuses_leaves_nothing(command: Command, work: Path) -> Non
 
 SLOW = """
 import sys, time
-import ptscaffold.apply as apply
-write = apply._write
-def slowly(*arguments):
-    write(*arguments)
+from ptscaffold import apply, journal, staging
+def slowly(*arguments, **options):
+    staging.stage_file(*arguments, **options)
     print("wrote", file=sys.stderr, flush=True)
-    time.sleep(0.2)
-apply._write = slowly
+    time.sleep(0.1)
+apply.stage_file = journal.stage_file = slowly
 from ptscaffold.cli import main
 main()
 """
@@ -131,7 +136,7 @@ def test_a_signal_half_way_leaves_nothing(
     child = subprocess.Popen(
         [sys.executable, "-c", SLOW, *arguments],
         cwd=work,
-        env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -153,7 +158,7 @@ def test_a_reader_that_leaves_early_is_no_traceback(installed: Path, work: Path)
     child = subprocess.Popen(
         [sys.executable, "-m", "ptscaffold", "list"],
         cwd=work,
-        env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -172,7 +177,7 @@ def test_a_full_disk_behind_stdout_is_said(installed: Path, work: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "ptscaffold", "list"],
             cwd=work,
-            env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -209,7 +214,7 @@ def test_a_terminal_is_asked_what_is_missing(
         [sys.executable, "-m", "ptscaffold", *arguments],
         cwd=work,
         env={
-            "PATH": os.defpath,
+            **ENVIRONMENT,
             "PYTHONPATH": str(installed),
             "PYTHONDONTWRITEBYTECODE": "1",
             **environment,
@@ -241,7 +246,7 @@ def test_the_end_of_input_at_a_question_is_an_interrupt(installed: Path, work: P
     child = subprocess.Popen(
         [sys.executable, "-m", "ptscaffold", "new"],
         cwd=work,
-        env={"PATH": os.defpath, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
         stdin=theirs,
         stderr=theirs,
         stdout=subprocess.DEVNULL,

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import errno
-import functools
-import io
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from update import cuts
+from update.cuts import (
+    DONE_ALL_THE_SAME,
+    KILLED,
+    STOPPED,
+    disk_full,
+    interrupt,
+    kill,
+    renew,
+    terminate,
+)
 from update.trees import Lab, Text, Tree, copy, lab, put, read_tree, text
 
 from ptscaffold import cli
+from ptscaffold.apply import pending, recover
 from ptscaffold.compare import check
 from ptscaffold.errors import PendingError, WriteError
-from ptscaffold.interrupts import as_keyboard_interrupt
-from ptscaffold.journal import FOLDER, Pending, pending, recover
+from ptscaffold.journal import FOLDER, Journal
 from ptscaffold.project import continue_update, undo_update
 from ptscaffold.update import _write as write_update
-
-# What the journal's writes come down to. Each is one step before it and one after it.
-PRIMITIVES = [
-    (os, name)
-    for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "chmod", "utime", "fsync")
-]
-PRIMITIVES += [(io, "open"), (shutil, "copyfile")]
 
 TEMPLATE: dict[str, Text] = {
     "base/layer.toml": (
@@ -42,9 +40,7 @@ TEMPLATE: dict[str, Text] = {
     "base/run.sh": "#!/bin/bash\n",
 }
 
-DONE, STOPPED, DONE_ALL_THE_SAME, KILLED, STRANGE = range(5)
-
-State = tuple[Tree, Pending | None]
+State = tuple[Tree, Journal | None]
 
 
 def state(project: Path) -> State:
@@ -59,79 +55,6 @@ def next_command(made: Lab) -> State:
     except PendingError:
         assert (made.project / FOLDER).is_dir()
     return state(made.project)
-
-
-def kill() -> None:
-    os._exit(KILLED)
-
-
-def disk_full() -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def act_in_child(act: Callable[[], object], fault: Callable[[], None], step: int) -> int:
-    """Act in a process of its own, with a fault at one of its steps; tells how it ended."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code = STRANGE
-    try:
-        as_keyboard_interrupt()
-        count = 0
-
-        def tick() -> None:
-            nonlocal count
-            count += 1
-            if count == step:
-                fault()
-
-        for module, name in PRIMITIVES:
-            setattr(module, name, _ticking(getattr(module, name), tick, fault is disk_full))
-        try:
-            act()
-        except (WriteError, KeyboardInterrupt):
-            code = STOPPED
-        else:
-            code = DONE_ALL_THE_SAME if count >= step else DONE
-    finally:
-        os._exit(code)
-
-
-def _ticking(
-    function: Callable[..., Any], tick: Callable[[], None], full: bool
-) -> Callable[..., Any]:
-    """The function with a step before and one behind it.
-
-    A full disk stops what needs space, before it is done or with a file open and still empty.
-    """
-
-    @functools.wraps(function)
-    def ticking(*arguments: Any, **options: Any) -> Any:
-        writes = function.__name__ not in ("unlink", "rmdir")
-        opens = function.__name__ == "open"
-        if opens:
-            mode = arguments[1] if len(arguments) > 1 else "r"
-            writes = mode & os.O_WRONLY if isinstance(mode, int) else "w" in mode
-        if writes or not full:
-            tick()
-        result = function(*arguments, **options)
-        try:
-            if (writes and opens) or not full:
-                tick()
-        except OSError:
-            result.close() if hasattr(result, "close") else os.close(result)
-            raise
-        return result
-
-    return ticking
 
 
 @pytest.fixture
@@ -153,23 +76,17 @@ def conflicting(made: Lab) -> Lab:
 
 def runs(made: Lab, act: Callable[[Lab], object], fault: Callable[[], None], stride: int = 1
 ) -> Iterator[tuple[int, Lab]]:  # fmt: skip
-    """Act on a copy of the project with a fault at the first step, the second, and so on."""
-    step = 1
-    while True:
-        trial = Lab(made.history, copy(made.project, Path(f"{made.project}-{step}")))
-        code = act_in_child(lambda trial=trial: act(trial), fault, step)
-        assert code != STRANGE
-        if code == DONE:
-            break
-        yield code, trial
-        shutil.rmtree(trial.project)
-        step += stride
+    for code in cuts.runs(made.project, lambda: act(made), fault, stride):
+        yield code, made
 
 
 def after(made: Lab, act: Callable[[Lab], object]) -> State:
-    done = Lab(made.history, copy(made.project, made.project.with_name("done")))
-    act(done)
-    return state(done.project)
+    original = copy(made.project, made.project.with_name("original"))
+    act(made)
+    done = state(made.project)
+    renew(made.project, original)
+    shutil.rmtree(original)
+    return done
 
 
 def writing(made: Lab) -> Callable[[Lab], object]:
@@ -229,7 +146,8 @@ def test_an_end_that_is_cut_short(
     original = state(conflicting.project)
     made = conflict(conflicting)
     allowed = [state(made.project), after(made, act)]
-    assert (allowed[1] == original) == (act is aborting)
+    kept = {"src/toy/data.py.yours": (b"resolved\n", False)} if act is aborting else {}
+    assert (allowed[1] == ({**original[0], **kept}, None)) == (act is aborting)
     seen = set()
     for _, trial in runs(made, act, fault, stride=5 if fault is terminate else 1):
         found = next_command(trial)
@@ -240,11 +158,14 @@ def test_an_end_that_is_cut_short(
 
 @pytest.mark.parametrize("fault", [kill, disk_full])
 def test_a_recovery_that_is_cut_short(made: Lab, fault: Callable[[], None]) -> None:
-    before, act = state(made.project), writing(made)
-    for _, trial in runs(made, act, kill, stride=29):
+    act = writing(made)
+    allowed, seen = [state(made.project), after(made, act)], set()
+    for _, trial in runs(made, act, kill, stride=15):
         if (trial.project / FOLDER).exists():
             for _, again in runs(trial, recovering, fault):
-                assert next_command(again) == before
+                found = next_command(again)
+                seen.add(allowed.index(found))
+    assert seen == {0, 1}
 
 
 def test_what_was_changed_after_a_kill_is_kept(made: Lab) -> None:

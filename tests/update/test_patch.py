@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptscaffold.merge import Content
+from ptscaffold.content import Content
 from ptscaffold.patch import Delta, make_patch, stat
 
 CASES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def test_half_a_conflict_is_not_resolved(made: Lab) -> None:
     with pytest.raises(PendingError, match=r"notes\.txt still has conflict markers"):
         continue_update(made.project)
     notes.write_text(text({1: "mine\n"}))  # one's own side is an answer
-    assert continue_update(made.project) == ["notes.txt"]
+    assert continue_update(made.project).files == ["notes.txt"]
 
 
 def test_an_underlined_heading_is_no_conflict(made: Lab) -> None:
@@ -40,7 +41,7 @@ def test_an_underlined_heading_is_no_conflict(made: Lab) -> None:
     put(made.project, {"notes.txt": heading})
     made.update()
     put(made.project, {"notes.txt": heading})
-    assert continue_update(made.project) == ["notes.txt"]
+    assert continue_update(made.project).files == ["notes.txt"]
 
 
 def test_an_update_that_was_taken_back_by_hand_cannot_be_continued(made: Lab) -> None:
@@ -85,15 +86,15 @@ def test_what_cannot_be_written_need_not_be_put_back(
     made: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = read_tree(made.project)
-    replace = Path.replace
+    rename = Path.rename
 
     def refuse(self: Path, target: Any) -> Path:
-        if Path(target).name == "tail.txt":
-            raise PermissionError(13, "Permission denied", str(target))
-        return replace(self, target)
+        if self.name == "tail.txt":
+            raise PermissionError(13, "Permission denied", str(self))
+        return rename(self, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", refuse)
+        patch.setattr(Path, "rename", refuse)
         with pytest.raises(WriteError, match=r"cannot write .*tail\.txt: Permission denied"):
             made.update()
     assert read_tree(made.project) == before
@@ -101,14 +102,14 @@ def test_what_cannot_be_written_need_not_be_put_back(
 
 
 def test_a_file_that_cannot_be_read_is_named(made: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_bytes
+    read = os.open
 
-    def refuse(self: Path) -> bytes:
-        if self.name == "tail.txt" and self.parent == made.project:
-            raise PermissionError(13, "Permission denied", str(self))
-        return read(self)
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == made.project / "tail.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PtscaffoldError, match=r"cannot read .*tail\.txt: Permission denied"):
         made.update()
 

@@ -144,6 +144,8 @@ def read_tree(folder: Path) -> Tree:
             tree[f"{name}@"] = (str(path.readlink()).encode(), False)
         elif path.is_file():
             tree[name] = (path.read_bytes(), bool(path.stat().st_mode & 0o100))
+        elif not path.is_dir():
+            tree[f"{name}|"] = (b"", False)
         elif not any(path.iterdir()):
             tree[f"{name}/"] = (b"", False)
     return tree
