@@ -14,24 +14,33 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 
+def module(name: str) -> Any:
+    return import_module(f"{os.environ['PACKAGE']}.{name}")
+
+
 @cache
-def load() -> tuple[Any, Any]:
-    """The configuration and the data sets of the plain project, from the files in `WORK`."""
-    package = os.environ["PACKAGE"]
-    config = import_module(f"{package}.config").Config(data=Path(os.environ["WORK"]))
-    return config, import_module(f"{package}.data").make_datasets(config)
+def load() -> tuple[Any, Any, Any]:
+    """The table of the files in `WORK`, what the plain project learns from it, and its task."""
+    config = module("config").Config(data=Path(os.environ["WORK"]))
+    table = module("data").make_table(config)
+    spec = module("data").make_spec(config, table)
+    return table, spec, module("task").Task.fit(config.task, table)
 
 
 def make_model(**ignored: Any) -> nn.Module:
-    config, datasets = load()
-    made = import_module(f"{os.environ['PACKAGE']}.model").make_model(config, len(datasets.classes))
+    _, spec, task = load()
+    made = module("model").make_model(spec, len(task.names))
     # The memory layout that our projects choose, for all, so that nothing but the loops differs
     model: nn.Module = made.to(memory_format=torch.channels_last)
     return model
 
 
-def make_split(name: str) -> Dataset[tuple[Tensor, int]]:
-    split: Dataset[tuple[Tensor, int]] = getattr(load()[1], name)
+def make_split(name: str) -> Dataset[tuple[Tensor, Tensor]]:
+    table, spec, task = load()
+    rows = table[table["split"] == name]
+    split: Dataset[tuple[Tensor, Tensor]] = module("data").Examples(
+        rows, task, spec, train=name == "train"
+    )
     return split
 
 
@@ -49,16 +58,9 @@ def make_masked_model() -> nn.Module:
     return model
 
 
-def stack(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    """Inputs and labels of a batch: texts are padded to the longest of them."""
-    data = import_module(f"{os.environ['PACKAGE']}.data")
-    inputs, labels = getattr(data, "pad", default_collate)(items)
-    return inputs, labels
-
-
-def collate(items: list[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """A batch for trainite."""
-    ids, labels = stack(items)
+def collate(items: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """A batch for trainite: texts are padded to the longest of them."""
+    ids, labels = (module("data").collate or default_collate)(items)
     return {"input_ids": ids, "labels": labels}
 
 
