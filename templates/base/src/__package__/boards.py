@@ -28,6 +28,8 @@ def optional(what: str) -> Iterator[None]:
 
 
 def add_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
+    if hasattr(next(model.parameters()), "device_mesh"):
+        return  # in shards: all processes would have to take part
     with optional("graph"):
         writer.add_graph(model, inputs[:1], verbose=False)
 
@@ -41,7 +43,9 @@ def add_predictions(
         show(writer, list(inputs), list(targets), scores, task, spec, step)
 
 
-def add_confusion(writer: SummaryWriter, scores: Tensor, targets: Tensor, task: Task, step: int) -> None:
+def add_confusion(
+    writer: SummaryWriter, scores: Tensor, targets: Tensor, task: Task, step: int
+) -> None:
     if task.kind != "classification" or len(task.names) > 50:
         return
     with optional("confusion matrix"):
@@ -49,7 +53,8 @@ def add_confusion(writer: SummaryWriter, scores: Tensor, targets: Tensor, task: 
         side = 2 + 0.4 * len(task.names)
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot(xlabel="predicted", ylabel="true")
-        axes.imshow(counts / counts.sum(dim=1, keepdim=True).clamp(min=1), cmap="Blues", vmin=0, vmax=1)
+        shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in counts.nonzero().tolist():
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center")
         ticks, options = range(len(task.names)), {"parse_math": False}

@@ -1,11 +1,13 @@
 """AdamW and its rates: one cycle, and for a pretrained network less below the head."""
 
+from typing import Any
+
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 
-def split(model: nn.Module) -> list[list[nn.Parameter]]:
+def split(model: Any) -> list[list[nn.Parameter]]:
     """Part the parameters into those that were pretrained and those of the new head."""
     for module in model.modules():
         if hasattr(module, "get_classifier"):  # timm
@@ -31,9 +33,14 @@ def freeze(model: nn.Module) -> None:
 
 
 def make_optimizer(
-    model: nn.Module, lr: float, steps: int, weight_decay: float = 0.05, below_head: float = 0.1
+    model: nn.Module,
+    lr: float,
+    steps: int,
+    weight_decay: float = 0.05,
+    below_head: float = 0.1,
+    fused: bool = True,
 ) -> tuple[AdamW, OneCycleLR]:
-    groups = []
+    groups: list[dict[str, Any]] = []
     for parameters, rate in zip(split(model), (lr * below_head, lr), strict=True):
         for decayed in (True, False):  # norms and biases are not
             chosen = [p for p in parameters if (p.dim() > 1) == decayed and p.requires_grad]
@@ -41,5 +48,6 @@ def make_optimizer(
             groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
     groups = [group for group in groups if group["params"]]
     rates = [group["lr"] for group in groups]
-    optimizer = AdamW(groups, lr, fused=True)
-    return optimizer, OneCycleLR(optimizer, rates, steps, pct_start=0.2, cycle_momentum=False)
+    optimizer = AdamW(groups, lr, fused=fused)
+    # Not 0.2: where the rise has one step, OneCycleLR divides by zero
+    return optimizer, OneCycleLR(optimizer, rates, steps, pct_start=0.21, cycle_momentum=False)

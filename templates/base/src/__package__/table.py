@@ -124,7 +124,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         text = text[named.end() :] if named else text
         mark = named[1] if named else max("\t,;|", key=text.partition("\n")[0].count)
         # In a file with tabs a quote is a character like any other
-        quoting = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
+        quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting)
         header, *rows = [row for row in reader if row]
     except (ValueError, csv.Error) as error:
@@ -156,7 +156,8 @@ def from_frame(
         missing = [i for i in inputs if isinstance(i, str) and not Path(i).exists()]
         if missing:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
-    targets = [read_target(row, task, wanted, source) for row in frame[wanted].itertuples(index=False)]
+    rows = frame[wanted].itertuples(index=False)
+    targets = [read_target(row, task, wanted, source) for row in rows]
     splits = [split] * len(frame)
     if "split" in frame and not split:
         splits = [split_of(str(cell)) for cell in frame["split"]]
@@ -171,7 +172,7 @@ def read_target(row: Any, task: str, names: list[str], source: str) -> Any:
     except (TypeError, ValueError):
         raise SystemExit(f"{source}: {row[0]!r} is not a number, as regression needs") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
-        return [name for name, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
+        return [n for n, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
     if task == "multilabel":
         labels = re.split(r"[;|,]", row[0]) if isinstance(row[0], str) else row[0]
         return [tidy(label) for label in labels if tidy(label)]
@@ -186,31 +187,8 @@ def tidy(label: Any) -> str:
     return re.sub(r"\.0+$", "", text) if re.fullmatch(r"-?\d+\.0+", text) else text
 
 
-def from_hub(name: str, task: str, columns: str | None, suffixes: Collection[str]) -> pd.DataFrame:
-    """Load a data set of the Hugging Face hub; images and sounds stay encoded."""
-    try:
-        import datasets
-
-        parts = datasets.load_dataset(name)
-    except ImportError:
-        raise SystemExit("data sets of the hub need one more package: uv add datasets") from None
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--dataset {name}: {str(error).splitlines()[0]}") from None
-    frames = []
-    for key, part in parts.items():
-        for column, kind in part.features.items():
-            if isinstance(kind, datasets.Audio | datasets.Image):
-                part = part.cast_column(column, type(kind)(decode=False))
-        frame = part.to_pandas()
-        for column, kind in part.features.items():
-            if isinstance(kind, datasets.ClassLabel):
-                frame[column] = [kind.names[number] for number in frame[column]]
-        frames.append(from_frame(frame, task, columns, suffixes, name, split_of(key)))
-    return pd.concat(frames).reset_index(drop=True)
-
-
 def divide(table: pd.DataFrame, task: str, seed: int) -> pd.DataFrame:
-    """Split what is not split, every class alike and equal inputs together, and say what there is."""
+    """Split what is not split, classes alike and equal inputs together, and say what there is."""
     there = set(table["split"]) - {""}
     if "train" in there:
         table = table[table["split"] != ""].reset_index(drop=True)
@@ -241,13 +219,10 @@ def divide(table: pd.DataFrame, task: str, seed: int) -> pd.DataFrame:
 
 def content_keys(inputs: "pd.Series[Any]") -> "pd.Series[Any]":
     """Give equal texts, and files of equal bytes, the same key."""
-    if not isinstance(inputs.iloc[0], str) or not os.path.exists(inputs.iloc[0][:255]):
+    first = inputs.iloc[0]
+    if not isinstance(first, str) or len(first) > 999 or not Path(first).is_file():
         return inputs.map(lambda text: text if isinstance(text, str) else id(text))
     sizes = inputs.map(os.path.getsize)
     twins = inputs[sizes.duplicated(keep=False)]  # only files of one size can be equal
-    return inputs.mask(inputs.index.isin(twins.index), twins.map(digest))
-
-
-def digest(path: str) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").hexdigest()
+    digests = twins.map(lambda path: hashlib.blake2b(Path(path).read_bytes()).hexdigest())
+    return inputs.mask(inputs.index.isin(twins.index), digests)

@@ -1,4 +1,4 @@
-"""What is learned: the loss, the metrics and their names, for all that trains, validates or tests."""
+"""What is learned: the loss, the metrics and their names, for training, validation and test."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -66,8 +66,8 @@ class Task:
         """Give the metrics of scores and targets; the first one chooses the best checkpoint."""
         count = len(self.names)
         if self.kind == "classification":
-            accuracy = MulticlassAccuracy(count, average="micro")
-            return MetricCollection({"accuracy": accuracy, "f1": MulticlassF1Score(count)})
+            micro = MulticlassAccuracy(count, average="micro")
+            return MetricCollection({"accuracy": micro, "f1": MulticlassF1Score(count)})
         if self.kind == "multilabel":
             accuracy = MultilabelAccuracy(count)
             return MetricCollection({"f1": MultilabelF1Score(count), "accuracy": accuracy})
@@ -98,5 +98,5 @@ class Task:
         if self.kind == "multilabel":
             true = [name for name, value in zip(self.names, target, strict=True) if value]
             return f"{', '.join(found['labels'])} (is {', '.join(true)})", found["labels"] == true
-        true = self.names[int(target)]
-        return f"{found['label']} {found['score']:.0%} (is {true})", found["label"] == true
+        name = self.names[int(target)]
+        return f"{found['label']} {found['score']:.0%} (is {name})", found["label"] == name

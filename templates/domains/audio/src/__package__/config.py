@@ -1,8 +1,11 @@
 """Settings of a run. Every field is a flag: `batch_size` is `--batch-size`."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from .model import is_timm
 
 
 @dataclass(frozen=True)
@@ -15,12 +18,12 @@ class Config:
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None
     """INPUT:TARGET[,TARGET], the columns of a table, where their names do not tell."""
-    seconds: float | None = None
-    """Sounds become clips of this length; default: as long as most sounds are, 5 at most."""
-    sample_rate: int | None = None
-    """Samples a second; default: as in the files, 16000 at most."""
-    num_workers: int | None = None
-    """Loading processes; default: by the number of cores and of sounds."""
+    seconds: float = 0.0
+    """Sounds become clips of this length; 0: as long as most sounds are, 5 at most."""
+    sample_rate: int = 0
+    """Samples a second; 0: as in the files, 16000 at most."""
+    num_workers: int = -1
+    """Loading processes; -1: by the number of cores and of sounds."""
 
     # Model
     pretrained: str | None = None
@@ -29,12 +32,14 @@ class Config:
     """Train the head of a pretrained network alone."""
 
     # Optimization
-    epochs: int | None = None
-    """Default: by the number of examples."""
+    epochs: int = 0
+    """0: by the number of examples."""
+    patience: int = 0
+    """Epochs without a better validation that end the run; 0: half of all."""
     batch_size: int = 32
     """Examples a step, over all processes."""
-    lr: float | None = None
-    """Peak learning rate of AdamW; default: 3e-3, for a pretrained network 1e-3 or less."""
+    lr: float = 0.0
+    """Peak learning rate of AdamW; 0: 3e-3, pretrained 1e-3 (timm) or 3e-4."""
 
     # Run
     seed: int = 0
@@ -49,3 +54,18 @@ class Config:
     """The folder of a run to go on with, or auto: the newest."""
     dry_run: bool = False
     """Two batches of everything."""
+
+
+def with_defaults(config: Config, num_examples: int) -> Config:
+    """Fill in what follows from the number of training examples, and say it."""
+    steps = max(1, num_examples // config.batch_size)  # of an epoch
+    enough = 400 if not (config.data or config.dataset) else 1000  # steps; the sample is easy
+    epochs = config.epochs or (8 if config.pretrained else min(max(enough // steps, 12), 80))
+    tuned = 1e-3 if is_timm(config.pretrained or "") else 3e-4
+    lr = config.lr or (tuned if config.pretrained else 3e-3)
+    workers = config.num_workers
+    if workers < 0:  # small sets are kept in memory: nothing is left to wait for
+        workers = min(os.cpu_count() or 1, 8) if num_examples > 10_000 or config.pretrained else 0
+    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
+    patience = config.patience or max(epochs // 2, 3)
+    return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

@@ -21,9 +21,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .config import Config
+from .hub import from_hub
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import divide, from_hub, read, unpack
+from .table import divide, read, split_of, unpack
 from .task import Task
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
@@ -34,41 +35,40 @@ MARGIN = 0.1  # of a clip, by which sounds are moved in training
 
 
 def make_table(config: Config) -> pd.DataFrame:
-    """Give the rows input (a path, encoded bytes), target and split: replace this for other data."""
+    """Give the rows input (a path, or bytes), target and split: replace this for other data."""
+    data = config.data or Path("data/sample")
     if config.dataset == "speech_commands":
         archive = Path("data", SPEECH_COMMANDS.rpartition("/")[2])
+        archive.parent.mkdir(exist_ok=True)
         if not archive.exists():
-            archive.parent.mkdir(exist_ok=True)
             torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
-        table = divide(read_speech_commands(unpack(archive)), config.task, config.seed)
+        data = unpack(archive)
     elif config.dataset:
         table = from_hub(config.dataset, config.task, config.columns, SUFFIXES)
-        table = divide(table, config.task, config.seed)
-    elif config.data and (config.data / "testing_list.txt").exists():
-        table = divide(read_speech_commands(config.data), config.task, config.seed)
+        return leave_out_unreadable(divide(table, config.task, config.seed))
+    elif config.data is None:
+        make_sample(data)
+    if (data / "testing_list.txt").exists():
+        table = divide(read_speech_commands(data), config.task, config.seed)
     else:
-        data = config.data or make_sample(Path("data/sample"))
         table = read(data, config.task, config.columns, SUFFIXES, config.seed)
     return leave_out_unreadable(table)
 
 
 def read_speech_commands(folder: Path) -> pd.DataFrame:
-    """Read a folder for each word, beside lists of the files to validate and to test with."""
-    held_out = {
-        line: part
-        for part, name in (("val", "validation_list.txt"), ("test", "testing_list.txt"))
-        for line in (folder / name).read_text(encoding="utf-8").split()
-    }
-    rows = [  # _background_noise_ is no word
-        (str(path), path.parent.name, held_out.get(f"{path.parent.name}/{path.name}", "train"))
-        for path in sorted(folder.glob("[!_.]*/*.wav"))
-    ]
+    """Read a folder for each word; lists say which files are to validate and to test with."""
+    rows = []
+    lists = {part: (folder / f"{part}_list.txt").read_text() for part in ("validation", "testing")}
+    held_out = {name: part for part, names in lists.items() for name in names.split()}
+    for path in sorted(folder.glob("[!_.]*/*.wav")):  # _background_noise_ is no word
+        part = held_out.get(f"{path.parent.name}/{path.name}", "train")
+        rows.append((str(path), path.parent.name, split_of(part)))
     return pd.DataFrame(rows, columns=["input", "target", "split"])
 
 
 def leave_out_unreadable(table: pd.DataFrame) -> pd.DataFrame:
     with ThreadPoolExecutor() as pool:
-        good = [length > 0 for length in pool.map(duration, table["input"])]
+        good = [seconds > 0 for seconds, _ in pool.map(header, table["input"])]
     if not all(good):
         first = name_of(table["input"][good.index(False)])
         print(f"left out {good.count(False)} sounds that cannot be read, such as {first}")
@@ -81,13 +81,12 @@ def leave_out_unreadable(table: pd.DataFrame) -> pd.DataFrame:
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Let most sounds fit into a clip, at the rate that most files have."""
-    shown = list(table["input"][:: len(table) // 500 + 1])
-    longest = float(np.quantile([duration(item) for item in shown], 0.95))
-    seconds = config.seconds or min(max(round(longest, 1), 0.5), 5.0)
+    seconds, rates = zip(*map(header, table["input"][:: len(table) // 500 + 1]), strict=True)
+    longest = min(max(round(float(np.quantile(seconds, 0.95)), 1), 0.5), 5.0)
     if config.pretrained:
-        return pretrained_spec(config.pretrained, seconds)
-    rate = config.sample_rate or min(int(np.median([sample_rate(item) for item in shown])), 16000)
-    return Spec(rate, seconds)
+        return pretrained_spec(config.pretrained, config.seconds or longest)
+    rate = config.sample_rate or min(int(np.median(rates)), 16000)
+    return Spec(rate, config.seconds or longest)
 
 
 class Examples(Dataset[tuple[Tensor, Tensor]]):
@@ -100,10 +99,11 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.inputs, self.spec, self.train, self.seed = list(rows["input"]), spec, train, seed
         self.targets = [task.encode(target) for target in rows["target"]]
-        lengths = [duration(item) for item in self.inputs[:: len(self.inputs) // 100 + 1]]
-        size = 2 * spec.sample_rate * float(np.mean(lengths)) * len(self.inputs)
+        seconds = [header(item)[0] for item in self.inputs[:: len(self.inputs) // 100 + 1]]
+        size = 2 * spec.sample_rate * float(np.mean(seconds)) * len(self.inputs)
+        room = KEEP // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         self.kept: Tensor | None = None
-        if size < KEEP // int(os.environ.get("LOCAL_WORLD_SIZE", 1)):
+        if size < room and max(seconds) < LONG:
             with ThreadPoolExecutor() as pool:
                 sounds = list(pool.map(self.read_whole, self.inputs))
             self.kept = torch.cat(sounds)  # one tensor: loading processes share it
@@ -194,18 +194,13 @@ def name_of(item: Any) -> str:
     return str(item["path"] if isinstance(item, dict) else item)
 
 
-def duration(item: Any) -> float:
-    """Seconds by the header of a file, LONG at most; 0 for a file that cannot be read."""
+def header(item: Any) -> tuple[float, int]:
+    """Give the seconds, LONG at most, and the rate of a file; 0 seconds if it cannot be read."""
     try:
         with open_sound(item) as file:
-            return float(min(file.frames / file.samplerate, LONG))
+            return float(min(file.frames / file.samplerate, LONG)), int(file.samplerate)
     except (OSError, soundfile.SoundFileError):
-        return 0.0
-
-
-def sample_rate(item: Any) -> int:
-    with open_sound(item) as file:
-        return int(file.samplerate)
+        return 0.0, 16000
 
 
 def read_sound(item: Any, rate: int, seconds: float, place: float = 0.5) -> NDArray[np.float32]:

@@ -29,22 +29,21 @@ class LogMel(nn.Module):
             "filters", mel_filters(sample_rate, self.n_fft, mels), persistent=False
         )
 
-    @torch.autocast("cuda", enabled=False)  # there is no FFT in 16 bits
     def forward(self, waveforms: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            waveforms.float(),
-            self.n_fft,
-            self.hop,
-            len(self.window),
-            self.window,
-            pad_mode="constant",
-            return_complex=True,
-        )  # (B, n_fft / 2 + 1, frames)
-        power = spectrum.real.square() + spectrum.imag.square()
-        mel = self.filters @ power  # (B, mels, frames)
-        floor = FLOOR * mel.amax(dim=(1, 2), keepdim=True)
-        log_mel = torch.maximum(mel, floor.clamp(min=1e-10)).log()
-        return F.layer_norm(log_mel, log_mel.shape[1:])
+        with torch.autocast(waveforms.device.type, enabled=False):  # there is no FFT in 16 bits
+            spectrum = torch.stft(
+                waveforms.float(),
+                self.n_fft,
+                self.hop,
+                len(self.window),
+                self.window,
+                pad_mode="constant",
+                return_complex=True,
+            )  # (B, n_fft / 2 + 1, frames)
+            mel = self.filters @ (spectrum.real.square() + spectrum.imag.square())
+            floor = (FLOOR * mel.amax(dim=(1, 2), keepdim=True)).clamp(min=1e-10)
+            log_mel = torch.maximum(mel, floor).log()  # (B, mels, frames)
+            return F.layer_norm(log_mel, log_mel.shape[1:])
 
 
 def mel_filters(sample_rate: int, n_fft: int, mels: int) -> Tensor:

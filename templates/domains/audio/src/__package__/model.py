@@ -1,8 +1,7 @@
 """The network: a small convolutional one over log-mel spectrograms, or a pretrained one."""
 
 import json
-import os
-import urllib.request
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .features import LogMel, SpecAugment
+from .hub import fetching
 
 # What a fine-tuned network does without: its masks come from NumPy's random numbers, and a layer
 # that is left out has no gradient
@@ -29,15 +29,15 @@ class Spec:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Waveforms (B, samples), or what a feature extractor makes of them, to logits (B, num_outputs).
+    """Waveforms (B, samples), or features of an extractor, to logits (B, num_outputs).
 
     `weights`, a name or a folder, is given where training starts, and read only then.
     """
-    if spec.transformer:
-        return Transformer(spec, num_outputs, weights)
-    if spec.arch:
-        return Spectral(spec, num_outputs, weights)
-    return ConvNet(spec, num_outputs)
+    if spec.arch is None and spec.transformer is None:
+        return ConvNet(spec, num_outputs)
+    kind = Spectral if spec.arch else Transformer
+    with fetching("--pretrained", weights) if weights else nullcontext():
+        return kind(spec, num_outputs, weights)
 
 
 def conv(width_in: int, width: int, stride: int = 1) -> nn.Sequential:
@@ -99,16 +99,17 @@ class Transformer(nn.Module):
 
     def __init__(self, spec: Spec, num_outputs: int, weights: str | None) -> None:
         super().__init__()
-        from transformers import AutoConfig, AutoModelForAudioClassification as Auto, logging
+        from transformers import AutoConfig, AutoModelForAudioClassification, logging
 
-        logging.set_verbosity_error()  # a head that is new is no news
+        logging.set_verbosity_error()  # that the head is new is no news
+        config = AutoConfig.for_model(**json.loads(spec.transformer or ""))
+        config.num_labels = num_outputs
         if weights:
-            options: dict[str, Any] = {"num_labels": num_outputs, "ignore_mismatched_sizes": True}
-            self.net = Auto.from_pretrained(weights, **options, **PLAIN)
+            self.net = AutoModelForAudioClassification.from_pretrained(
+                weights, config=config, ignore_mismatched_sizes=True
+            )
         else:
-            config = AutoConfig.for_model(**json.loads(spec.transformer or ""))
-            config.num_labels = num_outputs
-            self.net = Auto.from_config(config)
+            self.net = AutoModelForAudioClassification.from_config(config)
         *_, last = (m for m in self.get_classifier().modules() if isinstance(m, nn.Linear))
         zeros(last)
         if hasattr(self.net, "freeze_feature_encoder"):  # as its authors fine-tune it
@@ -131,9 +132,7 @@ def zeros(head: nn.Module) -> nn.Module:
 
 def pretrained_spec(name: str, seconds: float) -> Spec:
     """Ask timm or transformers what a pretrained network wants."""
-    if not Path(name).is_dir():
-        reach_hub()
-    try:
+    with fetching("--pretrained", name):
         if is_timm(name):
             import timm
 
@@ -141,20 +140,10 @@ def pretrained_spec(name: str, seconds: float) -> Spec:
             return Spec(16000, seconds, arch=arch)
         from transformers import AutoConfig, AutoFeatureExtractor
 
-        config = AutoConfig.from_pretrained(name, **PLAIN)
-        config.num_labels = 2  # not the names of what it was trained on
+        config = AutoConfig.from_pretrained(name, num_labels=1, **PLAIN)
         extractor = AutoFeatureExtractor.from_pretrained(name)
-    except ImportError as error:
-        raise SystemExit(f"--pretrained {name} needs a package more: {error}") from None
-    except Exception as error:  # of the hub, of the file system, of another kind of network
-        raise SystemExit(f"--pretrained {name}: {str(error).splitlines()[0]}") from None
-    texts = (part.to_json_string(use_diff=False) for part in (config,))
-    return Spec(
-        extractor.sampling_rate,
-        seconds,
-        transformer=next(texts),
-        extractor=extractor.to_json_string(),
-    )
+        parts = config.to_json_string(use_diff=False), extractor.to_json_string()
+        return Spec(extractor.sampling_rate, seconds, None, *parts)
 
 
 def is_timm(name: str) -> bool:
@@ -169,11 +158,3 @@ def source(name: str) -> str:
     if Path(name).is_dir():
         return f"local-dir:{name}"
     return f"hf-hub:{name}" if name.startswith("timm/") else name
-
-
-def reach_hub() -> None:
-    """Without a network, take what has been downloaded before, rather than try for half a minute."""
-    try:
-        urllib.request.urlopen(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=5)
-    except OSError:
-        os.environ["HF_HUB_OFFLINE"] = "1"

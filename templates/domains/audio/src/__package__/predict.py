@@ -31,8 +31,10 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
         if file in files or file.suffix.lower() in SUFFIXES:
             try:
                 clips = [task.scores(model(clip[None])) for clip in load_windows(str(file), spec)]
-                result = task.decode(torch.cat(clips).mean(dim=0))
-                line = json.dumps(result, ensure_ascii=False, allow_nan=False)
+                scores = torch.cat(clips).mean(dim=0)
+                if not scores.isfinite().all():
+                    raise ValueError("the model gives no finite scores")
+                result = task.decode(scores)
             except (OSError, ValueError, soundfile.SoundFileError) as error:
                 result, failed = {"error": str(error)}, True
             print(json.dumps({"input": str(file), **result}, ensure_ascii=False))

@@ -10,7 +10,7 @@ CLASSES = ["beeps", "clicks", "falling", "rising", "steady", "vibrato"]
 
 
 def make_sample(
-    root: Path, num_sounds: int = 900, seconds: float = 1.0, rate: int = 16000, seed: int = 0
+    root: Path, num_sounds: int = 900, seconds: float = 0.6, rate: int = 16000, seed: int = 0
 ) -> Path:
     """Write root/CLASS/*.wav unless they are there."""
     if not root.is_dir():

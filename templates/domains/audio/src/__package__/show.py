@@ -18,7 +18,7 @@ def show(
     spec: Spec,
     step: int,
 ) -> None:
-    """Give sounds (samples,) to play, and their spectrograms with what is predicted, scores (B, C)."""
+    """Give sounds (samples,) to play, and spectrograms with what is predicted, scores (B, C)."""
     figure = Figure(figsize=(9, 7), layout="constrained")
     for number, (sound, target) in enumerate(zip(inputs[:6], targets, strict=False), start=1):
         axes = figure.add_subplot(2, 3, number, xlabel="seconds", ylabel="mel band")

@@ -17,12 +17,14 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from .config import Config
+from .hub import from_hub
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import divide, from_hub, read
+from .table import divide, read
 from .task import Task
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 KEEP = 2**30  # bytes of pixels that are kept, so that every file is decoded once
 
 
@@ -52,7 +54,7 @@ def from_torchvision(name: str) -> pd.DataFrame:
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     if config.pretrained:
         return pretrained_spec(config.pretrained, config.image_size)
-    sides = [min(open_image(item).size) for item in table["input"][:: len(table) // 100 + 1]]
+    sides = [shorter_side(item) for item in table["input"][:: len(table) // 100 + 1]]
     return Spec(config.image_size or min(max(round(median(sides) / 16) * 16, 32), 128))
 
 
@@ -76,7 +78,7 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
     def read_or_none(self, item: Any) -> Image.Image | None:
         try:
             return read_image(item, self.spec.image_size)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             print(f"left out, cannot be read: {item}: {error}")
             return None
 
@@ -103,7 +105,11 @@ def make_transform(spec: Spec, train: bool = False) -> v2.Compose:
             v2.RandomRotation(10, v2.InterpolationMode.BILINEAR),
             v2.ColorJitter(0.2, 0.2, 0.2),
         ]
-    steps += [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(spec.mean, spec.std)]
+    steps += [
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(spec.mean, spec.std),
+    ]
     return v2.Compose(steps)
 
 
@@ -121,13 +127,21 @@ def open_image(item: Any) -> Image.Image:
     return item if isinstance(item, Image.Image) else Image.open(item)
 
 
+def shorter_side(item: Any) -> int:
+    try:
+        with open_image(item) as image:
+            return min(image.size)
+    except UNREADABLE:
+        return 0
+
+
 def read_image(item: Any, size: int) -> Image.Image:
     """Read an image as RGB, its shorter side not much longer than `size`."""
-    image = open_image(item)
-    if image.mode == "RGB" and min(image.size) <= size * 5 // 4:
-        return image
-    image.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
-    image = ImageOps.exif_transpose(image)
+    if isinstance(item, Image.Image) and item.mode == "RGB" and min(item.size) <= size * 5 // 4:
+        return item
+    with open_image(item) as opened:
+        opened.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
+        image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
         pixels = np.asarray(image, dtype=np.float64)
         image = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(np.ptp(pixels), 1e-9)))

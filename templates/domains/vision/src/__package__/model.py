@@ -1,5 +1,6 @@
 """The network: a small residual one, or a pretrained one of timm. Raw logits out."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .hub import fetching
 
 
 @dataclass(frozen=True)
@@ -28,24 +31,23 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
         return ResNet(num_outputs)
     import timm
 
-    name = source(weights) if weights else spec.arch
-    model: nn.Module = timm.create_model(name, pretrained=bool(weights), num_classes=num_outputs)
-    for parameter in model.get_classifier().parameters():  # type: ignore[operator]
+    with fetching("--pretrained", weights) if weights else nullcontext():
+        name = source(weights) if weights else spec.arch
+        model = timm.create_model(name, bool(weights), num_classes=num_outputs)
+    for parameter in model.get_classifier().parameters():
         nn.init.zeros_(parameter)
-    return model
+    made: nn.Module = model
+    return made
 
 
-def pretrained_spec(name: str, image_size: int | None) -> Spec:
+def pretrained_spec(name: str, image_size: int) -> Spec:
     """Ask timm what images a pretrained network wants."""
-    import timm
+    with fetching("--pretrained", name):
+        import timm
 
-    try:
-        model = timm.create_model(source(name))
-    except Exception as error:
-        raise SystemExit(f"--pretrained {name}: {str(error).splitlines()[0]}") from None
-    wanted = model.pretrained_cfg
+        wanted = timm.create_model(source(name)).pretrained_cfg
     size = image_size or wanted["input_size"][-1]
-    return Spec(size, wanted["mean"], wanted["std"], wanted["architecture"])
+    return Spec(size, tuple(wanted["mean"]), tuple(wanted["std"]), wanted["architecture"])
 
 
 def source(name: str) -> str:

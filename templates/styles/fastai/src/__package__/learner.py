@@ -1,16 +1,18 @@
-"""What a Learner needs: the task as loss and metrics, and the callbacks that fill the run's folder."""
+"""What a Learner needs: loss and metrics of the task, callbacks that fill the run's folder."""
 
 import json
+import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from fastai.basics import (
     AccumMetric,
     Callback,
     CancelEpochException,
     CategoryBlock,
+    Learner,
     MultiCategoryBlock,
     RegressionBlock,
     TransformBlock,
@@ -23,9 +25,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from .boards import add_confusion, add_predictions
 from .config import Config
+from .optim import split
+from .run import leave
 from .task import Task
-
-LOG_EVERY = 10  # steps
 
 
 def target_block(task: Task) -> TransformBlock:
@@ -36,10 +38,26 @@ def target_block(task: Task) -> TransformBlock:
     return RegressionBlock(n_out=len(task.names))
 
 
-def loader_options(config: Config, num_examples: int) -> dict[str, Any]:
+def loader_options(rows: pd.DataFrame, config: Config) -> dict[str, Any]:
     device = default_device() if config.device == "auto" else torch.device(config.device)
+    full = (rows["split"] == "train").sum() > config.batch_size
     options = {"bs": config.batch_size, "num_workers": config.num_workers, "device": device}
-    return options | {"drop_last": num_examples > config.batch_size}
+    return options | {"drop_last": bool(full)}
+
+
+def trainable_groups(model: nn.Module) -> list[list[nn.Parameter]]:
+    """Part a model for `freeze` and `fine_tune`; what stays as it is is in no group."""
+    groups = [[p for p in group if p.requires_grad] for group in split(model)]
+    return [group for group in groups if group]
+
+
+def to_precision(learn: Learner, config: Config) -> Learner:
+    """fastai has mixed precision for CUDA alone."""
+    if learn.dls.device.type != "cuda" or config.precision == "fp32":
+        return learn
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    precision = ("bf16" if bf16 else "fp16") if config.precision == "auto" else config.precision
+    return learn.to_bf16() if precision == "bf16" else learn.to_fp16()
 
 
 class TaskLoss:
@@ -83,34 +101,92 @@ class GradientNorm(GradientClip):
 
 
 class TensorBoard(Callback):
-    """The tags that all styles share; those of fastai's TensorBoardCallback are fixed."""
+    """Write the tags that all styles share; those of fastai's TensorBoardCallback are fixed."""
 
     order = 55  # the Recorder comes first
 
-    def __init__(self, writer: SummaryWriter, task: Task, spec: Any, every: int = LOG_EVERY) -> None:
+    def __init__(self, writer: SummaryWriter, task: Task, spec: Any, every: int = 10) -> None:
         self.writer, self.task, self.spec, self.every, self.epochs = writer, task, spec, every, 0
 
     def before_epoch(self) -> None:
-        self.step = self.epochs * len(self.dls.train)  # fastai's own count begins anew with each fit
+        self.step = self.epochs * len(self.dls.train)  # fastai's own count begins anew in each fit
         self.epochs += 1
 
     def before_train(self) -> None:
         self.began = time.perf_counter()
 
     def before_validate(self) -> None:
-        self.logits: list[Tensor] = []
+        self.seen: list[tuple[Tensor, ...]] = []
 
     def after_batch(self) -> None:
         if not self.training:
-            self.logits.append(self.pred.float().cpu())
+            if not self.seen:
+                self.first = list(zip(self.x[:9].cpu(), self.y.cpu(), strict=False))
+            self.seen.append((self.pred.float().cpu(), self.y.cpu()))
             return
         self.step += 1
         if self.step % self.every == 0:
             speed = (self.iter + 1) * self.dls.bs / (time.perf_counter() - self.began)
-            scalars = {"train/loss": self.loss, "grad_norm": self.grad_norm}
-            scalars |= {"lr": self.opt.hypers[-1]["lr"], "examples_per_second": speed}
-            self.log(scalars)
+            scalars = {"train/loss": self.loss.item(), "grad_norm": float(self.grad_norm)}
+            self.log(scalars | {"lr": self.opt.hypers[-1]["lr"], "examples_per_second": speed})
 
     def after_validate(self) -> None:
         names = [name.removeprefix("valid_") for name in self.recorder.metric_names[2:-1]]
-        self.log({f"val/{name}": value for name, value in zip(names, self.recorder.log[2:])})
+        values = self.recorder.log[2:]
+        self.log({f"val/{name}": value for name, value in zip(names, values, strict=True)})
+        if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
+            logits, targets = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
+            scores = self.task.scores(logits)
+            shown = scores[: len(self.first)]
+            add_predictions(self.writer, self.first, shown, self.task, self.spec, self.step)
+            add_confusion(self.writer, scores, targets, self.task, self.step)
+
+    def log(self, scalars: dict[str, float]) -> None:
+        for tag, value in scalars.items():
+            if tag.endswith("loss") and value != value:
+                raise SystemExit(f"{tag} is {value} at step {self.step}: try a lower --lr")
+            self.writer.add_scalar(tag, value, self.step)
+
+
+class Lines(Callback):
+    """Print a line an epoch, for a log file."""
+
+    order = 55
+
+    def after_epoch(self) -> None:
+        pairs = zip(self.recorder.metric_names, self.recorder.log, strict=True)
+        print(*(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs), sep="  ")
+
+
+class Resumable(Callback):
+    """Save last.pth, and go on from it.
+
+    An epoch depends on its number and the seed alone. Those that are done are left out, with their
+    metrics for all that watches these: `start_epoch` of fastai leaves none, where SaveModelCallback
+    fails.
+    """
+
+    order = 62  # after the progress bar and SaveModelCallback, before EarlyStoppingCallback
+
+    def __init__(self, seed: int, stop: list[int], done: list[list[float]]) -> None:
+        self.seed, self.stop, self.done, self.skip, self.number = seed, stop, done, len(done), 0
+
+    def before_epoch(self) -> None:
+        self.number += 1  # over all fits: `fine_tune` has two
+        if self.number <= self.skip:
+            self.recorder.log += self.done[self.number - 1]
+            raise CancelEpochException
+        if self.number == self.skip + 1 > 1:
+            self.learn.load("last", with_opt=self.epoch > 0)
+        set_seed(self.seed + self.number)
+        self.dls.train.rng.seed(self.seed + self.number)
+
+    def after_batch(self) -> None:
+        if self.stop:
+            leave(self.path, self.stop)
+
+    def after_epoch(self) -> None:
+        if self.number > self.skip:
+            self.done.append(list(self.learn.final_record))
+            self.learn.save("saving.tmp").replace(self.path / "last.pth")
+            (self.path / "last.json").write_text(json.dumps(self.done))

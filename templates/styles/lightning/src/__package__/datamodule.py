@@ -26,7 +26,7 @@ class DataModule(LightningDataModule):
         Path("data").mkdir(exist_ok=True)
         with FileLock("data/.lock"):  # one process writes or downloads what the others only read
             self.table = make_table(self.config)
-        self.spec = make_spec(self.config, self.table)
+            self.spec = make_spec(self.config, self.table)
         self.task = Task.fit(self.config.task, self.table)
         self.train_set, self.val_set = self.examples("train"), self.examples("val")
         self.config = with_defaults(self.config, len(self.train_set))
@@ -38,35 +38,39 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
         world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        order = DistributedSampler(self.train_set, world, rank, seed=self.config.seed)
-        options = self.options | {"batch_size": self.batch_size // world}
-        full = len(self.train_set) > self.batch_size
-        loader = TrainLoader(self.train_set, sampler=order, drop_last=full, **options)
+        loader = TrainLoader(
+            self.train_set,
+            batch_size=self.batch_size // world,
+            sampler=DistributedSampler(self.train_set, world, rank, seed=self.config.seed),
+            drop_last=len(self.train_set) > self.batch_size,
+            **self.options,
+        )
         loader.trainer = trainer
         return loader
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.val_set, **self.options)
+        return DataLoader(self.val_set, batch_size=self.batch_size, **self.options)
 
     def test_dataloader(self) -> DataLoader[Any]:
         there = (self.table["split"] == "test").any()
-        return DataLoader(self.examples("test") if there else self.val_set, **self.options)
+        examples = self.examples("test") if there else self.val_set
+        return DataLoader(examples, batch_size=self.batch_size, **self.options)
 
     predict_dataloader = test_dataloader
 
     @property
     def options(self) -> dict[str, Any]:
-        workers, pin = self.config.num_workers, torch.cuda.is_available()
-        options = {"collate_fn": collate, "num_workers": workers, "pin_memory": pin}
-        return options | {"batch_size": self.batch_size}
+        workers, pinned = self.config.num_workers, torch.cuda.is_available()
+        return {"collate_fn": collate, "num_workers": workers, "pin_memory": pinned}
 
 
 class TrainLoader(DataLoader[Any]):
-    """Begins where the loop stands: a run that was cut goes on in the middle of an epoch."""
+    """Begins where the loop stands, so that a run that was cut goes on within an epoch."""
 
     trainer: Trainer | None = None
 
-    def __iter__(self) -> Iterator[Any]:  # a generator: Lightning calls it before it knows the place
+    # A generator: Lightning calls this before it knows epoch and batch
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         done = 0
         if self.trainer:
             self.dataset.epoch = self.trainer.current_epoch  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ python -m <package>.evaluate --checkpoint runs/NAME/best.ckpt --split test
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from lightning import Trainer
@@ -22,7 +22,7 @@ from .train import hush, machine
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
     """Rebuild a trained model, ready to predict; nothing is read but the checkpoint."""
-    path = find(checkpoint and str(checkpoint), "best.ckpt")
+    path = find(checkpoint, "best.ckpt")
     module = Module.load_from_checkpoint(path, device, weights_only=True)
     return module.model.eval(), module.task, module.spec
 
@@ -40,18 +40,19 @@ def main(
         split: default: test, where there is one, or else val
     """
     hush()
-    path = find(checkpoint and str(checkpoint), "best.ckpt")
+    path = find(checkpoint, "best.ckpt")
     config = load_config(path.parent)
     module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
     table = make_table(replace(config, data=data or config.data))
     split = split or ("test" if (table["split"] == "test").any() else "val")
     examples = Examples(table[table["split"] == split], module.task, module.spec)
-    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = Trainer(**machine(config), **options)
-    [found] = trainer.test(module, DataLoader(examples, 64, collate_fn=collate), verbose=False)
+    quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(**machine(config), **quiet, logger=False)
+    loader = DataLoader(examples, batch_size=64, collate_fn=collate)
+    [found] = trainer.test(module, loader, verbose=False)
     metric = f"test/{module.task.monitor[0]}"
     print(split, *(f"{k[5:]} {v:.4f}" for k, v in found.items() if k != metric))
-    print(f"{metric[5:]} {found[metric]:.4f}")
+    print(f"{metric[5:]} {found[metric]:.4f} on {len(examples)} examples")
 
 
 if __name__ == "__main__":

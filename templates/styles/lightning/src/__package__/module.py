@@ -35,13 +35,13 @@ class Module(LightningModule):
         self.test_metrics = self.task.metrics().clone(prefix="test/")
         if freeze:
             optim.freeze(self.model)
-            self.train()
+            self.train()  # Lightning warns of modules that are in eval mode before it starts
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.model(inputs)
         return logits
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
         if self.hparams["freeze"]:
             optim.freeze(self.model)
 
@@ -80,8 +80,11 @@ class Module(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = optim.make_optimizer(self.model, self.hparams["lr"], steps)
-        return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
+        fused = self.trainer.precision != "16-mixed"  # its gradients could not be clipped
+        lr = self.hparams["lr"]
+        optimizer, schedule = optim.make_optimizer(self.model, lr, steps, fused=fused)
+        by_step: Any = {"scheduler": schedule, "interval": "step", "name": "lr"}
+        return {"optimizer": optimizer, "lr_scheduler": by_step}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         found = self.trainer.callback_metrics.items()

@@ -23,15 +23,15 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .boards import add_end
-from .callbacks import Boards, Lines
+from .callbacks import Boards, Last, Lines
 from .config import Config
 from .datamodule import DataModule
 from .module import Module
-from .run import find, parse, start_run
+from .run import find, leave, parse, start_run
 
 
-def train(config: Config) -> dict[str, float]:
-    """Train, and give the validation metrics of the best epoch."""
+def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
+    """Train, and give the validation metrics of the best epoch; `options` go to the Trainer."""
     hush()
     seed_everything(config.seed, verbose=False)
     data = DataModule(config)
@@ -39,61 +39,64 @@ def train(config: Config) -> dict[str, float]:
     config, task = data.config, data.task
     described: dict[str, Any] = {"spec": asdict(data.spec), "task": asdict(task)}
     hparams = described | {"lr": config.lr, "freeze": config.freeze, "seed": config.seed}
-    module = Module(**hparams, weights=None if config.resume else config.pretrained)
+    module = kind(**hparams, weights=None if config.resume else config.pretrained)
     if config.compile:
         module.model.compile()
 
-    first = rank_zero_only.rank == 0
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     folder = start_run(config, **described) if first else Path("runs/other")
+    last = find(config.resume, "last.ckpt") if config.resume else None
+    step = torch.load(last, "cpu", weights_only=True)["global_step"] if last else 0
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
-    tensorboard, table = TensorBoardLogger(**place, default_hp_metric=False), CSVLogger(**place)
-    if (folder / "metrics.csv").exists():  # a resumed run: CSVLogger would begin a new file
-        rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
-        table.experiment.metrics.extend(rows)
+    board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=step)
+    table = CSVLogger(**place)
+    if (folder / "metrics.csv").exists():  # CSVLogger would begin a new one
+        rows = csv.DictReader((folder / "metrics.csv").read_text().splitlines())
+        kept = [row for row in rows if int(row["step"]) < step]
+        table.experiment.metrics.extend(kept)
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
     best, boards = ModelCheckpoint(**files, **monitor, filename="best"), Boards()
     limit = 2 if config.dry_run else None
     trainer = Trainer(
         **machine(config),
-        max_epochs=1 if config.dry_run else config.epochs,
+        max_epochs=1 if limit else config.epochs,
         limit_train_batches=limit,
         limit_val_batches=limit,
         gradient_clip_val=1.0,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
-        logger=[tensorboard, table],
+        logger=[board, table],
         callbacks=[
             best,
-            ModelCheckpoint(**files, filename="last", save_on_exception=True),
+            Last(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
             EarlyStopping(**monitor, patience=config.patience),
             LearningRateMonitor(),
             Lines(),
             boards,
         ],
         enable_progress_bar=sys.stdout.isatty(),
+        **options,
     )
     # Ctrl-C waits for the end of the step, as SIGTERM does
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
-    last = find(config.resume, "last.ckpt") if config.resume else None
     try:
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     except SIGTERMException:
-        print(f"stopped: go on with --resume {folder}")
-        raise SystemExit(128 + signal.SIGTERM) from None
+        leave(folder, [signal.SIGTERM])
     result: dict[str, float] = torch.load(best.best_model_path, weights_only=True)["metrics"]
-    if first:
-        seen, step = (boards.scores, boards.targets), trainer.global_step
-        add_end(tensorboard.experiment, task, *seen, asdict(config), result, step)
-        tensorboard.finalize("success")
-        print(f"finished: {best.best_model_path}")
+    if first and trainer.global_step > step:
+        seen = boards.scores, boards.targets
+        add_end(board.experiment, task, *seen, asdict(config), result, trainer.global_step)
+        board.experiment.close()
+        print(f"finished: {folder / 'best.ckpt'}")
     return result
 
 
 def machine(config: Config) -> dict[str, Any]:
     """Choose accelerator, processes and precision for a Trainer."""
     name, _, number = config.device.partition(":")
-    precision = config.precision
-    if name == "cuda" or (name == "auto" and torch.cuda.is_available()):
+    cuda, precision = name in ("auto", "cuda") and torch.cuda.is_available(), config.precision
+    if cuda:
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         if precision == "auto":
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -103,6 +106,7 @@ def machine(config: Config) -> dict[str, Any]:
         "accelerator": name,
         "devices": [int(number)] if number else here,
         "num_nodes": int(os.environ.get("WORLD_SIZE", 1)) // here,
+        "sync_batchnorm": cuda,
         "precision": {"bf16": "bf16-mixed", "fp16": "16-mixed"}.get(precision, "32-true"),
     }
 
@@ -111,8 +115,8 @@ def hush() -> None:
     """Leave out warnings of what is so on purpose, and advertisements."""
     for message in (
         r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # the run's folder
-        r".* does not have many workers",  # with_defaults has chosen
-        r"You're resuming from a checkpoint that ended before the epoch",  # TrainLoader can
+        r".* does not have many workers",  # with_defaults has chosen their number
+        r"You're resuming from a checkpoint that ended before the epoch",  # see TrainLoader
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15
     ):
         warnings.filterwarnings("ignore", message)

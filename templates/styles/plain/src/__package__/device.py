@@ -1,6 +1,9 @@
 """Where to compute: device, precision, processes."""
 
+import atexit
+import io
 import os
+import sys
 
 import torch
 import torch.distributed as dist
@@ -28,6 +31,9 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
     precision = precision if config.precision == "auto" else config.precision
     if WORLD_SIZE > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    if RANK > 0:
+        sys.stdout = io.StringIO()  # the first process speaks
     if RANK == 0:
         print(f"device {device}{why_cpu(device)}, precision {precision}, processes {WORLD_SIZE}")
     return device, DTYPES[precision]

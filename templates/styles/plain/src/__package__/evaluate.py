@@ -23,23 +23,30 @@ from .task import Task
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, examples: Dataset[Any], task: Task, device: torch.device,
+    model: nn.Module,
+    examples: Dataset[Any],
+    task: Task,
+    device: torch.device,
     autocast: AbstractContextManager[Any] | None = None,
 ) -> tuple[dict[str, float], Tensor, Tensor]:
     """Give the metrics, the scores (N, C) and the targets of all examples, from all processes."""
+    training = model.training
     model.eval()
-    part = Subset(examples, range(RANK, len(examples), WORLD_SIZE))  # type: ignore[arg-type]
+    size = len(examples)  # type: ignore[arg-type]
+    each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
+    part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
     logits, targets = [], []
     for inputs, batch_targets in DataLoader(part, 64, collate_fn=collate):
         with autocast or nullcontext():
             logits.append(model(inputs.to(device)).float().cpu())
         targets.append(batch_targets)
-    model.train()
+    model.train(training)
     found: list[Any] = [(torch.cat(logits), torch.cat(targets))]
     if WORLD_SIZE > 1:
         found = [None] * WORLD_SIZE
         dist.all_gather_object(found, (torch.cat(logits), torch.cat(targets)))
-    all_logits, all_targets = (torch.cat(parts) for parts in zip(*found, strict=True))
+    parts = zip(*found, strict=True)  # in the order of the examples
+    all_logits, all_targets = (torch.stack(p, dim=1).flatten(0, 1)[:size] for p in parts)
     scores = task.scores(all_logits)
     metrics = {name: float(value) for name, value in task.metrics()(scores, all_targets).items()}
     return {"loss": float(task.loss(all_logits, all_targets)), **metrics}, scores, all_targets
@@ -47,7 +54,7 @@ def evaluate(
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
     """Rebuild a trained model, ready to predict; nothing is read but the checkpoint."""
-    path = find(checkpoint and str(checkpoint), "best.pt")
+    path = find(checkpoint, "best.pt")
     saved = torch.load(path, map_location=device, weights_only=True)
     task, spec = Task(**saved["task"]), Spec(**saved["spec"])
     model = make_model(spec, len(task.names)).to(device)
@@ -67,15 +74,17 @@ def main(
         data: default: what the run has trained with
         split: default: test, where there is one, or else val
     """
-    path = find(checkpoint and str(checkpoint), "best.pt")
+    path = find(checkpoint, "best.pt")
     config = load_config(path.parent)
     device, _ = start(config)
     model, task, spec = load_model(path, str(device))
     table = make_table(replace(config, data=data or config.data))
     split = split or ("test" if (table["split"] == "test").any() else "val")
-    result, scores, targets = evaluate(model, Examples(table[table["split"] == split], task, spec), task, device)
-    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != task.monitor[0]))
-    print(f"{task.monitor[0]} {result[task.monitor[0]]:.4f}")
+    examples = Examples(table[table["split"] == split], task, spec)
+    result, _, _ = evaluate(model, examples, task, device)
+    last = task.monitor[0]
+    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))
+    print(f"{last} {result[last]:.4f} on {len(examples)} examples")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ torchrun --nproc-per-node 2 -m <package>.train
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -28,14 +29,21 @@ from .data import Examples, collate, make_spec, make_table
 from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
 from .model import make_model
-from .optim import make_optimizer
-from .run import find, parse, start_run
+from .optim import freeze, make_optimizer
+from .run import find, leave, parse, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
 
 
-def train(config: Config) -> dict[str, float]:
+def replicate(model: nn.Module, optimizer: Optimizer) -> nn.Module:
+    """Let every process step with the mean of the gradients of all."""
+    return DistributedDataParallel(model)
+
+
+def train(
+    config: Config, distribute: Callable[[nn.Module, Optimizer], nn.Module] = replicate
+) -> dict[str, float]:
     """Train, and give the validation metrics of the best epoch."""
     device, dtype = start(config)
     autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
@@ -53,31 +61,44 @@ def train(config: Config) -> dict[str, float]:
     val_set = Examples(table[table["split"] == "val"], task, spec)
     config = with_defaults(config, len(train_set))
     batches = Batches(train_set, config)
-    options: dict[str, Any] = {"num_workers": config.num_workers, "pin_memory": device.type == "cuda"}
-    loader = DataLoader(train_set, batch_sampler=batches, collate_fn=collate, **options)
+    options: dict[str, Any] = {"num_workers": config.num_workers, "collate_fn": collate}
+    options["pin_memory"] = device.type == "cuda"
+    loader = DataLoader(train_set, batch_sampler=batches, **options)
 
     weights = None if config.resume else config.pretrained
-    model = make_model(spec, len(task.names), weights).to(device, memory_format=torch.channels_last)
+    model = make_model(spec, len(task.names), weights).to(device)
+    model = model.to(memory_format=torch.channels_last)
+    if WORLD_SIZE > 1 and device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if config.compile:
         model.compile()
-    net = DistributedDataParallel(model) if WORLD_SIZE > 1 else model
+    if config.freeze:
+        freeze(model)
     optimizer, schedule = make_optimizer(model, config.lr, config.epochs * len(loader))
-    objects = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    net = distribute(model, optimizer) if WORLD_SIZE > 1 else model
+    objects: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    objects |= {"schedule": schedule, "scaler": scaler}
     state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "waited": 0}
     if config.resume:
-        saved = torch.load(find(config.resume, "last.pt"), map_location=device, weights_only=True)
+        saved = torch.load(find(config.resume, "last.pt"), map_location="cpu", weights_only=True)
         state = saved["state"]
+        if state["epoch"] >= config.epochs or state["waited"] >= config.patience:
+            print(f"finished before: {config.resume}")
+            return state["result"]
         for name, part in objects.items():
             part.load_state_dict(saved[name])
     described = {"spec": asdict(spec), "task": asdict(task)}
     folder = start_run(config, **described) if RANK == 0 else Path()
     writer = SummaryWriter(folder, purge_step=state["step"] + 1) if RANK == 0 else None
+    if writer:
+        inputs, _ = next(iter(DataLoader(val_set, 2, collate_fn=collate)))
+        add_graph(writer, model, inputs.to(device))
 
     def save(name: str) -> None:
+        content = {key: part.state_dict() for key, part in objects.items()}
         if RANK == 0:
-            content = {key: part.state_dict() for key, part in objects.items()}
-            torch.save(content | described | {"state": state}, folder / f"{name}.tmp")
-            (folder / f"{name}.tmp").replace(folder / name)  # a crash leaves the old or the new
+            torch.save(content | described | {"state": state}, folder / "saving.tmp")
+            (folder / "saving.tmp").replace(folder / name)  # a crash leaves the old or the new
 
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,8 +106,12 @@ def train(config: Config) -> dict[str, float]:
     metric, mode = task.monitor
     for epoch in range(state["epoch"], config.epochs):
         batches.start_at(epoch, state["batch"])
+        model.train()
+        if config.freeze:
+            freeze(model)
         began, examples = time.perf_counter(), 0
-        for inputs, targets in tqdm(loader, f"epoch {epoch + 1}", leave=False, disable=RANK > 0 or None):
+        bar = tqdm(loader, f"epoch {epoch + 1}", leave=False, disable=RANK > 0 or None)
+        for inputs, targets in bar:
             torch.manual_seed(config.seed + state["step"] * 1009 + RANK)  # dropout
             inputs, targets = inputs.to(device, non_blocking=True), targets.to(device)
             with autocast:
@@ -104,16 +129,18 @@ def train(config: Config) -> dict[str, float]:
             examples += config.batch_size
             if state["step"] % LOG_EVERY == 0 or config.dry_run:
                 speed = examples / (time.perf_counter() - began)
-                scalars = {"train/loss": loss.item(), "grad_norm": grad_norm.item()}
-                scalars |= {"lr": schedule.get_last_lr()[-1], "examples_per_second": speed}
+                scalars = {"train/loss": float(loss.detach()), "grad_norm": float(grad_norm)}
+                scalars |= {"lr": float(schedule.get_last_lr()[-1]), "examples_per_second": speed}
                 log(writer, scalars, state["step"])
                 if agreed(bool(stop), device):
                     break
             if config.dry_run and state["batch"] == 2:
                 break
-        if agreed(bool(stop), device):
+        if state["batch"] < len(loader) and agreed(bool(stop), device):
             save("last.pt")
-            break
+            if writer:
+                writer.close()
+            leave(folder, stop)
         result, scores, labels = evaluate(model, val_set, task, device, autocast)
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
         state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
@@ -124,7 +151,8 @@ def train(config: Config) -> dict[str, float]:
         save("last.pt")
         if writer:
             row = {"train/loss": loss.item()} | {f"val/{k}": v for k, v in result.items()}
-            print(f"epoch {epoch + 1}/{config.epochs}", *(f"{k} {v:.4f}" for k, v in row.items()), sep="  ")
+            numbers = [f"{name} {value:.4f}" for name, value in row.items()]
+            print(f"epoch {epoch + 1}/{config.epochs}", *numbers, sep="  ")
             with (folder / "metrics.jsonl").open("a") as stream:
                 print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=stream)
             if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
@@ -135,26 +163,27 @@ def train(config: Config) -> dict[str, float]:
     if writer:
         add_end(writer, task, scores, labels, asdict(config), state["result"], state["step"])
         writer.close()
-        print(f"stopped: go on with --resume {folder}" if stop else f"finished: {folder / 'best.pt'}")
-    if WORLD_SIZE > 1:
-        dist.destroy_process_group()
-    if stop:
-        raise SystemExit(128 + stop[0])
+        print(f"finished: {folder / 'best.pt'}")
     return state["result"]
 
 
 class Batches(BatchSampler):
-    """The order of an epoch depends on its number and the seed alone, in any number of processes."""
+    """The order of an epoch follows from its number and the seed, in any number of processes."""
+
+    start = 0
 
     def __init__(self, examples: Examples, config: Config) -> None:
-        sampler = DistributedSampler(examples, WORLD_SIZE, RANK, seed=config.seed)
-        super().__init__(sampler, config.batch_size // WORLD_SIZE, drop_last=len(examples) > config.batch_size)
+        self.examples = examples
+        self.order = DistributedSampler[Any](examples, WORLD_SIZE, RANK, seed=config.seed)
+        full = len(examples) > config.batch_size
+        super().__init__(self.order, config.batch_size // WORLD_SIZE, drop_last=full)
 
     def start_at(self, epoch: int, batch: int) -> None:
-        self.sampler.set_epoch(epoch)
-        self.sampler.dataset.epoch, self.start = epoch, batch
+        self.order.set_epoch(epoch)
+        self.examples.epoch, self.start = epoch, batch
 
-    def __iter__(self) -> Iterator[list[int]]:  # a generator: DataLoader makes two, and uses the last
+    # A generator: DataLoader makes two of them, and uses the last
+    def __iter__(self) -> Iterator[list[int]]:
         start, self.start = self.start, 0
         yield from islice(super().__iter__(), start, None)
 

@@ -1,0 +1,54 @@
+"""Predict the classes of texts: one JSON object a line.
+
+python -m <package>.predict "A text" LETTER.txt
+python -m <package>.predict --checkpoint runs/NAME/best.pt - < ONE_TEXT_A_LINE.txt
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+import tyro
+
+from .data import SUFFIXES, load_input, pad, read_text
+from .evaluate import load_model
+
+
+@torch.inference_mode()
+def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None) -> None:
+    """Predict.
+
+    Args:
+        inputs: texts, files of one text each, or - for the lines of standard input
+        checkpoint: default: the best of the newest run
+    """
+    model, task, spec = load_model(checkpoint)
+    rows, failed = read_inputs(inputs), False
+    while batch := list(islice(rows, 32)):
+        ids = [load_input(text, spec) for _, text in batch]
+        for (name, _), scores in zip(batch, task.scores(model(pad(ids))), strict=True):
+            result = {"error": "the model gives no finite scores"}
+            if scores.isfinite().all():
+                result = task.decode(scores)
+            failed |= "error" in result
+            print(json.dumps({"input": name, **result}, ensure_ascii=False))
+    raise SystemExit(int(failed))
+
+
+def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
+    """Give what an input is called and its text; a text is called by itself."""
+    for item in inputs:
+        if item == "-":
+            lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
+            yield from ((line.strip(), line) for line in lines if line.strip())
+        elif Path(item).suffix.lower() in SUFFIXES and len(item.split()) == 1:
+            yield item, read_text(Path(item))
+        else:
+            yield item, item
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -1,0 +1,64 @@
+"""Evaluate a checkpoint on a split of the data.
+
+python -m <package>.evaluate --checkpoint runs/NAME/best.pth --split test
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+from fastai.basics import DataLoaders, Learner
+from torch import nn
+
+from .data import make_table
+from .dls import make_dls, make_learner
+from .learner import TaskLoss, make_metrics
+from .model import Spec
+from .run import find, load_config
+from .task import Task
+
+
+def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
+    """Rebuild a trained model, ready to predict, from the checkpoint and the settings beside it."""
+    path = find(checkpoint and str(checkpoint), "best.pth")
+    saved = json.loads((path.parent / "settings.json").read_text(encoding="utf-8"))
+    task, spec = Task(**saved["task"]), Spec(**saved["spec"])
+    model = make_learner(DataLoaders(), task, spec, loss_func=TaskLoss(task)).model
+    model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
+    return model.to(device).eval(), task, spec
+
+
+def main(
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    split: Literal["train", "val", "test"] | None = None,
+) -> None:
+    """Evaluate.
+
+    Args:
+        checkpoint: default: the best of the newest run
+        data: default: what the run has trained with
+        split: default: test, where there is one, or else val
+    """
+    path = find(checkpoint and str(checkpoint), "best.pth")
+    config = load_config(path.parent)
+    table = make_table(replace(config, data=data or config.data))
+    split = split or ("test" if (table["split"] == "test").any() else "val")
+    rows = table[table["split"] == split]
+    model, task, spec = load_model(path)
+    dls = make_dls(table, task, spec, config)
+    learn = Learner(dls, model, TaskLoss(task), metrics=make_metrics(task))
+    with learn.no_bar():
+        values = learn.validate(dl=dls.test_dl(rows, with_labels=True))
+    names = ["loss", *(metric.name for metric in learn.metrics)]
+    result = dict(zip(names, values, strict=True))
+    best = task.monitor[0]
+    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != best))
+    print(f"{best} {result[best]:.4f} on {len(rows)} examples")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

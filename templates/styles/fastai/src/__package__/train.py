@@ -1,0 +1,104 @@
+"""Train the model.
+
+python -m <package>.train --data MY_DATA --epochs 20
+python -m <package>.train --resume auto
+"""
+
+import json
+import signal
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from fastai.basics import set_seed
+from fastai.callback.all import BnFreeze, CSVLogger, EarlyStoppingCallback, SaveModelCallback
+from torch.utils.tensorboard import SummaryWriter
+
+from .boards import add_end, add_graph
+from .config import Config, with_defaults
+from .data import make_spec, make_table
+from .dls import make_dls, make_learner
+from .learner import (
+    GradientNorm,
+    Lines,
+    Resumable,
+    TaskLoss,
+    TensorBoard,
+    make_metrics,
+    to_precision,
+)
+from .run import find, parse, start_run
+from .task import Task
+
+
+def train(config: Config) -> dict[str, float]:
+    """Train, and give the validation metrics of the best epoch."""
+    torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
+    set_seed(config.seed)
+    table = make_table(config)
+    spec = make_spec(config, table)
+    task = Task.fit(config.task, table)
+    if config.dry_run:
+        table = table.groupby("split").head(2 * config.batch_size)
+    config = with_defaults(config, int((table["split"] == "train").sum()))
+    epochs = 1 if config.dry_run else config.epochs
+    dls = make_dls(table, task, spec, config)
+    folder = start_run(config, spec=asdict(spec), task=asdict(task))
+
+    options = {"loss_func": TaskLoss(task), "metrics": make_metrics(task)}
+    options |= {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
+    weights = None if config.resume else config.pretrained
+    learn = to_precision(make_learner(dls, task, spec, weights, **options), config)
+    if config.compile:
+        learn.model.compile()
+
+    done = []
+    if config.resume:
+        done = json.loads(find(config.resume, "last.json").read_text())
+        learn.load("best", with_opt=False)  # until the epochs that are done have been left out
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stop.append(number))
+    writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
+    monitor = {
+        "monitor": task.monitor[0],
+        "comp": np.less if task.monitor[1] == "min" else np.greater,
+    }
+    (folder / "history.csv").unlink(missing_ok=True)
+    cbs = [
+        GradientNorm(1.0),
+        SaveModelCallback(**monitor, fname="best", reset_on_fit=False),
+        EarlyStoppingCallback(**monitor, patience=config.patience),
+        CSVLogger(append=True),
+        TensorBoard(writer, task, spec, every=1 if config.dry_run else 10),
+        Resumable(config.seed, stop, done),
+    ]
+    with ExitStack() as quiet:
+        if not sys.stdout.isatty():
+            quiet.enter_context(learn.no_bar())
+            quiet.enter_context(learn.no_logging())
+            cbs.append(Lines())
+        if config.freeze:
+            learn.freeze()
+            learn.fit_one_cycle(epochs, config.lr, cbs=[*cbs, BnFreeze()])
+        elif config.pretrained:
+            learn.fine_tune(epochs, config.lr, cbs=cbs)
+        else:
+            learn.fit_one_cycle(epochs, config.lr, cbs=cbs)
+        names = ["loss", *(metric.name for metric in learn.metrics)]
+        result = dict(zip(names, learn.validate(), strict=True))
+        scores, targets = learn.get_preds()
+
+    steps = len(done) * len(dls.train)
+    add_end(writer, task, scores, targets, asdict(config), result, steps)
+    add_graph(writer, learn.model, dls.valid.one_batch()[0])
+    writer.close()
+    learn.export()
+    print(f"finished: {folder / 'best.pth'}")
+    return result
+
+
+if __name__ == "__main__":
+    train(parse(__doc__))
