@@ -17,7 +17,7 @@ from ptscaffold.update import Update, add, remove, update
 NAME = "digits"
 PACKAGE = f"src/{NAME}"
 MINE = '\n    "my-own>=1",'
-LAST = '\n    "tqdm>=4.66",'
+LAST = '\n    "tyro>=1.0",'
 CATALOGUE = Catalogue()
 RENDERER = Renderer()
 DOMAINS = sorted(CATALOGUE.names("domains"))
@@ -164,7 +164,7 @@ def test_edits_survive_every_style(domain: str, make: Make) -> None:
     mine = append(
         project,
         *(f"{PACKAGE}/{name}.py" for name in ("data", "model", "config", "task")),
-        *(f"tests/{name}.py" for name in ("test_data", "test_training", "conftest")),
+        *(f"tests/{name}.py" for name in ("test_data", "conftest")),
         ".github/workflows/ci.yml",
     )
     (project / "notes.txt").write_text("mine\n")
@@ -198,19 +198,19 @@ def test_an_edited_training_file_is_kept_beside_the_new_one(
 
 def test_an_edited_file_that_one_style_has_alone_stays(make: Make) -> None:
     project = make("text", "lightning")
-    lit = f"{PACKAGE}/lit.py"
-    mine = append(project, lit)[lit]
+    module = f"{PACKAGE}/module.py"
+    mine = append(project, module)[module]
     done = update(project, sets=["style=plain"])
-    assert kinds(done)[lit] == "kept"
+    assert kinds(done)[module] == "kept"
     assert not done.wants_you
-    assert (project / lit).read_bytes() == mine
+    assert (project / module).read_bytes() == mine
     done = update(project, sets=["style=lightning"])
     assert {c.path: c.why for c in done.changes if c.wants_you} == {
-        lit: f"the template brings it too: yours stays, the template's is {lit}.new"
+        module: f"the template brings it too: yours stays, the template's is {module}.new"
     }
     found, fresh = read(project), read(make("text", "lightning"))
-    assert found.pop(f"{lit}.new") == fresh.pop(lit)
-    assert found.pop(lit) == (mine, (project / lit).stat().st_mode)
+    assert found.pop(f"{module}.new") == fresh.pop(module)
+    assert found.pop(module) == (mine, (project / module).stat().st_mode)
     assert found == fresh
 
 
