@@ -28,10 +28,14 @@ SUBSETS = [subset for size in SIZES for subset in combinations(FEATURES, size)]
 FILES = {
     "ci": {".github/workflows/ci.yml"},
     "docker": {".dockerignore", "Dockerfile"},
-    "fsdp": {"src/my_own_net/sharding.py", "tests/test_fsdp.py"},
+    "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "multinode": {"scripts/node.sh"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
     "slurm": {"scripts/train.sbatch"},
+}
+OF_STYLES = {
+    ("fsdp", "plain"): {"src/my_own_net/train_sharded.py"},
+    ("fsdp", "lightning"): {"src/my_own_net/fit_sharded.py"},
 }
 
 
@@ -81,7 +85,8 @@ def test_features_add_their_files_and_change_the_readme(features: tuple[str, ...
             continue
         bare, tree = render(domain, style), render(domain, style, *features)
         added = {path: tree[path] for path in tree.keys() - bare.keys()}
-        assert set(added) == set().union(*(FILES[feature] for feature in features))
+        expected = (FILES[f] | OF_STYLES.get((f, style), set()) for f in features)
+        assert set(added) == set().union(*expected)
         changed = {path for path in bare if tree[path] != bare[path]}
         assert changed - {"pyproject.toml"} - overridden(features) == {"README.md"}
         assert ("pyproject.toml" in changed) == any(needs(feature) for feature in features)

@@ -1,19 +1,23 @@
-"""Sharded models: two processes train like one, and any number goes on with what they save."""
+"""Sharded models: each process holds a part, and any number goes on with what they save."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from training.conftest import Package
-from training.test_processes import FLAGS, children, losses, wait_for
+from training.conftest import Package, finish
+from training.test_processes import children
 
 from ptscaffold.create import Request, create
+
+MODULES = {"plain": "train_sharded", "lightning": "fit_sharded"}
+FLAGS = ["--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0"]
+FLAGS += ["--batch-size", "64", "--lr", "1e-3"]
 
 # What each process says of its shards at the end of its run.
 PROBE = """
@@ -43,55 +47,51 @@ fsdp.fully_shard = fully_shard
 """
 
 
-@pytest.fixture(params=["plain", "lightning"])
-def package(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Package:
-    monkeypatch.chdir(tmp_path)
-    create(Request(domain="vision", style=request.param, features=("fsdp",)))
-    source = tmp_path / f"vision-{request.param}" / "src"
+def make(domain: str, style: str, folder: Path) -> Package:
+    create(Request(domain=domain, style=style, features=("fsdp",)))
+    source = folder / f"{domain}-{style}" / "src"
     (source / "sitecustomize.py").write_text(PROBE)
-    return Package(f"vision_{request.param}", source, tmp_path)
+    return Package(f"{domain}_{style}", source, folder)
+
+
+def start_shards(package: Package, *flags: str) -> subprocess.Popen[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return package.python(*launcher, "-m", f"{package.name}.{MODULES[package.style]}", *flags)
 
 
 @pytest.mark.nightly  # tests/cells has the shorter test of a project's own
-@pytest.mark.parametrize("flags", [(), ("--accumulate", "2", "--ema", "0.9", "--recompute")])
-def test_two_processes_train_like_one_and_any_number_goes_on(
-    package: Package, flags: tuple[str, ...]
+@pytest.mark.parametrize("style", MODULES)
+def test_shards_train_like_a_whole_model_and_any_number_goes_on(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = package.folder / "runs"
-    flags = (*FLAGS, *flags)
-    package.run(*flags, "--run-dir", "runs/one")
-    expected = pytest.approx(losses(runs / "one"), abs=1e-4)
-
-    process = package.start_processes(2, *flags, "--run-dir", "runs/cut")
-    wait_for(runs / "cut/last.pt", process)
-    for number in children(process):
-        os.kill(number, signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    told = sorted(line.split()[1:] for line in stdout.splitlines() if line.startswith("shard"))
+    monkeypatch.chdir(tmp_path)
+    package = make("vision", style, tmp_path)
+    stdout = finish(start_shards(package, *FLAGS, "--run-dir", "runs/whole"))
+    told = sorted(line.split()[1:] for line in stdout.splitlines() if line.startswith("shard "))
     assert [line[0] for line in told] == ["0", "1"]
     for _, modules, own, whole in told:
         assert int(modules) == 4  # three blocks and the root
         assert 0.4 * int(whole) < int(own) < 0.6 * int(whole)
-    step = torch.load(runs / "cut/last.pt", weights_only=True)["step"]
-    assert 21 < step < 42, "it was not cut in the middle of the second epoch"
 
-    shutil.copytree(runs / "cut", runs / "again")
-    package.run("--run-dir", "runs/again", "--resume", "auto")
-    process = package.start_processes(2, "--run-dir", "runs/cut", "--resume", "auto")
-    _, stderr = process.communicate(timeout=120)
+    process = start_shards(package, *FLAGS, "--run-dir", "runs/cut")
+    package.wait_for_an_epoch("runs/cut", process)
+    for number in children(process):
+        os.kill(number, signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
-    for name in ("again", "cut"):
-        assert losses(runs / name) == expected
-
-    for name in ("last.pt", "best.pt"):
-        checkpoint = ("--checkpoint", f"runs/cut/{name}", "--device", "cpu")
-        package.run(*checkpoint, "--split", "val", module="evaluate")
-        report = json.loads((runs / "cut/evaluation-val.json").read_text())
-        assert report["loss"] == pytest.approx(losses(runs / "cut")[-1], abs=1e-3)
-    assert (runs / "cut/last.pt.shards-0").exists() != (runs / "cut/last.pt.shards-1").exists()
+    assert "stopped: go on with" in stdout
+    shutil.copytree(tmp_path / "runs/cut", tmp_path / "runs/again")
+    finish(start_shards(package, "--resume", "runs/cut"))
+    package.run("--resume", "runs/again")
+    package.run(*FLAGS, "--run-dir", "runs/one")
+    for run in ("whole", "cut", "again"):
+        rows = package.epochs(f"runs/{run}")
+        assert len(rows) == 3
+        # Not more: BatchNorm counts what its process sees
+        expected = float(package.epochs("runs/one")[-1]["val/loss"])
+        assert float(rows[-1]["val/loss"]) == pytest.approx(expected, abs=0.1)
+    for name, value in package.weights("runs/whole").items():
+        torch.testing.assert_close(package.weights("runs/cut")[name], value, rtol=0.1, atol=0.02)
 
 
 @pytest.mark.nightly
@@ -100,10 +100,6 @@ def test_other_domains_train_in_bf16(
     domain: str, style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    create(Request(domain=domain, style=style, features=("fsdp",)))
-    package = Package(f"{domain}_{style}", tmp_path / f"{domain}-{style}" / "src", tmp_path)
-    flags = ("--device", "cpu", "--dry-run", "--precision", "bf16")
-    process = package.start_processes(2, *flags)
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    assert "precision bf16, world size 2" in stdout
+    package = make(domain, style, tmp_path)
+    stdout = finish(start_shards(package, "--device", "cpu", "--dry-run", "--precision", "bf16"))
+    assert "finished:" in stdout

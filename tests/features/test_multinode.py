@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from training.test_processes import FLAGS, children, wait_for
-from training.test_resume import rows
+from training.conftest import Package
+from training.test_processes import FLAGS, children
 
 from ptscaffold.create import Request, create
 
@@ -22,7 +22,7 @@ def start(project: Path, **env: str) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     source = {"PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1", "PATH": path}
     return subprocess.Popen(
-        ["bash", "scripts/node.sh", *FLAGS],
+        ["bash", "scripts/node.sh", *FLAGS, "--epochs", "8"],
         cwd=project,
         env={**os.environ, **source, **env},
         stdin=subprocess.DEVNULL,
@@ -39,12 +39,13 @@ def test_two_machines_train_as_one_and_go_on_after_a_death(
     monkeypatch.chdir(tmp_path)
     create(Request(name="digits", domain="vision", style="plain", features=("multinode",)))
     project = tmp_path / "digits"
+    package = Package("digits", project / "src", project)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         head = f"127.0.0.1:{probe.getsockname()[1]}"
     machines = [start(project, HEAD=head, NODES="2", GPUS="1", RUN="pair") for _ in range(2)]
     try:
-        wait_for(project / "runs/pair/last.pt", machines[0])
+        package.wait_for_an_epoch("runs/pair", machines[0])
         os.kill(children(machines[1])[0], signal.SIGKILL)
         said = [machine.communicate(timeout=180)[0] for machine in machines]
     finally:
@@ -54,8 +55,8 @@ def test_two_machines_train_as_one_and_go_on_after_a_death(
             if machine.stdout:
                 machine.stdout.close()
     assert [machine.returncode for machine in machines] == [0, 0], said
-    assert any("world size 2" in text and "finished:" in text for text in said)
-    assert [row["epoch"] for row in rows(project / "runs/pair")] == [1, 2]
+    assert any("processes 2" in text and "finished:" in text for text in said)
+    assert [row["epoch"] for row in package.epochs("runs/pair")] == [*range(1, 9)]
 
 
 def test_without_a_head_the_script_says_what_to_give(

@@ -31,7 +31,7 @@ SCONTROL = """\
 #!/bin/bash
 if [[ $1 == show ]]; then echo localhost; else echo "$*" >> scontrol.log; fi
 """
-# One process that trains. When it gets SIGTERM it ends with CODE; torchrun itself would end with 143.
+# One process that trains. At SIGTERM it ends with CODE; torchrun itself would end with 143.
 TORCHRUN = """\
 #!/bin/bash
 [[ $SIGNAL ]] || exit $CODE

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 
 from .config import Config
 from .data import MARGIN, read_sound, to_input
-from .learner import loader_options, target_block, trainable_groups
+from .learner import loader_options, make_splitter, target_block
 from .model import Spec, make_model
 from .task import Task
 
@@ -60,4 +60,4 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    return Learner(dls, model, splitter=trainable_groups, **options)
+    return Learner(dls, model, splitter=make_splitter(model), **options)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WINDOW, HOP = 0.032, 0.010  # seconds
+WINDOW = 0.032  # seconds
 FLOOR = 1e-8  # 80 dB below the loudest counts as silence
 
 
@@ -19,9 +19,9 @@ class LogMel(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(self, sample_rate: int, mels: int = 64) -> None:
+    def __init__(self, sample_rate: int, mels: int = 64, hop: float = 0.010) -> None:
         super().__init__()
-        self.hop = round(HOP * sample_rate)
+        self.hop = round(hop * sample_rate)
         self.n_fft = 2 ** math.ceil(math.log2(2 * WINDOW * sample_rate))
         window = torch.hann_window(round(WINDOW * sample_rate))
         self.register_buffer("window", window, persistent=False)

@@ -53,7 +53,8 @@ class ConvNet(nn.Module):
 
     def __init__(self, spec: Spec, num_outputs: int) -> None:
         super().__init__()
-        self.log_mel, self.augment = LogMel(spec.sample_rate), SpecAugment()
+        hop = 0.010 if spec.seconds <= 2 else 0.020  # words need more detail than long sounds
+        self.log_mel, self.augment = LogMel(spec.sample_rate, hop=hop), SpecAugment()
         self.convs = nn.Sequential(
             conv(1, 16, stride=2),
             conv(16, 32),

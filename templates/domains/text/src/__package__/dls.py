@@ -21,7 +21,7 @@ from fastai.text.all import (
 
 from .config import Config
 from .data import load_input
-from .learner import loader_options, target_block, trainable_groups
+from .learner import loader_options, make_splitter, target_block
 from .model import PAD, Spec, load_tokenizer, make_model
 from .task import Task
 
@@ -58,15 +58,13 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    return Learner(dls, model, splitter=trainable_groups, **options)
+    return Learner(dls, model, splitter=make_splitter(model), **options)
 
 
 @dispatch
-def show_results(x: TokenIds, y, samples, outs, ctxs=None, max_n=9, trunc_at=150, **kwargs):  # type: ignore[no-untyped-def]
-    rows = zip(samples, outs, range(max_n))
-    columns = ["text", "target", "prediction"]
-    display_df(
-        pd.DataFrame(
-            [(text[:trunc_at], target, out[0]) for (text, target), out, _ in rows], columns=columns
-        )
-    )
+def show_results(
+    x: TokenIds, y: Any, samples: Any, outs: Any, max_n: int = 9, **kwargs: Any
+) -> None:
+    pairs = list(zip(samples, outs, strict=False))[:max_n]
+    rows = [(str(text)[:150], target, found) for (text, target), (found,) in pairs]
+    display_df(pd.DataFrame(rows, columns=["text", "target", "prediction"]))

@@ -1,4 +1,4 @@
-"""The network: a small one trained from scratch, or a pretrained one of transformers. Logits out."""
+"""The network: a small one from scratch, or a pretrained one of transformers. Logits out."""
 
 import json
 import urllib.request

@@ -23,7 +23,7 @@ from torch import nn
 from .config import Config
 from .data import KEEP, UNREADABLE, read_image
 from .hub import fetching
-from .learner import loader_options, target_block, trainable_groups
+from .learner import loader_options, target_block
 from .model import Spec, make_model, source
 from .task import Task
 
@@ -63,8 +63,7 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     if spec.arch is None:
-        model = make_model(spec, len(task.names))
-        return Learner(dls, model, splitter=trainable_groups, **options)
+        return Learner(dls, make_model(spec, len(task.names)), **options)
     arch = source(weights) if weights else spec.arch
     options |= {"n_out": len(task.names), "pretrained": bool(weights), "normalize": False}
     with fetching("--pretrained", arch):

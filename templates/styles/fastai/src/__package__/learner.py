@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastai.basics import (
     CategoryBlock,
     Learner,
     MultiCategoryBlock,
+    Recorder,
     RegressionBlock,
     TransformBlock,
     default_device,
@@ -45,9 +47,14 @@ def loader_options(rows: pd.DataFrame, config: Config) -> dict[str, Any]:
     return options | {"drop_last": bool(full)}
 
 
-def trainable_groups(model: nn.Module) -> list[list[nn.Parameter]]:
-    """Part a model for `freeze` and `fine_tune`; what stays as it is is in no group."""
-    groups = [[p for p in group if p.requires_grad] for group in split(model)]
+def make_splitter(model: nn.Module) -> Callable[[nn.Module], list[list[nn.Parameter]]]:
+    """Give what parts a model for `freeze` and `fine_tune`; what is fixed at first stays so."""
+    return partial(part, {name for name, p in model.named_parameters() if p.requires_grad})
+
+
+def part(trained: set[str], model: nn.Module) -> list[list[nn.Parameter]]:
+    chosen = {p for name, p in model.named_parameters() if name in trained}
+    groups = [[p for p in group if p in chosen] for group in split(model)]
     return [group for group in groups if group]
 
 
@@ -85,12 +92,18 @@ class TaskLoss:
 
 
 def make_metrics(task: Task) -> list[AccumMetric]:
-    names = task.metrics().keys()
-    return [AccumMetric(partial(metric, task, name), flatten=False, name=name) for name in names]
+    names = [str(name) for name in task.metrics()]
+    return [AccumMetric(partial(measure, task, name), flatten=False, name=name) for name in names]
 
 
-def metric(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
+def measure(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
     return float(task.metrics()[name](task.scores(logits), targets))
+
+
+def print_row(recorder: Recorder, row: list[Any]) -> None:
+    """Print a row of the table of epochs so that a log file can be read."""
+    pairs = zip(recorder.metric_names, row, strict=True)
+    print(*(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs), sep="  ")
 
 
 class GradientNorm(GradientClip):
@@ -121,7 +134,7 @@ class TensorBoard(Callback):
     def after_batch(self) -> None:
         if not self.training:
             if not self.seen:
-                self.first = list(zip(self.x[:9].cpu(), self.y.cpu(), strict=False))
+                self.first: Any = list(zip(self.x[:9].cpu(), self.y.cpu(), strict=False))
             self.seen.append((self.pred.float().cpu(), self.y.cpu()))
             return
         self.step += 1
@@ -146,16 +159,6 @@ class TensorBoard(Callback):
             if tag.endswith("loss") and value != value:
                 raise SystemExit(f"{tag} is {value} at step {self.step}: try a lower --lr")
             self.writer.add_scalar(tag, value, self.step)
-
-
-class Lines(Callback):
-    """Print a line an epoch, for a log file."""
-
-    order = 55
-
-    def after_epoch(self) -> None:
-        pairs = zip(self.recorder.metric_names, self.recorder.log, strict=True)
-        print(*(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs), sep="  ")
 
 
 class Resumable(Callback):
@@ -183,6 +186,7 @@ class Resumable(Callback):
 
     def after_batch(self) -> None:
         if self.stop:
+            self.csv_logger.file.close()
             leave(self.path, self.stop)
 
     def after_epoch(self) -> None:

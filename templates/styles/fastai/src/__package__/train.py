@@ -7,12 +7,14 @@ python -m <package>.train --resume auto
 import json
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from fastai.basics import set_seed
+from fastai.basics import num_distrib, set_seed
 from fastai.callback.all import BnFreeze, CSVLogger, EarlyStoppingCallback, SaveModelCallback
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,11 +24,11 @@ from .data import make_spec, make_table
 from .dls import make_dls, make_learner
 from .learner import (
     GradientNorm,
-    Lines,
     Resumable,
     TaskLoss,
     TensorBoard,
     make_metrics,
+    print_row,
     to_precision,
 )
 from .run import find, parse, start_run
@@ -35,51 +37,47 @@ from .task import Task
 
 def train(config: Config) -> dict[str, float]:
     """Train, and give the validation metrics of the best epoch."""
+    if num_distrib() > 1:
+        raise SystemExit("one process trains; in a notebook see distrib_ctx of fastai")
     torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
     set_seed(config.seed)
     table = make_table(config)
-    spec = make_spec(config, table)
-    task = Task.fit(config.task, table)
+    spec, task = make_spec(config, table), Task.fit(config.task, table)
     if config.dry_run:
         table = table.groupby("split").head(2 * config.batch_size)
     config = with_defaults(config, int((table["split"] == "train").sum()))
-    epochs = 1 if config.dry_run else config.epochs
     dls = make_dls(table, task, spec, config)
-    folder = start_run(config, spec=asdict(spec), task=asdict(task))
 
-    options = {"loss_func": TaskLoss(task), "metrics": make_metrics(task)}
+    folder = start_run(config, spec=asdict(spec), task=asdict(task))
+    options: dict[str, Any] = {"loss_func": TaskLoss(task), "metrics": make_metrics(task)}
     options |= {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
     weights = None if config.resume else config.pretrained
     learn = to_precision(make_learner(dls, task, spec, weights, **options), config)
+    learn.logger = partial(print_row, learn.recorder)  # where no progress bar draws the table
     if config.compile:
         learn.model.compile()
-
     done = []
     if config.resume:
         done = json.loads(find(config.resume, "last.json").read_text())
-        learn.load("best", with_opt=False)  # until the epochs that are done have been left out
+        learn.load("best", with_opt=False)  # SaveModelCallback will find it again
+
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.append(number))
     writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
-    monitor = {
-        "monitor": task.monitor[0],
-        "comp": np.less if task.monitor[1] == "min" else np.greater,
-    }
     (folder / "history.csv").unlink(missing_ok=True)
+    metric, mode = task.monitor
+    watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
     cbs = [
         GradientNorm(1.0),
-        SaveModelCallback(**monitor, fname="best", reset_on_fit=False),
-        EarlyStoppingCallback(**monitor, patience=config.patience),
+        SaveModelCallback(**watch, fname="best", reset_on_fit=False),
+        EarlyStoppingCallback(**watch, patience=config.patience),
         CSVLogger(append=True),
         TensorBoard(writer, task, spec, every=1 if config.dry_run else 10),
         Resumable(config.seed, stop, done),
     ]
-    with ExitStack() as quiet:
-        if not sys.stdout.isatty():
-            quiet.enter_context(learn.no_bar())
-            quiet.enter_context(learn.no_logging())
-            cbs.append(Lines())
+    epochs = 1 if config.dry_run else config.epochs
+    with nullcontext() if sys.stdout.isatty() else learn.no_bar():
         if config.freeze:
             learn.freeze()
             learn.fit_one_cycle(epochs, config.lr, cbs=[*cbs, BnFreeze()])
@@ -91,8 +89,7 @@ def train(config: Config) -> dict[str, float]:
         result = dict(zip(names, learn.validate(), strict=True))
         scores, targets = learn.get_preds()
 
-    steps = len(done) * len(dls.train)
-    add_end(writer, task, scores, targets, asdict(config), result, steps)
+    add_end(writer, task, scores, targets, asdict(config), result, len(done) * len(dls.train))
     add_graph(writer, learn.model, dls.valid.one_batch()[0])
     writer.close()
     learn.export()
