@@ -19,7 +19,7 @@ CELLS += [("text", "fastai"), ("audio", "fastai")]
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("domain", "style"), CELLS, ids="-".join)
+@pytest.mark.parametrize(("domain", "style"), CELLS, ids=["-".join(cell) for cell in CELLS])
 def test_every_idiom_works(domain: str, style: str, tmp_path: Path) -> None:
     create(Request(name=str(tmp_path / "project"), domain=domain, style=style))
     idioms = Path(__file__).with_name(f"idioms_{style}.py")
