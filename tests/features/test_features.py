@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ OF_STYLES = {
 }
 
 
+@cache
 def render(domain: str, style: str, *features: str, name: str = "My-Own.Net") -> Tree:
     flags = {"domain": domain, "style": style, "features": features, "name": name}
     answers = complete(gather(flags, (), None), CATALOGUE)
