@@ -37,10 +37,12 @@ def add_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
 def add_predictions(
     writer: SummaryWriter, examples: Dataset[Any], scores: Tensor, task: Task, spec: Any, step: int
 ) -> None:
-    """Draw the first examples with their scores, and the confusion matrix of all of them."""
+    """Draw some examples with their scores."""
     with optional("predictions"):
-        inputs, targets = zip(*(examples[i] for i in range(min(9, len(scores)))), strict=True)
-        show(writer, list(inputs), list(targets), scores, task, spec, step)
+        count = min(len(examples), len(scores))  # type: ignore[arg-type]
+        chosen = range(0, count, max(1, count // 9))[:9]  # often they stand class by class
+        inputs, targets = zip(*(examples[i] for i in chosen), strict=True)
+        show(writer, list(inputs), list(targets), scores[list(chosen)], task, spec, step)
 
 
 def add_confusion(

@@ -56,9 +56,10 @@ class Config:
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
-    epochs = config.epochs or (6 if config.pretrained else min(max(1000 // steps, 6), 30))
+    enough = 400 if not (config.data or config.dataset) else 1000  # steps; the sample is easy
+    epochs = config.epochs or (6 if config.pretrained else min(max(enough // steps, 6), 30))
     lr = config.lr or (1e-3 if config.pretrained else 2e-3)
-    patience = config.patience or max(epochs // 2, 3)
-    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}")
     workers = max(config.num_workers, 0)
+    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
+    patience = config.patience or max(epochs // 2, 3)
     return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.basics import num_distrib, set_seed
+from fastai.basics import Callback, num_distrib, set_seed
 from fastai.callback.all import BnFreeze, CSVLogger, EarlyStoppingCallback, SaveModelCallback
 from torch.utils.tensorboard import SummaryWriter
 
@@ -35,8 +35,8 @@ from .run import find, parse, start_run
 from .task import Task
 
 
-def train(config: Config) -> dict[str, float]:
-    """Train, and give the validation metrics of the best epoch."""
+def train(config: Config, *others: Callback) -> dict[str, float]:
+    """Train, and give the validation metrics of the best epoch; `others` watch it too."""
     if num_distrib() > 1:
         raise SystemExit("one process trains; in a notebook see distrib_ctx of fastai")
     torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
@@ -75,6 +75,7 @@ def train(config: Config) -> dict[str, float]:
         CSVLogger(append=True),
         TensorBoard(writer, task, spec, every=1 if config.dry_run else 10),
         Resumable(config.seed, stop, done),
+        *others,
     ]
     epochs = 1 if config.dry_run else config.epochs
     with nullcontext() if sys.stdout.isatty() else learn.no_bar():
