@@ -18,6 +18,7 @@ from fastai.basics import (
     Recorder,
     RegressionBlock,
     TransformBlock,
+    default_device,
     set_seed,
 )
 from fastai.callback.all import GradientClip
@@ -40,16 +41,21 @@ def target_block(task: Task) -> TransformBlock:
 
 
 def loader_options(rows: pd.DataFrame, config: Config) -> dict[str, Any]:
-    device = None if config.device == "auto" else torch.device(config.device)
-    full = bool((rows["split"] == "train").sum() > config.batch_size)
-    workers = config.num_workers
-    return {"bs": config.batch_size, "drop_last": full, "num_workers": workers, "device": device}
+    device = default_device() if config.device == "auto" else torch.device(config.device)
+    full = (rows["split"] == "train").sum() > config.batch_size
+    options = {"bs": config.batch_size, "num_workers": config.num_workers, "device": device}
+    return options | {"drop_last": bool(full)}
 
 
 def make_splitter(model: nn.Module) -> Callable[[nn.Module], list[list[nn.Parameter]]]:
-    """Part a model for `freeze` and `fine_tune`; what is fixed from the start is in no group."""
-    groups = [[p for p in group if p.requires_grad] for group in split(model)]
-    return lambda _: [group for group in groups if group]
+    """Give what parts a model for `freeze` and `fine_tune`; what is fixed at first stays so."""
+    return partial(part, {name for name, p in model.named_parameters() if p.requires_grad})
+
+
+def part(trained: set[str], model: nn.Module) -> list[list[nn.Parameter]]:
+    chosen = {p for name, p in model.named_parameters() if name in trained}
+    groups = [[p for p in group if p in chosen] for group in split(model)]
+    return [group for group in groups if group]
 
 
 def to_precision(learn: Learner, config: Config) -> Learner:
@@ -64,16 +70,20 @@ def to_precision(learn: Learner, config: Config) -> Learner:
 class TaskLoss:
     """The loss of the task, and what `get_preds`, `predict` and Interpretation want of a loss."""
 
+    reduction = "mean"
     y_int = True  # MixUp mixes losses, not targets
 
     def __init__(self, task: Task) -> None:
-        self.task, self.activation, self.reduction = task, task.scores, "mean"
+        self.task = task
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         if self.reduction == "mean":
             return self.task.loss(logits, targets)
         pairs = zip(logits.split(1), targets.split(1), strict=True)
         return torch.stack([self.task.loss(*pair) for pair in pairs])
+
+    def activation(self, logits: Tensor) -> Tensor:
+        return self.task.scores(logits)
 
     def decodes(self, scores: Tensor) -> Tensor:
         if self.task.kind == "regression":
