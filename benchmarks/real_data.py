@@ -172,8 +172,10 @@ def make_environment(folder: Path) -> Path:
 def describe(python: Path) -> str:
     """Tell which releases train, and on what."""
     code = f"""
+from importlib.metadata import distributions
 import torch
-print(*(f"{{name}} {{version(name)}}" for name in {NAMES}), sep=", ", end="; ")
+found = {{each.name: each.version for each in distributions()}}
+print(*(f"{{name}} {{found[name]}}" for name in {NAMES} if name in found), sep=", ", end="; ")
 cpu = f"CPU, threads: {{torch.get_num_threads()}}"
 print(torch.cuda.get_device_name() if torch.cuda.is_available() else cpu)
 """

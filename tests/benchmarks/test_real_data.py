@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -198,3 +199,11 @@ def test_runs_go_on_from_what_is_known(
     assert "| some-500 | 0.550 | plain | 0.600 (0.500 to 0.700, 3) |" in report
     again["linear"]["some-500"]["test"] = 0.61
     assert not data.table(again)[1]
+
+
+def test_releases_and_device_are_told(script: Script) -> None:
+    told = script("real_data").describe(Path(sys.executable))
+    assert f"torch {version('torch')}, " in told
+    assert told.splitlines() == [told]
+    with pytest.raises(SystemExit, match="lacks something"):
+        script("real_data").describe(Path("false"))
