@@ -2,8 +2,8 @@
 
     python benchmarks/real_linear.py vision|text|audio DATA
 
-Every pair of features and model is fitted on the training split. The one that is best on the
-validation split is scored once on the test split, as one does with settings that are tried out.
+Every pair of features and model is fitted on the training split and scored on the other two. The
+one that is best in validation counts, whatever the test split says.
 """
 
 from __future__ import annotations
