@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu pictures clean
+.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu benchmark-real pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -77,6 +77,11 @@ benchmark: $(VENV)/.dev
 # All three domains on one GPU, against a loop tuned by hand.
 benchmark-gpu: $(VENV)/.dev
 	python benchmarks/gpu.py --results benchmarks/gpu.md
+
+# All nine projects on real data, against linear models; needs Debian's packages (benchmarks/real_sets.py),
+# and many hours without a GPU. REAL="--raw FILE --sizes 500" runs it in parts.
+benchmark-real: $(VENV)/.dev
+	python benchmarks/real_data.py $(REAL) --results benchmarks/real_data.md
 
 # The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev

@@ -1,0 +1,229 @@
+"""Real sets of some 500 and 5,000 examples, made by a script of what Debian's packages hold.
+
+    python benchmarks/real_sets.py FOLDER [--sets letters sections words] [--sizes 500 5000]
+
+* `letters` (vision): digits and letters, the small ones where their shape differs, drawn with the
+  fonts of `FONT_PACKAGES` as if photographed: off the middle, of many sizes and colours, slightly
+  turned, uneven light, blur, noise, PNG of about 64 pixels. A font package is in one split only.
+* `sections` (text): descriptions of Debian's packages, short one and first lines of the long one,
+  by ten of its sections, as unequal as they are. A source package is in one split only.
+* `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
+  rooms and noise, WAV. A voice is in one split only.
+
+They need Debian with `apt-get install espeak-ng` and `FONT_PACKAGES`, which
+
+    apt-get install --no-install-recommends espeak-ng $(python benchmarks/real_sets.py --fonts)
+
+installs; the descriptions come from the package lists, into a folder of their own, with no package
+installed. Files follow from the seed and the packages' versions, whatever the order they are made
+in; the training examples of a small set are the first of a large one. A set is made in whole or not
+at all, and kept: a second call takes what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from real_letters import FONT_PACKAGES, find_fonts, write_letters
+from real_words import write_words
+
+SPLITS = ("train", "val", "test")
+SIZES = {500: (500, 200, 500), 5000: (5000, 500, 500)}  # of train, val and test
+SECTIONS: tuple[str, ...] = (
+    "admin",
+    "devel",
+    "games",
+    "graphics",
+    "net",
+    "science",
+    "sound",
+    "text",
+    "utils",
+)
+SECTIONS += ("x11",)
+LARGEST = 700  # descriptions of a section
+LINES = 3  # of the long description
+SHORTEST = 20  # characters
+
+Rows = list[tuple[str, str, str]]  # text, label, split
+
+
+class Package(NamedTuple):
+    name: str
+    source: str
+    section: str
+    text: str
+
+
+class RealSet(NamedTuple):
+    domain: str
+    data: str  # what of the folder `--data` names; "" is the folder
+    write: Callable[[Path, Sequence[int], int], None]  # folder, sizes of the splits, seed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="where the sets are kept")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sizes", nargs="+", type=int, choices=SIZES, default=list(SIZES))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fonts", action="store_true", help="print the packages of fonts")
+    options = parser.parse_args()
+    if options.fonts:
+        print(*FONT_PACKAGES)
+        return 0
+    if options.folder is None:
+        parser.error("name a folder")
+    for name in options.sets:
+        for size in options.sizes:
+            print(prepare(name, size, options.folder, options.seed), flush=True)
+    return 0
+
+
+def prepare(name: str, size: int, folder: Path, seed: int = 0) -> Path:
+    """Make a set in `folder/NAME-SIZE` unless it is there; give what `--data` takes."""
+    made = SETS[name]
+    return keep(folder / f"{name}-{size}", made, SIZES[size], seed) / made.data
+
+
+def keep(target: Path, made: RealSet, sizes: Sequence[int], seed: int) -> Path:
+    """Write a set, all of it or nothing, unless the same is there."""
+    recipe = json.dumps({"sizes": list(sizes), "seed": seed})
+    record = target / "recipe.json"
+    if record.exists():
+        if record.read_text(encoding="utf-8") != recipe:
+            raise SystemExit(f"{target} was made in another way. Remove it, or name another folder")
+        return target
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    made.write(part, sizes, seed)
+    (part / record.name).write_text(recipe, encoding="utf-8")
+    part.rename(target)
+    return target
+
+
+def draw_letters(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    write_letters(folder, find_fonts(), dict(zip(SPLITS, sizes, strict=True)), seed)
+
+
+def speak_words(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    write_words(folder, dict(zip(SPLITS, sizes, strict=True)), seed)
+
+
+def write_sections(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    lists = folder / "lists"
+    rows = choose_sections(read_packages(lists), sizes, seed)
+    shutil.rmtree(lists)
+    write_rows(folder / "texts.csv", rows)
+
+
+def write_rows(path: Path, rows: Rows) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label", "split"])
+        writer.writerows(rows)
+
+
+def read_packages(lists: Path) -> list[Package]:
+    """Fetch Debian's lists with the English descriptions; give the packages of the sections."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (lists / name).mkdir(parents=True)
+    settings = {
+        "Dir::State::lists": lists / "lists",
+        "Dir::Cache": lists / "cache",
+        "Acquire::Languages": "en",
+    }
+    flags = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+    run("apt-get", *flags, "-qq", "update")
+    found = parse_packages(run("apt-cache", *flags, "dumpavail"))
+    names = sorted({package.name for package in found if package.section in SECTIONS})
+    return parse_packages(run("apt-cache", *flags, "show", "--no-all-versions", *names))
+
+
+def run(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        raise SystemExit(f"There is no {command[0]}; this set is made on Debian") from None
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{' '.join(command[:8])} failed:\n{error.stderr}") from None
+    return done.stdout
+
+
+def parse_packages(content: str) -> list[Package]:
+    """Read paragraphs as apt-cache prints them."""
+    packages = []
+    for paragraph in content.split("\n\n"):
+        fields: dict[str, str] = {}
+        key = ""
+        for line in paragraph.splitlines():
+            if line.startswith(" "):
+                fields[key] += "\n" + line.strip()
+            elif ":" in line:
+                key, _, value = line.partition(":")
+                fields[key] = value.strip()
+        if "Package" in fields:
+            text = describe(fields.get("Description-en") or fields.get("Description", ""))
+            source = fields.get("Source", fields["Package"]).split()[0]
+            packages.append(Package(fields["Package"], source, fields.get("Section", ""), text))
+    return packages
+
+
+def describe(description: str) -> str:
+    """Give the short description and the first lines of the long one's first paragraph."""
+    short, *long = description.splitlines()
+    end = long.index(".") if "." in long else len(long)
+    return " ".join([f"{short}.", *long[: min(end, LINES)]]) if long else short
+
+
+def choose_sections(packages: Sequence[Package], sizes: Sequence[int], seed: int) -> Rows:
+    """Choose descriptions of different sources and give each a split."""
+    of_source: dict[str, Package] = {}
+    for package in sorted(packages, key=lambda each: (len(each.name), each.name)):
+        if package.section in SECTIONS and len(package.text) >= SHORTEST:
+            of_source.setdefault(package.source, package)
+    left = {package.text: package for package in of_source.values()}
+    shuffled = sorted(left.values())
+    random.Random(seed).shuffle(shuffled)
+    taken = dict.fromkeys(SECTIONS, 0)
+    chosen = []
+    for package in shuffled:
+        taken[package.section] += 1
+        if taken[package.section] <= LARGEST:
+            chosen.append(package)
+    random.Random(seed).shuffle(chosen)  # the first would hold too few of what ran out
+    return divide([(package.text, package.section) for package in chosen], sizes)
+
+
+def divide(examples: Sequence[tuple[str, str]], sizes: Sequence[int]) -> Rows:
+    """Give the first to test, so that a small set and a large one share it, then to validation."""
+    train, val, test = sizes
+    most = max(largest[1] for largest in SIZES.values())
+    places = {"test": (0, test), "val": (test, val), "train": (test + most, train)}
+    if len(examples) < test + most + train:
+        raise SystemExit(f"{len(examples)} texts, and {test + most + train} are needed")
+    return [
+        (*example, split)
+        for split in SPLITS
+        for example in examples[places[split][0] : sum(places[split])]
+    ]
+
+
+SETS: Mapping[str, RealSet] = {
+    "letters": RealSet("vision", "", draw_letters),
+    "sections": RealSet("text", "texts.csv", write_sections),
+    "words": RealSet("audio", "", speak_words),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
