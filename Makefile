@@ -66,7 +66,7 @@ test-wheel: $(VENV)/.dev
 # The speed of `new` and `update` against their peers, of training against a hand-written loop and the
 # projects of peers; PEERS="--lht FOLDER --ignite FOLDER" adds those that no registry has.
 benchmark: $(VENV)/.dev
-	python benchmarks/tool.py --results benchmarks/tool.md
+	python benchmarks/commands.py --results benchmarks/commands.md
 	python benchmarks/update.py --results benchmarks/update.md
 	python benchmarks/growth.py --results benchmarks/growth.md
 	python benchmarks/training.py --results benchmarks/training.md

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 
-from tool import run, stopwatch, tool
+from commands import run, stopwatch, tool
 
 TRAINITE = "0.1.0"
 PARTS = ("generate", "install", "start to first step")

@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tool import stopwatch
+from commands import stopwatch
 
 import ptscaffold
 from ptscaffold.create import Request, create

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tool import run, tool
+from commands import run, tool
 
 STYLES = ("plain", "lightning", "fastai")
 BATCH = 32

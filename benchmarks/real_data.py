@@ -29,6 +29,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from commands import run, tool
 from other_sets import OTHER_SETS, prepare_other
 from other_sets import SIZES as OTHER_SIZES
 from projects import make_project
@@ -36,7 +37,6 @@ from real_linear import score
 from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
-from tool import run, tool
 
 DOMAINS = ("vision", "text", "audio")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")

@@ -2,7 +2,7 @@
 
     python benchmarks/update.py [--runs 15] [--results benchmarks/update.md]
 
-The project of `benchmarks/tool.py`, 43 files in a git repository; a person has edited one of them.
+The project of `benchmarks/commands.py`, 43 files in a git repository, of which a person edited one.
 The next version of the template changes that file elsewhere and two others, and adds one.
 `ptscaffold update` finds both versions in its own history, `copier update` and `cruft update` in a
 git repository with two commits, the template native to each; the trees that they leave must be
@@ -23,7 +23,7 @@ from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
-from tool import (
+from commands import (
     CELL,
     FILES,
     NAME,

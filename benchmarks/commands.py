@@ -1,6 +1,6 @@
 """How fast the tool is, against its peers, on the same generated content.
 
-    python benchmarks/tool.py [--runs 15] [--results benchmarks/tool.md]
+    python benchmarks/commands.py [--runs 15] [--results benchmarks/commands.md]
 
 A vision project in Lightning, padded to 43 files, is written by `ptscaffold new`, by `cookiecutter`
 and by `copier copy` from templates native to each: only files that hold the project's name are
@@ -272,7 +272,7 @@ def table(lines: Sequence[Line], runs: int) -> str:
     rows = [
         "# The tool against its peers",
         "",
-        f"`python benchmarks/tool.py --runs {runs}`: ptscaffold {ptscaffold.__version__} "
+        f"`python benchmarks/commands.py --runs {runs}`: ptscaffold {ptscaffold.__version__} "
         f"({versions}); {peers}; Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores.",
         "",
