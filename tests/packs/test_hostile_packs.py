@@ -23,12 +23,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptscaffold import describe
-from ptscaffold.create import Request, create, export_template
 from ptscaffold.errors import LayerError, PackError, PtscaffoldError, UsageError
-from ptscaffold.history import ARCHIVE, History, tree_under
-from ptscaffold.layers import Catalogue
-from ptscaffold.packs import open_packs
+from ptscaffold.export.template import export_template
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.history import ARCHIVE, History, tree_under
+from ptscaffold.layers.packs import open_packs
+from ptscaffold.project import show as describe
+from ptscaffold.project.new import Request, create
 
 EXAMPLES = int(os.environ.get("PTSCAFFOLD_FUZZ", "0"))
 # Of the processor: how busy the machine is says nothing about a pack.

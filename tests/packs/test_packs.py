@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from packs.conftest import ACME, Run, files, put
 
-from ptscaffold import history
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.packs import installed_packs
+from ptscaffold.layers import history
+from ptscaffold.layers.packs import installed_packs
 
 CHOICE = ("--domain", "graph", "--style", "fabric", "--feature", "wandb")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import __version__
-from ptscaffold.describe import show_project
-from ptscaffold.plan import _spelling
-from ptscaffold.provenance import digest
+from ptscaffold.layers.content import digest
+from ptscaffold.project.plan import _spelling
+from ptscaffold.project.show import show_project
 
 Run = Callable[..., object]
 
@@ -378,7 +378,7 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("ptscaffold.create.create", explode)
+    monkeypatch.setattr("ptscaffold.project.new.create", explode)
     ran = run("new", *VISION)
     assert (ran.code, ran.err) == (
         1,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptscaffold.names import LONGEST, check_name, package_name, split_path, suggest
+from ptscaffold.layers.names import LONGEST, check_name, package_name, split_path, suggest
 
 
 @pytest.mark.parametrize(

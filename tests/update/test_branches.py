@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from update.trees import Lab, commit, git, lab, put, read_tree, text
 
-from ptscaffold import cli
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError
-from ptscaffold.project import continue_update, undo_update
+from ptscaffold.project.state import continue_update, undo_update
 
 ENDS = [continue_update, undo_update]
 
@@ -108,7 +108,7 @@ def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[
 def test_abort_keeps_what_was_written_since(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     put(made.project, {"tail.txt": "new\nand mine\n"})
     assert cli.run(["update", str(made.project), "--abort"]) == 0
     assert capsys.readouterr().err.splitlines() == [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.lines import MARKERS, is_crlf, merge_text, with_endings_of
+from ptscaffold.project.lines import MARKERS, is_crlf, merge_text, with_endings_of
 
 
 @pytest.mark.parametrize(

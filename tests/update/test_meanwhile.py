@@ -18,7 +18,7 @@ from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
 from ptscaffold.errors import PtscaffoldError, WriteError
-from ptscaffold.update import _write as write_update
+from ptscaffold.project.update import _write as write_update
 
 FOLDER = ".ptscaffold-update"
 LINE = b"saved meanwhile\n"

@@ -37,7 +37,7 @@ def release(checkout: Path, out: Path) -> Path:
     """The steps of a release: put the templates into the history, build the wheel."""
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
     for command in (
-        [sys.executable, "-m", "ptscaffold.history"],
+        [sys.executable, "-m", "ptscaffold.layers.history"],
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
     ):
         done = subprocess.run(

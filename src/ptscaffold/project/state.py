@@ -1,0 +1,234 @@
+"""A project that exists: what it was made from, and whether something is under way in it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import Content, Obstacle, digest, read_content
+from ptscaffold.layers.history import packs_at
+from ptscaffold.layers.packs import Origin, Pack, is_address, open_packs
+from ptscaffold.project.apply import abort, before, finish, pending, recover
+from ptscaffold.project.journal import FOLDER
+from ptscaffold.project.lines import MARKERS
+from ptscaffold.project.record import RECORD, Record, check_is_project, read_record
+from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import Given
+from ptscaffold.render.renderer import Renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ptscaffold.layers.history import History
+    from ptscaffold.layers.manifest import Layer
+    from ptscaffold.project.journal import Entry, Journal
+    from ptscaffold.render.answers import Answers
+    from ptscaffold.render.renderer import Tree
+
+
+__all__ = [
+    "Ended",
+    "Rendered",
+    "catalogues",
+    "continue_update",
+    "open_project",
+    "packs_of",
+    "recorded",
+    "render",
+    "undo_update",
+]
+
+
+class Rendered(NamedTuple):
+    """A project as its template gives it."""
+
+    version: str
+    answers: Answers
+    layers: tuple[Layer, ...]
+    tree: Tree
+
+
+def open_project(project: Path) -> Record:
+    """Read the record of a project that nothing is under way in; a half-written one is put back."""
+    recover(project)
+    found = pending(project)
+    if found is not None:
+        raise PendingError(
+            f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}",
+            hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
+        )
+    check_is_project(project)
+    return read_record(project)
+
+
+def recorded(record: Record, catalogue: Catalogue) -> Rendered:
+    """Render a project as it was generated; ProvenanceError when that is not what was recorded."""
+    try:
+        answers = complete(Given(record.answers), catalogue)
+    except UsageError as error:
+        raise ProvenanceError(
+            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
+        ) from error
+    layers = select_layers(answers, catalogue)
+    tree = Renderer().render(answers, layers, record.template_version)
+    found = {path: digest(file.data) for path, file in tree.items()}
+    if found != record.files:
+        differing = sorted(
+            path
+            for path in found.keys() | record.files.keys()
+            if found.get(path) != record.files.get(path)
+        )
+        shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
+        raise ProvenanceError(
+            f"template {record.template_version} does not give what {RECORD} recorded: {shown}",
+            hint=f"restore {RECORD}, or install the ptscaffold that made the project",
+        )
+    return Rendered(record.template_version, answers, layers, tree)
+
+
+def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
+    """Render a project from answers, in which None stands for the default."""
+    values = {key: value for key, value in given.values.items() if value is not None}
+    answers = complete(Given(values), catalogue)
+    layers = select_layers(answers, catalogue)
+    return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
+
+
+@contextmanager
+def catalogues(
+    project: Path,
+    record: Record,
+    history: History,
+    packs: Sequence[str] = (),
+    *,
+    newest: bool = False,
+) -> Iterator[tuple[Catalogue, Catalogue]]:
+    """The layers that a project was made from, and those that it may have now.
+
+    The latter are of the `newest` versions, or the same and those of packs that join it.
+    """
+    with ExitStack() as stack:
+        today = stack.enter_context(packs_of(project, record.packs, packs))
+        made_with = stack.enter_context(packs_at(today, record.packs))
+        version = record.template_version
+        before = stack.enter_context(history.catalogue(version, made_with))
+        if newest:
+            yield before, stack.enter_context(history.catalogue(history.version, today))
+        else:
+            joining = [pack for pack in today if pack.name not in record.packs]
+            yield before, Catalogue(before.root, [*made_with, *joining])
+
+
+@contextmanager
+def packs_of(
+    project: Path, origins: Mapping[str, Origin], given: Sequence[str] = ()
+) -> Iterator[list[Pack]]:
+    """The packs that a project was made with, as they are now, and those that are `given`.
+
+    A given one takes the place of the recorded one of its name, wherever that was.
+    """
+    with ExitStack() as stack:
+        packs = {pack.name: pack for pack in stack.enter_context(open_packs(given))}
+        for name, (source, _) in origins.items():
+            if name not in packs:
+                local = project / source
+                place = str(local) if not is_address(source) and local.is_dir() else source
+                try:
+                    (packs[name],) = stack.enter_context(open_packs([place]))
+                except PackError as error:
+                    raise PackError(
+                        *error.problems, hint=f"say where the pack {name} is now: --pack WHERE"
+                    ) from error
+        yield list(packs.values())
+
+
+class Ended(NamedTuple):
+    """How an update with conflicts was ended: the files it was about, and what was kept beside."""
+
+    files: list[str]
+    kept: list[str]
+
+
+def continue_update(project: Path) -> Ended:
+    """End an update whose conflicts are resolved; gives the files that had conflicts.
+
+    PendingError on another branch of git, while markers are left, or when the other files were put
+    back to what they were: the record would then tell of an update that is not there.
+    """
+    check_is_project(project)
+    found = pending(project)
+    if found is None:
+        raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
+    _check_branch(project, found)
+    was = before(project, found)
+    left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
+    if left:
+        raise PendingError(
+            *(f"{path} still has conflict markers" for path in left),
+            hint="edit what stands between <<<<<<< and >>>>>>>, then"
+            f" {in_project(project, 'update', '--continue')}",
+        )
+    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
+    if others and _is_undone(project, others):
+        way = in_project(project, "update", "--abort")
+        raise PendingError(
+            "the files are as they were before the update: there is nothing to continue",
+            hint=f"git stash pop, if they are there; or {way}, then update again",
+        )
+    return Ended(list(found.conflicts), finish(project))
+
+
+def undo_update(project: Path) -> Ended:
+    """Put every file back as it was before an update that has open conflicts; gives the files.
+
+    PendingError on another branch of git, or when git has put the update's files aside.
+    """
+    check_is_project(project)
+    found = pending(project)
+    if found is None:
+        raise UsageError("there is no update to abort", hint="use git to go back further")
+    _check_branch(project, found)
+    if _is_undone(project, found.files[:-1]) and has_stash(project):
+        branch, _ = way_back(found.branch)
+        raise PendingError(
+            f"the files are as they were before the update of {branch}: git may have put it aside",
+            hint="git stash pop, then --abort; if it is not there, remove"
+            f" {project / FOLDER}, and all is as it was",
+        )
+    return Ended([entry.path for entry in found.files[:-1]], abort(project))
+
+
+def _check_branch(project: Path, found: Journal) -> None:
+    """PendingError when the update that waits was begun on another branch."""
+    if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
+        return
+    branch, command = way_back(found.branch)
+    raise PendingError(
+        f"the update that waits was begun on {branch}, and this is another one",
+        hint=f"{command} first; nothing was changed",
+    )
+
+
+def _is_undone(project: Path, entries: Sequence[Entry]) -> bool:
+    """Whether all files are as they were before an update."""
+    for entry in entries:
+        there = read_content(project, entry.path)
+        if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
+            return False
+        if there is not None and not entry.was(there):
+            return False
+    return True
+
+
+def _has_markers(project: Path, path: str, before: bytes) -> bool:
+    """Whether a file holds a part of a conflict, the line in its middle included."""
+    there = read_content(project, path)
+    if not isinstance(there, Content):
+        return False
+    lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
+    middle = b"\n=======\n" not in before.replace(b"\r\n", b"\n")
+    return any(line.startswith(MARKERS) or (middle and line == "=======") for line in lines)
