@@ -73,7 +73,7 @@ def new(
     ] = None,
     dry_run: options.DryRun = False,
     install: Annotated[bool, typer.Option("--install", help="Make its environment too.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask.")] = False,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -137,6 +137,7 @@ def export(
         typer.Option(metavar="NAME", help="For cookiecutter or copier only; for both otherwise."),
     ] = None,
     dry_run: options.DryRun = False,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -174,7 +175,10 @@ def export(
 
 @app.command("list")
 def list_(
-    pack: options.Pack = None, as_json: options.Json = False, debug: options.Debug = False
+    pack: options.Pack = None,
+    no_input: options.NoInput = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
 ) -> int:
     """List the domains, styles and features."""
     from ptscaffold.cli import report
@@ -203,6 +207,7 @@ def show(
     style: options.Style = None,
     feature: options.Feature = None,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 __all__ = ["AnswersFile", "Debug", "Domain", "DryRun", "Engine", "Feature", "Force", "Json"]
-__all__ += ["NoPreset", "Pack", "Preset", "Project", "ProjectOption", "Set", "ShowDiff", "Style"]
+__all__ += [
+    "NoInput",
+    "NoPreset",
+    "Pack",
+    "Preset",
+    "Project",
+    "ProjectOption",
+    "Set",
+    "ShowDiff",
+    "Style",
+]
 
 
 def _settled(project: Path) -> Path:
@@ -44,6 +54,7 @@ Engine = Annotated[
     typer.Option(metavar="NAME", help="Render by cookiecutter or copier; the files are the same."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Domain = Annotated[
     str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")

@@ -29,6 +29,7 @@ def update(
         bool, typer.Option("--abort", help="Go back to before the update with conflicts.")
     ] = False,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -69,6 +70,7 @@ def add(
     diff_: options.ShowDiff = False,
     force: options.Force = False,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -92,6 +94,7 @@ def remove(
     diff_: options.ShowDiff = False,
     force: options.Force = False,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -115,6 +118,7 @@ def diff(
     project: options.Project = Path(),
     stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -141,6 +145,7 @@ def check(
         typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
     ] = None,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:

@@ -67,7 +67,7 @@ def _check(given: Given, key: str, catalogue: Catalogue) -> Callable[[str], list
         if key == "features":
             return problems_of(given.also(features=_split(answer)), catalogue)
         if key == "name":
-            path, problem = split_path(answer)
+            path, problem = split_path(answer, typed=True)
             return [problem] if problem else problems_of(given.also(name=path.name), catalogue)
         return problems_of(given.also(**{key: answer}), catalogue)
 

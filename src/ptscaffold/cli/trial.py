@@ -20,6 +20,7 @@ def doctor(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Of a project; this one by default.")
     ] = Path(),
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:
@@ -78,6 +79,7 @@ def try_templates(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JUnit XML report.")
     ] = None,
+    no_input: options.NoInput = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> int:

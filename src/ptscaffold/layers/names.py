@@ -101,14 +101,15 @@ def suggest(name: str, imports: Collection[str] = ()) -> str:
     return slug
 
 
-def split_path(given: str) -> tuple[PurePath, str | None]:
-    """Split NAME as typed into the path of the project and, where it is not one, the reason.
+def split_path(given: str, *, typed: bool = False) -> tuple[PurePath, str | None]:
+    """Split NAME into the path of the project and, where it is not one, the reason.
 
-    The path may lead downwards (`work/digits`); what leads up or elsewhere belongs to `--into`.
+    The path may lead downwards (`work/digits`), or be an absolute one when a person `typed` it as
+    the name; what leads elsewhere belongs to `--into`.
     """
     path = PurePath(given)
     advice = f"Use {shell_command(['--into', given])} or cd there first"
-    if path.is_absolute() or path.drive or path.root:
+    if not (typed and path.is_absolute()) and (path.drive or path.root):
         return path, f"{given!r} is an absolute path, not a name. {advice}"
     if ".." in path.parts:
         return path, f"{given!r} leads out of this folder. {advice}"

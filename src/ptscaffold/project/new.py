@@ -159,23 +159,25 @@ def settle(
         "features": request.features,
     }
     gathered = gather(flags, request.sets, request.answers_file, preset)
-    given, directory = _locate(gathered, request.into)
+    named = gathered.values.get("name")
+    typed = named is None or named == request.name  # and not by a file of somebody else
+    given, directory = _locate(gathered, request.into, typed=typed)
     if ask is not None and not problems_of(given, catalogue):
         given = ask(given, catalogue)
         if directory is None:
-            given, directory = _locate(given, request.into)
+            given, directory = _locate(given, request.into, typed=typed)
     answers = complete(given, catalogue)
     return answers, directory or Path(answers.name)
 
 
-def _locate(given: Given, into: Path | None) -> tuple[Given, Path | None]:
+def _locate(given: Given, into: Path | None, *, typed: bool) -> tuple[Given, Path | None]:
     """Take the folder out of a name that is a path, or the name out of the folder to adopt."""
     name = given.values.get("name")
     if name is None and into is not None:
         return given.also(name=into.resolve().name), into
     if not isinstance(name, str):
         return given, into
-    path, problem = split_path(name)
+    path, problem = split_path(name, typed=typed)
     if into is not None and len(path.parts) > 1 and problem is None:
         problem = f"{name!r} is a path, but --into already says where to go. Give a plain name"
     if problem is None:
