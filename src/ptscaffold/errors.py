@@ -27,22 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-__all__ = [
-    "DestinationError",
-    "InstallError",
-    "InterpreterError",
-    "LayerError",
-    "PackError",
-    "PendingError",
-    "ProvenanceError",
-    "PtscaffoldError",
-    "UsageError",
-    "WriteError",
-    "in_project",
-    "not_an_option",
-    "shell_command",
-    "unknown",
-]
+__all__ = ["DestinationError", "InstallError", "InterpreterError", "LayerError", "PackError"]
+__all__ += ["PendingError", "ProvenanceError", "PtscaffoldError", "UsageError", "WriteError"]
+__all__ += ["in_project", "not_an_option", "shell_command", "unknown"]
 
 LONGEST: Final = 2_000  # characters of one problem
 

@@ -121,14 +121,13 @@ def test_abort_keeps_what_was_written_since(
     assert git(made.project, "diff") == ""
 
 
-def test_a_record_that_was_edited_since_is_kept(made: Lab) -> None:
+def test_a_record_that_was_edited_since_keeps_that(made: Lab) -> None:
     record = made.project / ".ptscaffold.toml"
     edited = record.read_bytes() + b"# a line of mine\n"
     record.write_bytes(edited)
     done = continue_update(made.project)
-    assert done.kept == ["what you changed since is kept as .ptscaffold.toml.yours"]
-    assert (made.project / ".ptscaffold.toml.yours").read_bytes() == edited
-    assert record.read_bytes() == made.record()
+    assert done.kept == []
+    assert record.read_bytes() == made.record() + b"# a line of mine\n"
 
 
 def test_a_repository_that_is_gone_is_in_nobody_s_way(made: Lab) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.project.lines import MARKERS, is_crlf, merge_text, with_endings_of
+from ptscaffold.layers.content import is_crlf, with_endings_of
+from ptscaffold.project.lines import MARKERS, merge_text
 
 
 @pytest.mark.parametrize(

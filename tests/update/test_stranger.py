@@ -57,7 +57,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     (made.project / "out").symlink_to(tmp_path / "home")
     changed = made.change("2.0", {"base/notes.txt": text({3: "theirs\n"})})
     for module in ("update", "compare"):
-        monkeypatch.setattr(f"ptscaffold.{module}.History", lambda: changed.history)
+        monkeypatch.setattr(f"ptscaffold.project.{module}.History", lambda: changed.history)
     catalogue = Catalogue(changed.history.root)
     monkeypatch.setattr("ptscaffold.project.new.Catalogue", lambda **_: catalogue)
     return changed

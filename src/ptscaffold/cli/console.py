@@ -14,16 +14,8 @@ from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, unknown
 from ptscaffold.project.guard import as_keyboard_interrupt
 
-__all__ = [
-    "ClickException",
-    "Commands",
-    "explain",
-    "out",
-    "out_bytes",
-    "out_json",
-    "run_app",
-    "say",
-]
+__all__ = ["ClickException", "Commands", "explain", "out", "out_bytes", "out_json", "run_app"]
+__all__ += ["say"]
 
 
 def run_app(app: Callable[..., Any], arguments: list[str]) -> int:

@@ -8,17 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = ["AnswersFile", "Debug", "Domain", "DryRun", "Engine", "Feature", "Force", "Json"]
-__all__ += [
-    "NoInput",
-    "NoPreset",
-    "Pack",
-    "Preset",
-    "Project",
-    "ProjectOption",
-    "Set",
-    "ShowDiff",
-    "Style",
-]
+__all__ += ["NoInput", "NoPreset", "Pack", "Preset", "Project", "ProjectOption", "Set", "ShowDiff"]
+__all__ += ["Style"]
 
 
 def _settled(project: Path) -> Path:

@@ -28,6 +28,12 @@ def update(
     abort: Annotated[
         bool, typer.Option("--abort", help="Go back to before the update with conflicts.")
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Only write .ptscaffold.toml anew, as after a merge of two branches."
+        ),
+    ] = False,
     pack: options.Pack = None,
     no_input: options.NoInput = False,
     as_json: options.Json = False,
@@ -42,10 +48,18 @@ def update(
     from ptscaffold.cli import report
     from ptscaffold.errors import UsageError
     from ptscaffold.project.state import continue_update, undo_update
+    from ptscaffold.project.update import record_anew
     from ptscaffold.project.update import update as run_update
 
-    if sum((continue_, abort, bool(set_ or dry_run or diff_ or force))) > 1:
-        raise UsageError("--continue and --abort go with no other flag of update")
+    if sum((continue_, abort, record, bool(set_ or dry_run or diff_ or force))) > 1:
+        raise UsageError("--continue, --abort and --record go with no other flag of update")
+    if record:
+        made = record_anew(project, packs=tuple(pack or ()))
+        if as_json:
+            given = made.answers.as_dict()
+            out_json({"project": str(project), "version": made.version, "answers": given})
+        say(report.recorded(project, made))
+        return 0
     if continue_ or abort:
         ended = continue_update(project) if continue_ else undo_update(project)
         if as_json:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ptscaffold.layers.presets import Preset
     from ptscaffold.project.compare import Report
     from ptscaffold.project.new import Result
-    from ptscaffold.project.state import Ended
+    from ptscaffold.project.state import Ended, Rendered
     from ptscaffold.project.update import Update
 
 __all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
@@ -131,6 +131,11 @@ def ended(project: Path, found: Ended, *, aborted: bool) -> str:
     what = f"update done ({_files(len(found.files))} resolved)"
     line = f"{project}: {'back to before the update' if aborted else what}"
     return "\n".join([line, *(f"  {kept}" for kept in found.kept)])
+
+
+def recorded(project: Path, made: Rendered) -> str:
+    features = ", ".join(made.answers.features) or "none"
+    return f"{project}: recorded anew, template {made.version}, features {features}"
 
 
 def counts(found: Mapping[str, tuple[int, int] | None]) -> str:

@@ -15,18 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = [
-    "EXECUTABLE",
-    "REGULAR",
-    "Content",
-    "Obstacle",
-    "digest",
-    "free_name",
-    "is_binary",
-    "is_link",
-    "read_content",
-    "read_plain",
-]
+__all__ = ["EXECUTABLE", "REGULAR", "Content", "Obstacle", "digest", "free_name", "is_binary"]
+__all__ += ["is_crlf", "is_link", "read_content", "read_plain", "with_endings_of"]
 
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
@@ -73,6 +63,18 @@ def digest(data: bytes) -> str:
 def is_binary(data: bytes) -> bool:
     """Whether a file is no text, by the rule that git has: a zero byte near its start."""
     return b"\0" in data[:8000]
+
+
+def is_crlf(data: bytes) -> bool:
+    """Whether every line ends as on Windows."""
+    return b"\r\n" in data and data.count(b"\n") == data.count(b"\r\n") and not is_binary(data)
+
+
+def with_endings_of(model: bytes, data: bytes) -> bytes:
+    """The data with the line endings of another file, where that has those of Windows."""
+    if not is_crlf(model) or is_binary(data):
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def read_plain(path: Path, most: int = LARGEST) -> Content:

@@ -199,8 +199,13 @@ def _bytes(content: str | list[str]) -> bytes:
 
 
 @contextmanager
-def packs_at(packs: Sequence[Pack], origins: Mapping[str, Origin]) -> Iterator[list[Pack]]:
-    """Packs as they were in the versions that a project records; ProvenanceError if unknown."""
+def packs_at(
+    packs: Sequence[Pack], origins: Mapping[str, Origin], *, lenient: bool = False
+) -> Iterator[list[Pack]]:
+    """Packs as they were in the versions that a project records.
+
+    ProvenanceError for a version that is not known any more, or when `lenient` the present one.
+    """
 
     with ExitStack() as stack:
         found = []
@@ -208,6 +213,8 @@ def packs_at(packs: Sequence[Pack], origins: Mapping[str, Origin]) -> Iterator[l
             if pack.name in origins:
                 version = origins[pack.name].version
                 archive = History(pack.root, pack.version, f"pack {pack.name}")
+                if lenient and version not in (pack.version, *archive.releases()):
+                    version = pack.version
                 root = stack.enter_context(archive.folder(version))
                 found.append(replace(pack, root=root, version=version))
         yield found

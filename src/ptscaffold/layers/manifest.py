@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["KINDS", "MANIFEST", "Layer", "read_layer", "read_table"]
-__all__ += [
-    "read_plain",
-    "refuse_link",
-]
+__all__ = ["KINDS", "MANIFEST", "Layer", "read_layer", "read_plain", "read_table", "refuse_link"]
 
 MANIFEST: Final = "layer.toml"
 

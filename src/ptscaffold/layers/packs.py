@@ -24,15 +24,8 @@ if TYPE_CHECKING:
     from ptscaffold.layers.manifest import Layer
 
 
-__all__ = [
-    "Origin",
-    "Pack",
-    "installed_packs",
-    "is_address",
-    "open_packs",
-    "origins_of",
-    "read_pack",
-]
+__all__ = ["Origin", "Pack", "installed_packs", "is_address", "open_packs", "origins_of"]
+__all__ += ["read_pack"]
 
 MANIFEST: Final = "pack.toml"
 GROUP: Final = "ptscaffold.packs"

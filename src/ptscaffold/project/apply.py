@@ -15,7 +15,15 @@ from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
 from ptscaffold.layers.content import Content, read_plain
 from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked
-from ptscaffold.project.journal import FOLDER, digest_of, note, read_journal, start
+from ptscaffold.project.journal import (
+    FOLDER,
+    digest_of,
+    note,
+    put_last,
+    read_journal,
+    start,
+    waiting,
+)
 from ptscaffold.project.record import RECORD
 from ptscaffold.project.staging import scratch, stage_file, sweep
 
@@ -124,20 +132,33 @@ def before(project: Path, journal: Journal) -> dict[str, bytes]:
     return found
 
 
-def finish(project: Path) -> list[str]:
-    """Write the record of an update whose conflicts are resolved; says what was kept beside."""
-    return _settle(project, "ending", "write", Exchange.end)
+def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:
+    """Write the record of an update whose conflicts are resolved; says what was kept beside.
+
+    `merge` gives it from the one that is there, which may have been edited since, and the one that
+    has waited.
+    """
+    with locked(project), _explained(project, "write", "then run it again"):
+        journal = read_journal(project)
+        assert journal is not None
+        there, waited = read_plain(project / RECORD), waiting(project, journal)
+        data = merge(there.data, waited.data)
+        journal = put_last(project, journal, there, Content(data, waited.mode))
+        return _settle(project, journal, "ending", "write", Exchange.end)
 
 
 def abort(project: Path) -> list[str]:
     """Put every file back, byte for byte; says what was kept beside."""
-    return _settle(project, "aborting", "put back", Exchange.back)
-
-
-def _settle(project: Path, state: str, what: str, end: Callable[[Exchange], None]) -> list[str]:
-    with locked(project), deferred(), _explained(project, what, "then run it again"):
+    with locked(project):
         journal = read_journal(project)
         assert journal is not None
+        return _settle(project, journal, "aborting", "put back", Exchange.back)
+
+
+def _settle(
+    project: Path, journal: Journal, state: str, what: str, end: Callable[[Exchange], None]
+) -> list[str]:
+    with locked(project), deferred(), _explained(project, what, "then run it again"):
         exchange = Exchange(project, note(project, journal, state))
         end(exchange)
     return exchange.kept

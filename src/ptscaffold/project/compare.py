@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import ProvenanceError, in_project
-from ptscaffold.layers.content import Content, Obstacle, digest, read_content
+from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
 from ptscaffold.layers.history import History
-from ptscaffold.project.lines import Delta, with_endings_of
+from ptscaffold.project.lines import Delta
 from ptscaffold.project.state import catalogues, open_project, recorded
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["FOLDER", "Entry", "Journal", "digest_of", "note", "read_journal", "start"]
-__all__ += ["KINDS"]
+
+__all__ = ["FOLDER", "KINDS", "Entry", "Journal", "digest_of", "note", "put_last", "read_journal"]
+__all__ += ["start", "waiting"]
 
 FOLDER: Final = ".ptscaffold-update"
 KINDS: Final = ("before", "after", "undone")
@@ -123,6 +124,22 @@ def note(project: Path, journal: Journal, state: str) -> Journal:
     changed = replace(journal, state=state)
     _write(project / FOLDER, changed, project)
     return changed
+
+
+def waiting(project: Path, journal: Journal) -> Content:
+    """The last file of a journal, which is written when the conflicts are resolved."""
+    return read_plain(project / FOLDER / "after" / str(len(journal.files) - 1))
+
+
+def put_last(project: Path, journal: Journal, before: Content, after: Content) -> Journal:
+    """Let another file wait, for a place that holds `before` by now."""
+    *others, last = journal.files
+    place = project / FOLDER / "after" / str(len(others))
+    fresh = place.with_name(f"{place.name}.tmp")
+    fresh.unlink(missing_ok=True)
+    stage_file(fresh, after)
+    fresh.replace(place)
+    return replace(journal, files=(*others, _entry(last.path, before, after)))
 
 
 def digest_of(data: bytes) -> str:

@@ -11,38 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.layers.content import EXECUTABLE, Content, is_binary
+from ptscaffold.layers.content import EXECUTABLE, Content, is_binary, is_crlf, with_endings_of
 from ptscaffold.layers.git import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-__all__ = [
-    "MARKERS",
-    "YOURS",
-    "Delta",
-    "is_crlf",
-    "make_patch",
-    "merge_text",
-    "stat",
-    "with_endings_of",
-]
+__all__ = ["MARKERS", "YOURS", "Delta", "make_patch", "merge_text", "stat"]
 
 YOURS: Final = "yours"
 MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
-
-
-def is_crlf(data: bytes) -> bool:
-    """Whether every line ends as on Windows."""
-    return b"\r\n" in data and data.count(b"\n") == data.count(b"\r\n") and not is_binary(data)
-
-
-def with_endings_of(model: bytes, data: bytes) -> bytes:
-    """The data with the line endings of another file, where that has those of Windows."""
-    if not is_crlf(model) or is_binary(data):
-        return data
-    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:

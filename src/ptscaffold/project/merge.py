@@ -9,9 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from ptscaffold.layers.content import Content, Obstacle, digest, free_name, is_binary, read_content
+from ptscaffold.layers.content import (
+    Content,
+    Obstacle,
+    digest,
+    free_name,
+    is_binary,
+    read_content,
+    with_endings_of,
+)
 from ptscaffold.layers.names import folded
-from ptscaffold.project.lines import merge_text, with_endings_of
+from ptscaffold.project.lines import merge_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

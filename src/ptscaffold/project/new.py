@@ -29,17 +29,8 @@ from ptscaffold.render.answers import (
 from ptscaffold.render.given import Given, gather
 from ptscaffold.render.renderer import Renderer
 
-__all__ = [
-    "Ask",
-    "Request",
-    "Result",
-    "again",
-    "create",
-    "install",
-    "next_steps",
-    "opened",
-    "settle",
-]
+__all__ = ["Ask", "Request", "Result", "again", "create", "install", "next_steps", "opened"]
+__all__ += ["settle"]
 
 STDERR = 2
 

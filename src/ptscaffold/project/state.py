@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from ptscaffold import __version__
 from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import Content, Obstacle, digest, read_content
@@ -13,7 +15,7 @@ from ptscaffold.layers.packs import Origin, Pack, is_address, open_packs
 from ptscaffold.project.apply import abort, before, finish, pending, recover
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.lines import MARKERS
-from ptscaffold.project.record import RECORD, Record, check_is_project, read_record
+from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, rewritten
 from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import Given
@@ -30,17 +32,8 @@ if TYPE_CHECKING:
     from ptscaffold.render.renderer import Tree
 
 
-__all__ = [
-    "Ended",
-    "Rendered",
-    "catalogues",
-    "continue_update",
-    "open_project",
-    "packs_of",
-    "recorded",
-    "render",
-    "undo_update",
-]
+__all__ = ["Ended", "Rendered", "as_recorded", "catalogues", "continue_update", "open_project"]
+__all__ += ["packs_of", "recorded", "render", "undo_update"]
 
 
 class Rendered(NamedTuple):
@@ -52,8 +45,11 @@ class Rendered(NamedTuple):
     tree: Tree
 
 
-def open_project(project: Path) -> Record:
-    """Read the record of a project that nothing is under way in; a half-written one is put back."""
+def open_project(project: Path, *, settle: bool = False) -> Record:
+    """Read the record of a project that nothing is under way in; a half-written one is put back.
+
+    `settle` is that of `read_record`.
+    """
     recover(project)
     found = pending(project)
     if found is not None:
@@ -62,20 +58,20 @@ def open_project(project: Path) -> Record:
             hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
     check_is_project(project)
-    return read_record(project)
+    record = read_record(project, settle=settle)
+    if _numbers(record.tool_version) > _numbers(__version__):
+        raise ProvenanceError(
+            f"{project / RECORD} was written by ptscaffold {record.tool_version},"
+            f" and this is {__version__}",
+            hint=f"uv tool install 'ptscaffold>={record.tool_version}', or by pip",
+        )
+    return record
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:
     """Render a project as it was generated; ProvenanceError when that is not what was recorded."""
-    try:
-        answers = complete(Given(record.answers), catalogue)
-    except UsageError as error:
-        raise ProvenanceError(
-            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
-        ) from error
-    layers = select_layers(answers, catalogue)
-    tree = Renderer().render(answers, layers, record.template_version)
-    found = {path: digest(file.data) for path, file in tree.items()}
+    made = as_recorded(record, catalogue)
+    found = {path: digest(file.data) for path, file in made.tree.items()}
     if found != record.files:
         differing = sorted(
             path
@@ -83,11 +79,33 @@ def recorded(record: Record, catalogue: Catalogue) -> Rendered:
             if found.get(path) != record.files.get(path)
         )
         shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
+        what = _who_gives(differing, made, catalogue) or f"template {record.template_version}"
         raise ProvenanceError(
-            f"template {record.template_version} does not give what {RECORD} recorded: {shown}",
-            hint=f"restore {RECORD}, or install the ptscaffold that made the project",
+            f"{what} does not give what {RECORD} recorded: {shown}",
+            hint="after a merge of two branches, or when a pack was changed without a new version:"
+            f" ptscaffold update --record; otherwise restore {RECORD} from version control",
         )
-    return Rendered(record.template_version, answers, layers, tree)
+    return made
+
+
+def as_recorded(record: Record, catalogue: Catalogue) -> Rendered:
+    """Render a project from the answers and the version that are recorded."""
+    try:
+        return render(Given(record.answers), record.template_version, catalogue)
+    except UsageError as error:
+        raise ProvenanceError(
+            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
+        ) from error
+
+
+def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> str:
+    """The pack that all these files are of, if it is one."""
+    owners = {made.tree[path].layer for path in paths if path in made.tree}
+    folders = [layer.folder for layer in made.layers if layer.path in owners]
+    for pack in catalogue.packs:
+        if folders and all(folder.is_relative_to(pack.root) for folder in folders):
+            return f"the pack {pack.name} {pack.version} ({pack.source})"
+    return ""
 
 
 def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
@@ -179,7 +197,7 @@ def continue_update(project: Path) -> Ended:
             "the files are as they were before the update: there is nothing to continue",
             hint=f"git stash pop, if they are there; or {way}, then update again",
         )
-    return Ended(list(found.conflicts), finish(project))
+    return Ended(list(found.conflicts), finish(project, rewritten))
 
 
 def undo_update(project: Path) -> Ended:
@@ -200,6 +218,10 @@ def undo_update(project: Path) -> Ended:
             f" {project / FOLDER}, and all is as it was",
         )
     return Ended([entry.path for entry in found.files[:-1]], abort(project))
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d{1,9}", version)[:3]]
 
 
 def _check_branch(project: Path, found: Journal) -> None:

@@ -4,22 +4,30 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import UsageError, unknown
-from ptscaffold.layers.content import Content, Obstacle, read_content
-from ptscaffold.layers.files import target
-from ptscaffold.layers.history import History
+from ptscaffold.layers.content import Content, read_content, read_plain
+from ptscaffold.layers.history import History, packs_at
 from ptscaffold.layers.packs import origins_of
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.lines import Delta
 from ptscaffold.project.merge import Change, merge_trees
+from ptscaffold.project.moves import left_behind, renames, replaced
 from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.repository import branch_of, refuse_dirty
-from ptscaffold.project.state import Rendered, catalogues, open_project, recorded, render
+from ptscaffold.project.state import (
+    Rendered,
+    as_recorded,
+    catalogues,
+    open_project,
+    packs_of,
+    recorded,
+    render,
+)
 from ptscaffold.render.answers import default_description, migrate
 from ptscaffold.render.given import Given, gather
 
@@ -28,10 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import File
 
-__all__ = ["Update", "add", "remove", "update"]
+__all__ = ["Update", "add", "record_anew", "remove", "update"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +125,28 @@ def update(
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
+def record_anew(
+    project: Path, *, history: History | None = None, packs: Sequence[str] = ()
+) -> Rendered:
+    """Write the record that the recorded answers and version give, and change nothing else.
+
+    For what a merge of two branches has put together, or a pack that was changed under its version.
+    """
+    history = history or History()
+    with locked(project), ExitStack() as stack:
+        seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
+        record = open_project(project, settle=True)
+        today = stack.enter_context(packs_of(project, record.packs, packs))
+        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
+        joining = [pack for pack in today if pack.name not in record.packs]
+        way = history.catalogue(record.template_version, [*then, *joining])
+        made = as_recorded(record, stack.enter_context(way))
+        origins = origins_of([*then, *joining], made.layers, project)
+        data = write_record(made.answers, made.tree, made.version, origins, record)
+        write_files(project, {RECORD: Content(data)}, seen)
+    return made
+
+
 def add(
     project: Path,
     features: Sequence[str],
@@ -190,10 +218,10 @@ def _follow(
             new.tree,
             project,
             label=f"template {version}",
-            renames=_renames(old, new),
-            replaced=_replaced(old.answers, new.answers),
+            renames=renames(old, new),
+            replaced=replaced(old.answers, new.answers),
         )
-        notes += _left_behind(old, new, project)
+        notes += left_behind(old, new, project)
         origins = origins_of(after.packs, new.layers, project)
     done = Update(
         project=project,
@@ -202,7 +230,7 @@ def _follow(
         changes=tuple(changes),
         notes=notes,
         dry_run=dry_run,
-        record=write_record(new.answers, new.tree, version, record.locked, origins),
+        record=write_record(new.answers, new.tree, version, origins, record),
         recorded=record.content,
     )
     there = record.content
@@ -243,57 +271,3 @@ def _write(done: Update) -> list[str]:
         conflicts=done.conflicts,
         branch=branch_of(done.project) if done.conflicts else "",
     )
-
-
-def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
-    """Old paths of files that have another one in the new template, by what its layers declare.
-
-    A project of another name has its package elsewhere: that is a rename too.
-    """
-    declared = {
-        target(path, new.answers.package): target(to, new.answers.package)
-        for layer in new.layers
-        for path, to in layer.renames.items()
-    }
-    found: dict[str, str] = {}
-    for path in old.tree:
-        parts = path.split("/")
-        if old.answers.package != new.answers.package and parts[0] == "src":
-            parts = [new.answers.package if p == old.answers.package else p for p in parts]
-        to = "/".join(parts)
-        seen = {to}
-        while to in declared and to not in new.tree and declared[to] not in seen:
-            to = declared[to]
-            seen.add(to)
-        arrives = to in new.tree and to not in old.tree and to not in found.values()
-        if arrives and path not in new.tree:
-            found[path] = to
-    return found
-
-
-def _left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
-    """What to say of a person's own files in a package whose template's files have moved on."""
-    before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
-    if before == after or isinstance(read_content(project, f"{before}/__init__.py"), Obstacle):
-        return ()
-    found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
-    own = [p.as_posix() for p in found if "__pycache__" not in p.parts]
-    return tuple(
-        f"{path} is yours and stays: move it to {after}/ and mend its imports"
-        for path in own
-        if path not in old.tree
-    )
-
-
-def _replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
-    """How to name an edited file whose layer another one takes the place of: `train.py.plain`."""
-    swapped = {
-        f"{kind}/{getattr(old, key)}": getattr(old, key)
-        for key, kind in (("domain", "domains"), ("style", "styles"))
-        if getattr(old, key) != getattr(new, key)
-    }
-
-    def name(before: File, after: File) -> str | None:
-        return swapped.get(before.layer) if before.layer != after.layer else None
-
-    return name

@@ -20,16 +20,8 @@ if TYPE_CHECKING:
     from ptscaffold.render.given import Given
 
 
-__all__ = [
-    "FLAGS",
-    "Answers",
-    "complete",
-    "declared_answers",
-    "default_description",
-    "migrate",
-    "problems_of",
-    "select_layers",
-]
+__all__ = ["FLAGS", "Answers", "complete", "declared_answers", "default_description", "migrate"]
+__all__ += ["problems_of", "select_layers"]
 
 # Each answer, and how to give it on the command line.
 FLAGS: Final[Mapping[str, str]] = {
