@@ -130,8 +130,7 @@ def uses(place: Place) -> dict[str, Callable[[], object]]:
 
     def on(work: Callable[[Catalogue], object]) -> Callable[[], object]:
         def run() -> object:
-            with open_packs(packs) as found:
-                return work(Catalogue(place.top / "tool", found))
+            return work(Catalogue(place.top / "tool", open_packs(packs)))
 
         return run
 
@@ -584,10 +583,8 @@ def test_a_link_that_the_person_names_is_followed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place.top / "link").symlink_to(place.pack)
-    with open_packs((str(place.top / "link"),)) as (pack,):
-        made = create(
-            replace(place.request, packs=()), catalogue=Catalogue(place.top / "tool", [pack])
-        )
+    (pack,) = open_packs((str(place.top / "link"),))
+    made = create(replace(place.request, packs=()), catalogue=Catalogue(place.top / "tool", [pack]))
     assert "OWNERS" in made.plan.files
     (place.top / "mine.toml").symlink_to(place.pack / "presets/team.toml")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place.top / "config"))
@@ -596,8 +593,8 @@ def test_a_link_that_the_person_names_is_followed(
     (own / "own.toml").symlink_to(place.pack / "presets/team.toml")
     for preset in (str(place.top / "mine.toml"), "own"):
         request = replace(place.request, features=(), preset=preset, name="other")
-        with open_packs(request.packs) as packs:
-            found = create(request, catalogue=Catalogue(place.top / "tool", packs), dry_run=True)
+        catalogue = Catalogue(place.top / "tool", open_packs(request.packs))
+        found = create(request, catalogue=catalogue, dry_run=True)
         assert found.plan.answers.features == ("extra",)
 
 
@@ -630,8 +627,8 @@ def test_a_hostile_address_is_refused(
     for key, value in {**settings, "GIT_CONFIG_VALUE_0": "always"}.items():
         monkeypatch.setenv(key, value)
     before = everything(place.top)
-    with pytest.raises(PackError) as caught, open_packs([source]):
-        pass
+    with pytest.raises(PackError) as caught:
+        open_packs([source])
     assert ADDRESSES[source] in str(caught.value)
     assert everything(place.top) == before
 
@@ -649,9 +646,9 @@ def test_a_repository_is_fetched_by_its_files_alone(
     # As in a hook of another repository, which must not become that of the pack.
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(place.work))
-    with open_packs([f"git+file://{place.pack}"]) as (pack,):
-        assert (pack.root / "base/link").read_text() == str(place.top / "secret.txt")
-        assert not (pack.root / "base/link").is_symlink()
+    (pack,) = open_packs([f"git+file://{place.pack}"])
+    assert (pack.root / "base/link").read_text() == str(place.top / "secret.txt")
+    assert not (pack.root / "base/link").is_symlink()
     assert everything(place.top) == before
 
 

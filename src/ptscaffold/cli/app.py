@@ -186,8 +186,7 @@ def list_(
     from ptscaffold.layers.packs import open_packs
     from ptscaffold.project.show import list_layers
 
-    with open_packs(pack or ()) as packs:
-        layers = list_layers(Catalogue(packs=packs))
+    layers = list_layers(Catalogue(packs=open_packs(pack or ())))
     if as_json:
         out_json(layers)
     else:
@@ -222,12 +221,10 @@ def show(
     from ptscaffold.layers.packs import open_packs
     from ptscaffold.project import show as describe
 
-    with open_packs(pack or ()) as packs:
-        features = tuple(feature or ())
-        catalogue = Catalogue(packs=packs)
-        data = describe.show(
-            what, domain=domain, style=style, features=features, catalogue=catalogue
-        )
+    catalogue = Catalogue(packs=open_packs(pack or ()))
+    data = describe.show(
+        what, domain=domain, style=style, features=tuple(feature or ()), catalogue=catalogue
+    )
     if as_json:
         out_json(data)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import in_project, shell_command
+from ptscaffold.layers.fetch import public
 from ptscaffold.render.answers import FLAGS
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def preset(used: Preset) -> str:
     """Which preset has a say, and in what."""
     lines = [f"Preset {used.name} ({used.path})"]
     if used.packs:
-        lines.append(f"  packs: {', '.join(used.packs)}")
+        lines.append(f"  packs: {', '.join(map(public, used.packs))}")
     lines += [f"  {key}: {_flat(value)}" for key, value in used.answers.items()]
     for key, locked in used.locked.items():
         lines.append(f"  {key}: {_flat(locked.value)}, fixed: {locked.reason}")
@@ -111,7 +112,7 @@ def updated(done: Update) -> str:
     for change in sorted(done.changes, key=lambda c: (c.wants_you, c.kind, c.path)):
         name = f"{change.formerly} -> {change.path}" if change.formerly else change.path
         lines.append(f"  {change.kind:<8}  {name:<{width}}  {change.why}")
-    if not done.changes and not changed and old.version == new.version:
+    if not (done.changes or changed or done.notes) and old.version == new.version:
         return f"{lines[0]}, nothing to do"
     lines.append(f"{_files(len(done.changes))}, {done.unchanged} more as they were")
     if done.dry_run:

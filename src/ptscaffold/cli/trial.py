@@ -104,21 +104,20 @@ def try_templates(
     if junit is not None and not junit.absolute().parent.is_dir():
         wrong.append(f"--junit {str(junit)!r}: there is no folder {str(junit.parent)!r}")
     if project is None:
-        with open_packs(pack or ()) as packs:
-            catalogue = Catalogue(packs=packs)
-            cells = choose_cells(
-                matrix or "minimal",
-                domains=domain or (),
-                styles=style or (),
-                features=feature or (),
-                shard=shard,
-                also=wrong,
-                catalogue=catalogue,
-            )
-            width = max((len(cell.name) for cell in cells), default=0)
-            trial = try_cells(
-                cells, catalogue=catalogue, jobs=jobs, only=only, keep=keep, report=report
-            )
+        catalogue = Catalogue(packs=open_packs(pack or ()))
+        cells = choose_cells(
+            matrix or "minimal",
+            domains=domain or (),
+            styles=style or (),
+            features=feature or (),
+            shard=shard,
+            also=wrong,
+            catalogue=catalogue,
+        )
+        width = max((len(cell.name) for cell in cells), default=0)
+        trial = try_cells(
+            cells, catalogue=catalogue, jobs=jobs, only=only, keep=keep, report=report
+        )
     else:
         if any(option is not None for option in (domain, style, feature, matrix, shard, jobs)):
             wrong.append(

@@ -7,7 +7,6 @@ nothing to trust.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +105,11 @@ def export_template(
     Both engines take it, or only `request.engine`. Raises what `create` raises.
     """
     engines = ENGINES if request.engine is None else (check_engine(request.engine),)
-    with ExitStack() as stack:
-        packs, preset = opened(request, stack)
-        catalogue = catalogue or Catalogue(packs=packs)
-        answers, _ = settle(request, catalogue, None, preset)
-        layers = select_layers(answers, catalogue)
-        exported = export(answers, layers, engines)
+    packs, preset = opened(request)
+    catalogue = catalogue or Catalogue(packs=packs)
+    answers, _ = settle(request, catalogue, None, preset)
+    layers = select_layers(answers, catalogue)
+    exported = export(answers, layers, engines)
     plan = Plan(
         directory=directory,
         adopt=False,

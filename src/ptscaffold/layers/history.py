@@ -16,18 +16,19 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ptscaffold import __version__
-from ptscaffold.errors import ProvenanceError, PtscaffoldError
+from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
 from ptscaffold.layers import catalogue
 from ptscaffold.layers.content import EXECUTABLE, REGULAR
 from ptscaffold.layers.files import Source, read_folder
 from ptscaffold.layers.manifest import KINDS, read_plain
+from ptscaffold.layers.packs import open_pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -200,7 +201,11 @@ def _bytes(content: str | list[str]) -> bytes:
 
 @contextmanager
 def packs_at(
-    packs: Sequence[Pack], origins: Mapping[str, Origin], *, lenient: bool = False
+    packs: Sequence[Pack],
+    origins: Mapping[str, Origin],
+    *,
+    lenient: bool = False,
+    online: bool = True,
 ) -> Iterator[list[Pack]]:
     """Packs as they were in the versions that a project records.
 
@@ -209,14 +214,17 @@ def packs_at(
 
     with ExitStack() as stack:
         found = []
-        for pack in packs:
-            if pack.name in origins:
-                version = origins[pack.name].version
-                archive = History(pack.root, pack.version, f"pack {pack.name}")
-                if lenient and version not in (pack.version, *archive.releases()):
-                    version = pack.version
-                root = stack.enter_context(archive.folder(version))
-                found.append(replace(pack, root=root, version=version))
+        for pack in (pack for pack in packs if pack.name in origins):
+            _, version, commit = origins[pack.name]
+            if commit and pack.commit not in ("", commit):
+                with suppress(PackError):
+                    found.append(open_pack(pack.source, commit, online=online))
+                    continue
+            archive = History(pack.root, pack.version, f"pack {pack.name}")
+            if lenient and version not in (pack.version, *archive.releases()):
+                version = pack.version
+            root = stack.enter_context(archive.folder(version))
+            found.append(replace(pack, root=root, version=version, commit=commit))
         yield found
 
 

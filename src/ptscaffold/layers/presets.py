@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError, UsageError, unknown
+from ptscaffold.layers.fetch import is_address
 from ptscaffold.layers.manifest import read_table, refuse_link
-from ptscaffold.layers.packs import installed_packs, is_address
+from ptscaffold.layers.packs import installed_packs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

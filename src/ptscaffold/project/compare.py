@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ptscaffold.errors import ProvenanceError, in_project
 from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
 from ptscaffold.layers.history import History
+from ptscaffold.layers.packs import Origin
 from ptscaffold.project.lines import Delta
 from ptscaffold.project.state import catalogues, open_project, recorded
 
@@ -77,7 +78,10 @@ def check(
             in_project(project, "update"),
         ))  # fmt: skip
     try:
-        with catalogues(project, record, history, packs, newest=True) as (catalogue, newest):
+        with catalogues(project, record, history, packs, newest=True, online=bool(packs)) as (
+            catalogue,
+            newest,
+        ):
             problems += _older_packs(project, record, newest)
             recorded(record, catalogue)
     except ProvenanceError as error:
@@ -106,12 +110,12 @@ def check(
 def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple[str, str]]:
     return [
         (
-            f"made from {record.packs[pack.name].version} of the pack {pack.name},"
-            f" which is {pack.version} now",
+            f"made from {record.packs[pack.name].shown} of the pack {pack.name},"
+            f" which is {Origin(pack.source, pack.version, pack.commit).shown} now",
             in_project(project, "update"),
         )
         for pack in newest.packs
-        if pack.name in record.packs and record.packs[pack.name].version != pack.version
+        if pack.name in record.packs and record.packs[pack.name].moved(pack)
     ]
 
 

@@ -7,18 +7,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.fetch import public
 from ptscaffold.layers.names import split_path
 from ptscaffold.layers.packs import Pack, open_packs, origins_of
 from ptscaffold.layers.presets import Preset, find_preset
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
+from ptscaffold.project.trust import allow
 from ptscaffold.render.answers import (
     Answers,
     complete,
@@ -100,14 +101,12 @@ def create(
     WriteError with everything removed again, InstallError with the project in place.
     """
     renderer = renderer or Renderer()
-    with ExitStack() as stack:
-        packs, preset = opened(request, stack)
-        catalogue = catalogue or Catalogue(packs=packs)
-        answers, directory = settle(request, catalogue, ask, preset)
-        layers = select_layers(answers, catalogue)
-        origins = origins_of(catalogue.packs, layers, directory)
-        adopt = request.into is not None
-        plan = make_plan(answers, layers, directory, adopt, renderer, origins)
+    packs, preset = opened(request)
+    catalogue = catalogue or Catalogue(packs=packs)
+    answers, directory = settle(request, catalogue, ask, preset)
+    layers = select_layers(answers, catalogue)
+    origins = origins_of(catalogue.packs, layers, directory)
+    plan = make_plan(answers, layers, directory, request.into is not None, renderer, origins)
     recovered = recover(directory)
     found = survey(plan)
     installed = with_install and not dry_run
@@ -122,20 +121,22 @@ def create(
         recovered=recovered,
     )
     if not dry_run:
+        for source in (*request.packs, *(preset.packs if preset else ())):
+            allow(source, directory)
         apply(plan, found)
     if installed:
         install(directory)
     return result
 
 
-def opened(request: Request, stack: ExitStack) -> tuple[list[Pack], Preset | None]:
+def opened(request: Request) -> tuple[list[Pack], Preset | None]:
     """The packs and the preset that were asked for; of two packs of one name the given one."""
-    packs = stack.enter_context(open_packs(request.packs)) if request.packs else []
+    packs = open_packs(request.packs)
     if request.preset is None:
         return packs, None
     preset = find_preset(request.preset, packs)
     named = {pack.name for pack in packs}
-    more = stack.enter_context(open_packs(preset.packs))
+    more = open_packs(preset.packs)
     return [*packs, *(pack for pack in more if pack.name not in named)], preset
 
 
@@ -217,7 +218,7 @@ def again(plan: Plan, request: Request) -> str:
     if request.preset is not None and not answers.features:
         command += ["--set", "features="]  # those of the preset are not wanted
     for source in request.packs:
-        command += ["--pack", source]
+        command += ["--pack", public(source)]
     if request.preset is not None:
         command += ["--preset", request.preset]
     if request.engine is not None:

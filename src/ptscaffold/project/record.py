@@ -216,7 +216,9 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
             files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
             locked=tuple(_texts(table.get("locked", []), "locked")),
             packs={
-                name: Origin(*_texts([pack["source"], pack["version"]], "packs"))
+                name: Origin(
+                    *_texts([pack["source"], pack["version"], pack.get("commit", "")], "packs")
+                )
                 for name, pack in dict(table.get("packs", {})).items()
             },
             content=content,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.fetch import public
 from ptscaffold.layers.manifest import KINDS
 from ptscaffold.project.apply import pending
 from ptscaffold.project.record import RECORD, read_record
@@ -98,7 +99,7 @@ def show_project(folder: Path) -> dict[str, Any]:
         "template_version": record.template_version,
         "newest_version": __version__,
         "locked": list(record.locked),
-        "packs": [f"{name} {p.version} ({p.source})" for name, p in record.packs.items()],
+        "packs": [f"{name} {p.shown} ({public(p.source)})" for name, p in record.packs.items()],
         "answers": dict(record.answers),
         "files": list(record.files),
     }

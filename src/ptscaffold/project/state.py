@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,13 +11,15 @@ from ptscaffold import __version__
 from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import Content, Obstacle, digest, read_content
+from ptscaffold.layers.fetch import is_address, public
 from ptscaffold.layers.history import packs_at
-from ptscaffold.layers.packs import Origin, Pack, is_address, open_packs
+from ptscaffold.layers.packs import Origin, Pack, installed_packs, open_pack, open_packs
 from ptscaffold.project.apply import abort, before, finish, pending, recover
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.lines import MARKERS
 from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, rewritten
 from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
+from ptscaffold.project.trust import allow, is_allowed
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import Given
 from ptscaffold.render.renderer import Renderer
@@ -124,14 +127,16 @@ def catalogues(
     packs: Sequence[str] = (),
     *,
     newest: bool = False,
+    online: bool = True,
 ) -> Iterator[tuple[Catalogue, Catalogue]]:
     """The layers that a project was made from, and those that it may have now.
 
-    The latter are of the `newest` versions, or the same and those of packs that join it.
+    The latter are of the `newest` versions, or the same and those of packs that join it. Only when
+    `online` anything is fetched.
     """
     with ExitStack() as stack:
-        today = stack.enter_context(packs_of(project, record.packs, packs))
-        made_with = stack.enter_context(packs_at(today, record.packs))
+        today = packs_of(project, record.packs, packs, then=not newest, online=online)
+        made_with = stack.enter_context(packs_at(today, record.packs, online=online))
         version = record.template_version
         before = stack.enter_context(history.catalogue(version, made_with))
         if newest:
@@ -141,27 +146,62 @@ def catalogues(
             yield before, Catalogue(before.root, [*made_with, *joining])
 
 
-@contextmanager
 def packs_of(
-    project: Path, origins: Mapping[str, Origin], given: Sequence[str] = ()
-) -> Iterator[list[Pack]]:
+    project: Path,
+    origins: Mapping[str, Origin],
+    given: Sequence[str] = (),
+    *,
+    then: bool = False,
+    online: bool = True,
+) -> list[Pack]:
     """The packs that a project was made with, as they are now, and those that are `given`.
 
-    A given one takes the place of the recorded one of its name, wherever that was.
+    `then` gives those of git as they were, as far as their commit is recorded. A given one takes
+    the place of the recorded one of its name, wherever that was; a recorded one that this user has
+    never given is not touched: the record may be that of a stranger.
     """
-    with ExitStack() as stack:
-        packs = {pack.name: pack for pack in stack.enter_context(open_packs(given))}
-        for name, (source, _) in origins.items():
-            if name not in packs:
-                local = project / source
-                place = str(local) if not is_address(source) and local.is_dir() else source
-                try:
-                    (packs[name],) = stack.enter_context(open_packs([place]))
-                except PackError as error:
-                    raise PackError(
-                        *error.problems, hint=f"say where the pack {name} is now: --pack WHERE"
-                    ) from error
-        yield list(packs.values())
+    packs = {pack.name: pack for pack in open_packs(given)}
+    for source in given:
+        allow(source, project)
+    for name, (source, _, commit) in origins.items():
+        if name in packs:
+            continue
+        place = _place_of(source, project)
+        if not is_allowed(place, project):
+            raise PackError(
+                f"{RECORD} names the pack {name} from {public(place)}, which you have not used yet:"
+                " it was not looked at",
+                hint=f"if you trust it, once: {in_project(project, 'diff', '--pack', place)}",
+            )
+        try:
+            packs[name] = _opened(place, commit, then=then, online=online)
+        except PackError as error:
+            way = (
+                ""
+                if online or not is_address(place)
+                else f"{in_project(project, 'diff')} fetches it; or "
+            )
+            hint = f"{way}say where the pack {name} is now: --pack WHERE"
+            raise PackError(*error.problems, hint=hint) from error
+    return list(packs.values())
+
+
+def _opened(place: str, commit: str, *, then: bool, online: bool) -> Pack:
+    if not commit or online:
+        return open_pack(place, commit if then else "", online=online)
+    try:
+        return open_pack(place, online=False)
+    except PackError:  # only what it was has been fetched
+        return open_pack(place, commit, online=False)
+
+
+def _place_of(source: str, project: Path) -> str:
+    """Where a recorded source is: a folder is told by the way that leads there from the project."""
+    bare = "/" not in source and not source.startswith(".")
+    if is_address(source) or (bare and source in installed_packs()):
+        return source
+    place = project / source
+    return os.path.normpath(place) if not bare or place.is_dir() else source
 
 
 class Ended(NamedTuple):

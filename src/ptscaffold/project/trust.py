@@ -10,15 +10,19 @@ import hmac
 import os
 import stat
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from ptscaffold.layers.content import read_plain
+from ptscaffold.layers.fetch import is_address, repository_of
+from ptscaffold.layers.packs import installed_packs
 
-__all__ = ["fits", "seal"]
+__all__ = ["allow", "fits", "is_allowed", "seal"]
 
 _BYTES: Final = 32
+_LARGEST: Final = 1_000_000
 
 
 def seal(data: bytes, project: Path | None = None) -> str:
@@ -33,6 +37,38 @@ def fits(data: bytes, mark: str, project: Path | None = None) -> bool:
     """
     whole = hmac.digest(_key(project, make=False), data, "sha256").hex()[: max(len(mark), 32)]
     return hmac.compare_digest(whole.encode(), mark.encode())
+
+
+def allow(source: str, project: Path) -> None:
+    """Remember that this user has given a pack by its source: a project may name it from now on."""
+    if is_allowed(source, project):
+        return
+    with suppress(OSError, RuntimeError):
+        mark = seal(_subject(source), project)
+        place = _state_folder() / "packs"
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with place.open("a", encoding="ascii") as stream:
+            stream.write(f"{mark}\n")
+
+
+def is_allowed(source: str, project: Path) -> bool:
+    """Whether this user has given a pack before; one that is installed has been chosen so."""
+    if not is_address(source) and source in installed_packs():
+        return True
+    try:
+        marks = read_plain(_state_folder() / "packs", _LARGEST).data.decode("ascii").split()
+    except (OSError, RuntimeError, ValueError):
+        return False
+    subject = _subject(source)
+    return any(fits(subject, mark, project) for mark in marks)
+
+
+def _subject(source: str) -> bytes:
+    """A repository, or a folder, in which sense a source is given or not."""
+    place = (
+        repository_of(source) if is_address(source) else str(Path(source).expanduser().resolve())
+    )
+    return b"pack\0" + os.fsencode(place)
 
 
 def _key(project: Path | None, *, make: bool) -> bytes:

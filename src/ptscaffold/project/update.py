@@ -136,7 +136,7 @@ def record_anew(
     with locked(project), ExitStack() as stack:
         seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
         record = open_project(project, settle=True)
-        today = stack.enter_context(packs_of(project, record.packs, packs))
+        today = packs_of(project, record.packs, packs, then=True)
         then = stack.enter_context(packs_at(today, record.packs, lenient=True))
         joining = [pack for pack in today if pack.name not in record.packs]
         way = history.catalogue(record.template_version, [*then, *joining])
@@ -223,6 +223,11 @@ def _follow(
         )
         notes += left_behind(old, new, project)
         origins = origins_of(after.packs, new.layers, project)
+        notes += tuple(
+            f"pack {name} {record.packs[name].shown} -> {origin.shown}"
+            for name, origin in origins.items()
+            if name in record.packs and record.packs[name][1:] != origin[1:]
+        )
     done = Update(
         project=project,
         old=old,

@@ -84,8 +84,8 @@ def try_project(
     wanted = needed(only)
     if wanted == {"new"}:
         raise UsageError("--only new makes projects; one that is there goes with other checks")
-    with packs_of(project, read_record(project).packs, packs) as found:
-        layers = layers_of(project, catalogue or Catalogue(packs=found))
+    found = packs_of(project, read_record(project).packs, packs)
+    layers = layers_of(project, catalogue or Catalogue(packs=found))
     makers = {project.resolve().name: copy_of(project, layers)}
     return _try_all(makers, 1, _Manner(wanted=wanted, keep=keep, report=report, limit=limit))
 
