@@ -10,7 +10,7 @@ from update.trees import Lab, commit, git, lab, put, read_tree, text
 
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError
-from ptscaffold.project.state import continue_update, undo_update
+from ptscaffold.project.conflicts import continue_update, undo_update
 
 ENDS = [continue_update, undo_update]
 

@@ -25,8 +25,8 @@ from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, WriteError
 from ptscaffold.project.apply import pending, recover
 from ptscaffold.project.compare import check
+from ptscaffold.project.conflicts import continue_update, undo_update
 from ptscaffold.project.journal import FOLDER, Journal
-from ptscaffold.project.state import continue_update, undo_update
 from ptscaffold.project.update import _write as write_update
 
 TEMPLATE: dict[str, Text] = {

@@ -12,9 +12,9 @@ from hypothesis import event, given, seed, settings
 from hypothesis import strategies as st
 from update.trees import Lab, Text, Tree, lab, put, read_tree, to_crlf
 
+from ptscaffold.project.conflicts import undo_update
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.record import RECORD
-from ptscaffold.project.state import undo_update
 from ptscaffold.project.update import Update
 
 # Each file of the template that is changed, and what it is called in the project.

@@ -13,8 +13,8 @@ from update.trees import Lab, lab, put, read_tree, text
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, PtscaffoldError, UsageError, WriteError
 from ptscaffold.project.compare import check
+from ptscaffold.project.conflicts import continue_update, undo_update
 from ptscaffold.project.journal import FOLDER
-from ptscaffold.project.state import continue_update, undo_update
 
 
 @pytest.fixture
@@ -41,6 +41,12 @@ def test_an_underlined_heading_is_no_conflict(made: Lab) -> None:
     put(made.project, {"notes.txt": heading})
     made.update()
     put(made.project, {"notes.txt": heading})
+    assert continue_update(made.project).files == ["notes.txt"]
+
+
+def test_a_heading_that_was_written_since_is_no_conflict(made: Lab) -> None:
+    made.update()
+    put(made.project, {"notes.txt": text({1: "Install\n=======\nboth\n"})})
     assert continue_update(made.project).files == ["notes.txt"]
 
 

@@ -19,6 +19,10 @@ __all__ = ["add", "check", "diff", "remove", "update"]
 def update(
     project: options.Project = Path(),
     set_: options.Set = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="To this version; --set is for that one then."),
+    ] = None,
     dry_run: options.DryRun = False,
     diff_: options.ShowDiff = False,
     force: options.Force = False,
@@ -47,11 +51,11 @@ def update(
     """
     from ptscaffold.cli import report
     from ptscaffold.errors import UsageError
-    from ptscaffold.project.state import continue_update, undo_update
+    from ptscaffold.project.conflicts import continue_update, undo_update
     from ptscaffold.project.update import record_anew
     from ptscaffold.project.update import update as run_update
 
-    if sum((continue_, abort, record, bool(set_ or dry_run or diff_ or force))) > 1:
+    if sum((continue_, abort, record, bool(set_ or to or dry_run or diff_ or force))) > 1:
         raise UsageError("--continue, --abort and --record go with no other flag of update")
     if record:
         made = record_anew(project, packs=tuple(pack or ()))
@@ -70,6 +74,7 @@ def update(
     done = run_update(
         project,
         sets=tuple(set_ or ()),
+        to=to,
         packs=tuple(pack or ()),
         dry_run=dry_run or diff_,
         force=force,

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ptscaffold.export.template import Export
     from ptscaffold.layers.presets import Preset
     from ptscaffold.project.compare import Report
+    from ptscaffold.project.conflicts import Ended
     from ptscaffold.project.new import Result
-    from ptscaffold.project.state import Ended, Rendered
+    from ptscaffold.project.state import Rendered
     from ptscaffold.project.update import Update
 
 __all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]

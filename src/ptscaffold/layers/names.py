@@ -64,16 +64,18 @@ def normalize(requirement: str) -> str:
     return package_name(found[0]) if found else ""
 
 
-def check_name(name: str, imports: Collection[str] = ()) -> str | None:
+def check_name(name: str, imports: Collection[str] | None = ()) -> str | None:
     """Say in one sentence why `name` cannot be a project, or None when it can.
 
-    `imports` holds further import names to keep clear of, those of the chosen layers' dependencies.
+    `imports` holds further import names to keep clear of, those of the chosen layers' dependencies;
+    it is None for a project that has its name already, whoever has taken that since.
     """
-    reason = _malformed(name) or _clash(name, {*IMPORTS, *imports})
+    taken = () if imports is None else {*IMPORTS, *imports}
+    reason = _malformed(name) or (None if imports is None else _clash(name, taken))
     if reason is None:
         return None
     shown = name if len(name) <= LONGEST else f"{name[:24]}..."
-    return f"{shown!r} cannot be a project name: {reason}. Try {suggest(name, imports)!r}"
+    return f"{shown!r} cannot be a project name: {reason}. Try {suggest(name, taken)!r}"
 
 
 def suggest(name: str, imports: Collection[str] = ()) -> str:

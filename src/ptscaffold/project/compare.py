@@ -78,7 +78,9 @@ def check(
             in_project(project, "update"),
         ))  # fmt: skip
     try:
-        with catalogues(project, record, history, packs, newest=True, online=bool(packs)) as (
+        with catalogues(
+            project, record, history, packs, newest=history.version, online=bool(packs)
+        ) as (
             catalogue,
             newest,
         ):

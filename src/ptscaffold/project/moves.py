@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from ptscaffold.layers.content import Obstacle, read_content
+from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ptscaffold.project.state import Rendered
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import File
 
 __all__ = ["left_behind", "renames", "replaced"]
+
+
+_MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
 
 
 def renames(old: Rendered, new: Rendered) -> dict[str, str]:
@@ -49,13 +54,27 @@ def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
     before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
     if before == after or isinstance(read_content(project, f"{before}/__init__.py"), Obstacle):
         return ()
-    found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
-    own = [p.as_posix() for p in found if "__pycache__" not in p.parts]
-    return tuple(
-        f"{path} is yours and stays: move it to {after}/ and mend its imports"
-        for path in own
-        if path not in old.tree
-    )
+    own = [path for path in _files_below(project, before) if path not in old.tree]
+    notes = [f"{path} is yours and stays: move it to {after}/ and mend its imports" for path in own]
+    was, now = old.answers.package, new.answers.package
+    imports = re.compile(rf"^\s*(?:from|import)\s[^#\n]*\b{was}\b".encode(), re.MULTILINE)
+    for path in _files_below(project, "."):
+        if path in old.tree or path in new.tree or path.startswith(f"{before}/"):
+            continue
+        there = read_content(project, path)
+        if isinstance(there, Content) and imports.search(there.data):
+            notes.append(f"{path} is yours and imports {was}, which is called {now} now")
+    return tuple(notes)
+
+
+def _files_below(project: Path, below: str) -> list[str]:
+    """The files below a folder, but for what is hidden or made by tools; in `.` those of Python."""
+    found = []
+    for place, folders, names in os.walk(project / below):
+        folders[:] = [n for n in folders if n[0] != "." and n not in _MADE]
+        here = Path(place).relative_to(project)
+        found += [(here / n).as_posix() for n in names if below != "." or n.endswith(".py")]
+    return sorted(found)
 
 
 def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, Obstacle, digest, read_content
+from ptscaffold.layers.content import digest
 from ptscaffold.layers.fetch import is_address, public
 from ptscaffold.layers.history import packs_at
 from ptscaffold.layers.packs import Origin, Pack, installed_packs, open_pack, open_packs
-from ptscaffold.project.apply import abort, before, finish, pending, recover
-from ptscaffold.project.journal import FOLDER
-from ptscaffold.project.lines import MARKERS
-from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, rewritten
-from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
+from ptscaffold.project.apply import pending, recover
+from ptscaffold.project.record import RECORD, Record, check_is_project, read_record
 from ptscaffold.project.trust import allow, is_allowed
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import Given
@@ -30,13 +27,12 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.history import History
     from ptscaffold.layers.manifest import Layer
-    from ptscaffold.project.journal import Entry, Journal
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
 
-__all__ = ["Ended", "Rendered", "as_recorded", "catalogues", "continue_update", "open_project"]
-__all__ += ["packs_of", "recorded", "render", "undo_update"]
+__all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "recorded"]
+__all__ += ["render"]
 
 
 class Rendered(NamedTuple):
@@ -94,7 +90,8 @@ def recorded(record: Record, catalogue: Catalogue) -> Rendered:
 def as_recorded(record: Record, catalogue: Catalogue) -> Rendered:
     """Render a project from the answers and the version that are recorded."""
     try:
-        return render(Given(record.answers), record.template_version, catalogue)
+        name = record.answers.get("name")
+        return render(Given(record.answers), record.template_version, catalogue, name=name)
     except UsageError as error:
         raise ProvenanceError(
             *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
@@ -111,10 +108,15 @@ def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> st
     return ""
 
 
-def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
-    """Render a project from answers, in which None stands for the default."""
+def render(
+    given: Given, version: str, catalogue: Catalogue, *, name: str | None = None
+) -> Rendered:
+    """Render a project from answers, in which None stands for the default.
+
+    `name` is what it is called already, whoever has taken the name since.
+    """
     values = {key: value for key, value in given.values.items() if value is not None}
-    answers = complete(Given(values), catalogue)
+    answers = complete(Given(values, name=name), catalogue)
     layers = select_layers(answers, catalogue)
     return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
 
@@ -126,21 +128,21 @@ def catalogues(
     history: History,
     packs: Sequence[str] = (),
     *,
-    newest: bool = False,
+    newest: str | None = None,
     online: bool = True,
 ) -> Iterator[tuple[Catalogue, Catalogue]]:
     """The layers that a project was made from, and those that it may have now.
 
-    The latter are of the `newest` versions, or the same and those of packs that join it. Only when
-    `online` anything is fetched.
+    The latter are of the version `newest` and of the newest packs, or the same and those of packs
+    that join it. Only when `online` anything is fetched.
     """
     with ExitStack() as stack:
-        today = packs_of(project, record.packs, packs, then=not newest, online=online)
+        today = packs_of(project, record.packs, packs, then=newest is None, online=online)
         made_with = stack.enter_context(packs_at(today, record.packs, online=online))
         version = record.template_version
         before = stack.enter_context(history.catalogue(version, made_with))
-        if newest:
-            yield before, stack.enter_context(history.catalogue(history.version, today))
+        if newest is not None:
+            yield before, stack.enter_context(history.catalogue(newest, today))
         else:
             joining = [pack for pack in today if pack.name not in record.packs]
             yield before, Catalogue(before.root, [*made_with, *joining])
@@ -204,93 +206,5 @@ def _place_of(source: str, project: Path) -> str:
     return os.path.normpath(place) if not bare or place.is_dir() else source
 
 
-class Ended(NamedTuple):
-    """How an update with conflicts was ended: the files it was about, and what was kept beside."""
-
-    files: list[str]
-    kept: list[str]
-
-
-def continue_update(project: Path) -> Ended:
-    """End an update whose conflicts are resolved; gives the files that had conflicts.
-
-    PendingError on another branch of git, while markers are left, or when the other files were put
-    back to what they were: the record would then tell of an update that is not there.
-    """
-    check_is_project(project)
-    found = pending(project)
-    if found is None:
-        raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
-    _check_branch(project, found)
-    was = before(project, found)
-    left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
-    if left:
-        raise PendingError(
-            *(f"{path} still has conflict markers" for path in left),
-            hint="edit what stands between <<<<<<< and >>>>>>>, then"
-            f" {in_project(project, 'update', '--continue')}",
-        )
-    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
-    if others and _is_undone(project, others):
-        way = in_project(project, "update", "--abort")
-        raise PendingError(
-            "the files are as they were before the update: there is nothing to continue",
-            hint=f"git stash pop, if they are there; or {way}, then update again",
-        )
-    return Ended(list(found.conflicts), finish(project, rewritten))
-
-
-def undo_update(project: Path) -> Ended:
-    """Put every file back as it was before an update that has open conflicts; gives the files.
-
-    PendingError on another branch of git, or when git has put the update's files aside.
-    """
-    check_is_project(project)
-    found = pending(project)
-    if found is None:
-        raise UsageError("there is no update to abort", hint="use git to go back further")
-    _check_branch(project, found)
-    if _is_undone(project, found.files[:-1]) and has_stash(project):
-        branch, _ = way_back(found.branch)
-        raise PendingError(
-            f"the files are as they were before the update of {branch}: git may have put it aside",
-            hint="git stash pop, then --abort; if it is not there, remove"
-            f" {project / FOLDER}, and all is as it was",
-        )
-    return Ended([entry.path for entry in found.files[:-1]], abort(project))
-
-
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d{1,9}", version)[:3]]
-
-
-def _check_branch(project: Path, found: Journal) -> None:
-    """PendingError when the update that waits was begun on another branch."""
-    if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
-        return
-    branch, command = way_back(found.branch)
-    raise PendingError(
-        f"the update that waits was begun on {branch}, and this is another one",
-        hint=f"{command} first; nothing was changed",
-    )
-
-
-def _is_undone(project: Path, entries: Sequence[Entry]) -> bool:
-    """Whether all files are as they were before an update."""
-    for entry in entries:
-        there = read_content(project, entry.path)
-        if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
-            return False
-        if there is not None and not entry.was(there):
-            return False
-    return True
-
-
-def _has_markers(project: Path, path: str, before: bytes) -> bool:
-    """Whether a file holds a part of a conflict, the line in its middle included."""
-    there = read_content(project, path)
-    if not isinstance(there, Content):
-        return False
-    lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
-    middle = b"\n=======\n" not in before.replace(b"\r\n", b"\n")
-    return any(line.startswith(MARKERS) or (middle and line == "=======") for line in lines)

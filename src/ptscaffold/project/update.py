@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ptscaffold.errors import UsageError, unknown
+from ptscaffold.errors import UsageError, in_project, unknown
 from ptscaffold.layers.content import Content, read_content, read_plain
 from ptscaffold.layers.history import History, packs_at
 from ptscaffold.layers.packs import origins_of
@@ -106,10 +106,12 @@ def update(
     force: bool = False,
     history: History | None = None,
     packs: Sequence[str] = (),
+    to: str | None = None,
 ) -> Update:
     """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
 
-    Other answers leave the version of the template as it is: one thing at a time. `packs` are where
+    Other answers leave the version of the template as it is: one thing at a time, unless it is said
+    `to` which version; the answers are for that one then. `packs` are where
     packs of the project stand now, or join it. PendingError while conflicts of an earlier update
     are open, PtscaffoldError when git has uncommitted changes in the project and not `force`,
     WriteError with everything put back.
@@ -120,8 +122,12 @@ def update(
         raise UsageError(*given.problems)
     with nullcontext() if dry_run else locked(project):
         record = open_project(project)
-        way = catalogues(project, record, history, packs, newest=not sets)
-        version = record.template_version if sets else history.version
+        known = [*history.releases(), history.version]
+        if to is not None and to not in known:
+            raise UsageError(unknown("version", to, "--to", dict.fromkeys(known)))
+        version = to or (record.template_version if sets else history.version)
+        newest = None if sets and to is None else version
+        way = catalogues(project, record, history, packs, newest=newest)
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
@@ -212,7 +218,7 @@ def _follow(
     with way as (before, after):
         old = recorded(record, before)
         migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
-        new = _rendered(migrated, version, after)
+        new = _rendered(project, record, migrated, version, after)
         changes = merge_trees(
             old.tree,
             new.tree,
@@ -258,11 +264,16 @@ def _told(old: Rendered, given: Given) -> dict[str, Any]:
     return values
 
 
-def _rendered(given: Given, version: str, catalogue: Catalogue) -> Rendered:
+def _rendered(
+    project: Path, record: Record, given: Given, version: str, catalogue: Catalogue
+) -> Rendered:
     try:
-        return render(given, version, catalogue)
+        return render(given, version, catalogue, name=record.answers.get("name"))
     except UsageError as error:
         hint = "ptscaffold list shows the names; add and remove take another folder by --project"
+        if version != record.template_version:
+            way = in_project(project, "update", "--to", version, "--set")
+            hint = f"give the answers for that version: {way} KEY=VALUE"
         raise UsageError(*error.problems, hint=hint) from error
 
 

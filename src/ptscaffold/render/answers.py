@@ -79,7 +79,8 @@ def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
         elif key in _KIND_OF:
             problems += _unknown_choice(key, value, catalogue)
         elif key == "name":
-            problems += filter(None, [check_name(value, _imports(values, catalogue))])
+            imports = None if value == given.name else _imports(values, catalogue)
+            problems += filter(None, [check_name(value, imports)])
         else:
             problems += _unprintable(key, value)
     problems += _feature_problems(values.get("features", ()), catalogue)
@@ -231,11 +232,14 @@ def migrate(
             notes.append(f"feature {feature} is no longer in the template")
             continue
         features.append(new or feature)
-    values = {**values, "features": tuple(features), **told.values}
-    for key, new in _renamed_answers(values, catalogue).items():
-        if key in values and key not in FLAGS:
-            notes.append(f"answer {key} is now called {new}")
-            values[new] = values.pop(key)
+    values["features"] = tuple(features)
+    renamed = _renamed_answers({**values, **told.values}, catalogue)
+    # Who has the new one already may have another answer of the old name: that is none to rename.
+    while moved := [k for k in renamed if k in values and renamed[k] not in values]:
+        new = renamed.pop(moved[0])
+        notes.append(f"answer {moved[0]} is now called {new}")
+        values[new] = values.pop(moved[0])
+    values |= told.values
     known = {*FLAGS, *declared_answers(values, catalogue)}
     for key in sorted(values.keys() - known - told.values.keys()):
         notes.append(f"answer {key} is no longer asked for")
@@ -259,4 +263,4 @@ def _renamed_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[st
     for path in paths:
         if path in there:
             renamed |= catalogue.layer(path).renamed_answers
-    return renamed
+    return {key: new for key, new in renamed.items() if key not in FLAGS}

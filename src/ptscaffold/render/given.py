@@ -24,6 +24,7 @@ class Given:
     values: Mapping[str, Any]
     problems: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)  # of keys that a layer may declare
+    name: str | None = None  # of a project that is there
 
     def also(self, **values: Any) -> Given:
         return replace(self, values={**self.values, **values})
