@@ -496,6 +496,8 @@ ENTRIES: Mapping[str, tuple[Callable[[Place], None], str]] = {
     "no UTF-8": (named(b"base/\xff"), "the name '\\udcff' holds what cannot be shown"),
     "the record": (named("base/.ptscaffold.toml"), "must not hold .ptscaffold.toml"),
     "the record's case": (named("base/.PTscaffold.toml"), "must not hold .PTscaffold.toml"),
+    "a staged journal": (named("base/.Ptscaffold-Update.tmp/x"), "must not hold .Ptscaffold-U"),
+    "a file of the journal": (named("base/.ptscaffold-update.1.before.0"), "must not hold .ptsc"),
     "the journal": (named("base/.ptscaffold-update/journal.json"), "must not hold .ptscaffold-u"),
     "git's settings": (named("base/.git/config"), "must not hold a folder of git, '.git'"),
     "git's hooks": (named("base/sub/.GIT/hooks/x"), "must not hold a folder of git, '.GIT'"),

@@ -363,8 +363,9 @@ def test_a_project_without_a_readme(run: Run, project: Path, temporary: Path) ->
         (["--jobs", "0"], ["invalid value for '--jobs': 0 is not in the range x>=1"],
          "see ptscaffold test --help"),
         (["--job", "1"], ["unknown option '--job' for ptscaffold test (--domain, --style, "
-         "--feature, --pack, --matrix, --shard, --jobs, --only, --keep, --junit, --json, --debug, "
-         "--help). Did you mean '--jobs'?"], "see ptscaffold test --help"),
+         "--feature, --pack, --matrix, --shard, --jobs, --only, --keep, --junit, "
+         "--no-input, --json, --debug, --help). Did you mean '--jobs'?"],
+         "see ptscaffold test --help"),
     ],
 )  # fmt: skip
 def test_wrong_usage(

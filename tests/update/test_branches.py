@@ -110,7 +110,7 @@ def test_abort_keeps_what_was_written_since(
 ) -> None:
     monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     put(made.project, {"tail.txt": "new\nand mine\n"})
-    assert cli.run(["update", str(made.project), "--abort"]) == 0
+    assert cli.run(["update", str(made.project), "--abort"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         f"{made.project}: back to before the update",
         "  what you changed since is kept as tail.txt.yours",

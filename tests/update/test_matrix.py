@@ -424,12 +424,6 @@ CASES: dict[str, Case] = {
         yours={"docker/f.txt": MINE},
         said={"docker/f.txt": "kept: the template dropped it, you changed it"},
     ),
-    "another ending of lines in the template": Case(
-        template={NOTES: text().replace("\n", "\r\n"), "base/tail.txt": "first\r\nlast"},
-        yours={"notes.txt": MINE},
-        after={"notes.txt": MINE},
-        said={"notes.txt": "same: you have it already", "tail.txt": "same: you have it already"},
-    ),
     "not UTF-8": Case(
         template={NOTES: text({11: "theirs\n"}).encode() + b"\xff\n"},
         yours={"notes.txt": b"\xe4\n" + text().encode()},

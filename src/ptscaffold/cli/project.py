@@ -70,7 +70,7 @@ def update(
             told = {"project": str(project), "continued": continue_, "files": ended.files}
             out_json({**told, "notes": ended.kept})
         say(report.ended(project, ended, aborted=abort))
-        return 0
+        return 3 if ended.kept else 0
     done = run_update(
         project,
         sets=tuple(set_ or ()),

@@ -31,7 +31,7 @@ LARGEST: Final = 100_000_000
 MOST_FILES: Final = 10_000
 DEEPEST: Final = 40
 
-_OURS: Final = frozenset({".ptscaffold.toml", ".ptscaffold-update"})
+_OURS: Final = (".ptscaffold.toml", ".ptscaffold-update")  # and what begins so
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
 def _check_target(layer: Layer, path: str) -> None:
     """Refuse what the tool writes itself, and names that some system cannot hold."""
     parts = path.split("/")
-    if folded(parts[0]) in _OURS or not parts[-1]:
+    if folded(parts[0]).startswith(_OURS) or not parts[-1]:
         raise LayerError(f"{layer.path} must not hold {path or 'a file named only ' + SUFFIX}")
     for part in parts:
         reason = refused(part)

@@ -15,6 +15,7 @@ from ptscaffold.layers.content import (
     digest,
     free_name,
     is_binary,
+    is_crlf,
     read_content,
     with_endings_of,
 )
@@ -64,7 +65,13 @@ class Sides:
 
     @property
     def untouched(self) -> bool:
-        return _alike(self.yours, self.old)
+        """Whether nobody has changed a line; a checkout with other line endings has not."""
+        if self.yours is None or self.old is None:
+            return False
+        if self.yours.data == self.old.data:
+            return True
+        mixed = b"\r\n" in self.yours.data and not is_crlf(self.yours.data)
+        return _alike(self.yours, self.old) and not mixed
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,16 @@ def merge_trees(
     changes = []
     formerly = {to: path for path, to in renames.items()}
     place = Place(project, label, taken={*old, *new})
+    # What is carried to another place makes room: its name may be used again, also for a folder.
+    here = {path: place.read(path) for path in renames}
+    place.removed.update(path for path, found in here.items() if isinstance(found, Content))
+    dropped = old.keys() - new.keys() - renames.keys()
     # What goes comes first: a folder can take the place of a file, or a file that of a folder.
-    for path in sorted((old.keys() | new.keys()) - renames.keys(), key=lambda p: (p in new, p)):
-        before, after = old.get(formerly.get(path, path)), new.get(path)
+    for path in sorted(dropped | new.keys(), key=lambda p: (p in new, p)):
+        before, after = None if path in renames else old.get(path), new.get(path)
         if path in formerly:
-            change = _renamed(formerly[path], path, before, after, place)
+            was = formerly[path]
+            change = _renamed(was, path, old[was], new[path], here[was], place)
         elif before and after and before[:2] == after[:2]:
             continue
         else:
@@ -154,12 +166,17 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         if sides.untouched:
             return change("removed", "the template dropped it", file=None)
         return change("kept", "the template dropped it, you changed it")
+    if old is not None and yours.data == old.data != new.data and _alike(old, new):
+        return change("updated", "its line endings only", file=Content(new.data, _mode(sides)))
     if _alike(yours, new) or _alike(old, new):
         if _mode(sides) == yours.mode:
             return change("same", "you have it already")
         return change("updated", "its mode only", file=Content(yours.data, _mode(sides)))
     if sides.untouched:
-        return change("updated", "you had not changed it", file=_like(yours, new, _mode(sides)))
+        same = old is not None and yours.data == old.data
+        mode = _mode(sides)
+        file = Content(new.data, mode) if same else _like(yours, new, mode)
+        return change("updated", "you had not changed it", file=file)
     if old is None:
         return _beside(path, new, place, "the template brings it too")
     if keep_as is not None:
@@ -178,19 +195,24 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
 
 
 def _renamed(
-    old_path: str, path: str, before: File | None, after: File | None, place: Place
+    old_path: str,
+    path: str,
+    before: File,
+    after: File,
+    here: Content | Obstacle | None,
+    place: Place,
 ) -> Change:
     """Carry a file to its new name, with what was changed in it."""
-    here, there = place.read(old_path), place.read(path)
-    new = _content(after)
-    assert new is not None
+    there, new = place.read(path), Content(after.data, after.mode)
     for found in (here, there):
         if isinstance(found, Obstacle):
+            place.removed.discard(old_path)
             return _obstructed(path, new, found, place)
     assert not isinstance(here, Obstacle)
     assert not isinstance(there, Obstacle)
     if here is not None and there is not None:
         if not (place.project / old_path).samefile(place.project / path):
+            place.removed.discard(old_path)
             why = f"{old_path} is now called so, but you have one of your own"
             return replace(_beside(path, new, place, why), formerly=old_path)
         there = None

@@ -11,7 +11,7 @@ from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ptscaffold.project.state import Rendered
     from ptscaffold.render.answers import Answers
@@ -34,19 +34,30 @@ def renames(old: Rendered, new: Rendered) -> dict[str, str]:
         for path, to in layer.renames.items()
     }
     found: dict[str, str] = {}
-    for path in old.tree:
-        parts = path.split("/")
-        if old.answers.package != new.answers.package and parts[0] == "src":
-            parts = [new.answers.package if p == old.answers.package else p for p in parts]
-        to = "/".join(parts)
-        seen = {to}
-        while to in declared and to not in new.tree and declared[to] not in seen:
-            to = declared[to]
-            seen.add(to)
-        arrives = to in new.tree and to not in old.tree and to not in found.values()
-        if arrives and path not in new.tree:
-            found[path] = to
+    left = {path: _place_in(path, old, new, declared) for path in old.tree}
+    while arrived := [
+        path
+        for path, to in left.items()
+        # What has the name in the old template must have another one now.
+        if to != path and to in new.tree and (to not in old.tree or to in found)
+    ]:
+        for path in arrived:
+            to = left.pop(path)
+            if to not in found.values():
+                found[path] = to
     return found
+
+
+def _place_in(path: str, old: Rendered, new: Rendered, declared: Mapping[str, str]) -> str:
+    """Where a file of the old template is in the new one, by its package and what is declared."""
+    parts = path.split("/")
+    if old.answers.package != new.answers.package and parts[0] == "src":
+        parts = [new.answers.package if p == old.answers.package else p for p in parts]
+    to, seen = "/".join(parts), set[str]()
+    while to in declared and to not in seen and (not seen or to not in new.tree):
+        seen.add(to)
+        to = declared[to]
+    return to
 
 
 def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:

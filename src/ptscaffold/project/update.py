@@ -52,6 +52,7 @@ class Update:
     dry_run: bool
     record: bytes
     recorded: Content | None = None  # the record that is there
+    kept: tuple[str, ...] = ()  # what was changed meanwhile, and is kept beside
 
     @property
     def unchanged(self) -> int:
@@ -63,7 +64,7 @@ class Update:
 
     @property
     def wants_you(self) -> bool:
-        return any(change.wants_you for change in self.changes)
+        return bool(self.kept) or any(change.wants_you for change in self.changes)
 
     def writes(self) -> dict[str, Content | None]:
         """Files to write or remove, without the record."""
@@ -94,6 +95,7 @@ class Update:
             "unchanged": self.unchanged,
             "conflicts": list(self.conflicts),
             "notes": list(self.notes),
+            "kept": list(self.kept),
             "dry_run": self.dry_run,
         }
 
@@ -248,7 +250,8 @@ def _follow(
     if not dry_run and (done.changes or there is None or there.data != done.record):
         if not force:
             refuse_dirty(project)
-        done = replace(done, notes=(*done.notes, *_write(done)))
+        kept = _write(done)
+        done = replace(done, notes=(*done.notes, *kept), kept=tuple(kept))
     return done
 
 
