@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 
 @dataclass(frozen=True)
