@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["branch_of", "has_stash", "in_repository", "refuse_dirty", "way_back"]
+__all__ = ["branch_of", "committed", "has_stash", "in_repository", "refuse_dirty", "way_back"]
 
 
 def refuse_dirty(project: Path) -> None:
@@ -33,6 +33,14 @@ def refuse_dirty(project: Path) -> None:
             f"git has uncommitted changes here: {shown}",
             hint="commit or stash them first, so that the update stands alone; or --force",
         )
+
+
+def committed(project: Path) -> list[str]:
+    """The files under a folder that git keeps; none where there is no repository."""
+    if not in_repository(project):
+        return []
+    said = _asked(project, ["ls-files", "-z"], ["--", "."])
+    return [os.fsdecode(path) for path in said.split(b"\0") if path]
 
 
 def branch_of(project: Path) -> str:
