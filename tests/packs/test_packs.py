@@ -263,6 +263,9 @@ def test_a_pack_that_moved_or_lost_its_history_is_said(
     ran = run("update", "net")
     assert ran.code == 1
     assert "pack acme 3.0 does not know template version 1.0" in ran.err
+    assert "its release step was left out" in ran.err
+    assert run("update", "net", "--record").code == 0
+    assert run("check", "net").code == 0
 
 
 def test_the_release_step_of_a_pack(acme: Path, capsys: pytest.CaptureFixture[str]) -> None:

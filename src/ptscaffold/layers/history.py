@@ -84,9 +84,15 @@ class History:
             yield self.root
             return
         if version not in self._content["releases"]:
+            hint = "a newer ptscaffold made this project, or an unreleased one: install that"
+            if self.owner != "ptscaffold":
+                hint = (
+                    f"if {version} is a release of it, its release step was left out: check that"
+                    f" version out and run python -m ptscaffold.layers.history {self.root};"
+                    " ptscaffold update --record takes the pack as it is"
+                )
             raise ProvenanceError(
-                f"{self.owner} {self.version} does not know template version {version}",
-                hint=f"a newer {self.owner} made this project, or an unreleased one: install that",
+                f"{self.owner} {self.version} does not know template version {version}", hint=hint
             )
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
             try:
