@@ -165,7 +165,7 @@ def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
     # Links could lead out of the pack, and nobody is asked for anything.
     environment = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
     try:
-        done = run_git(arguments, folder, ["core.symlinks=false"], **environment)
+        done = run_git(arguments, folder, ["core.symlinks=false"], b"", **environment)
     except OSError as error:
         reason = f"git cannot be run: {error.strerror}"
         raise PackError(f"cannot fetch {public(source)}: {reason}") from error

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "recorded"]
-__all__ += ["render"]
+__all__ += ["refuse_newer", "render"]
 
 
 class Rendered(NamedTuple):
@@ -57,14 +57,17 @@ def open_project(project: Path, *, settle: bool = False) -> Record:
             hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
     check_is_project(project)
-    record = read_record(project, settle=settle)
+    return read_record(project, settle=settle)
+
+
+def refuse_newer(project: Path, record: Record) -> None:
+    """ProvenanceError when a newer ptscaffold wrote a record."""
     if _numbers(record.tool_version) > _numbers(__version__):
         raise ProvenanceError(
             f"{project / RECORD} was written by ptscaffold {record.tool_version},"
             f" and this is {__version__}",
             hint=f"uv tool install 'ptscaffold>={record.tool_version}', or by pip",
         )
-    return record
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:
@@ -136,6 +139,7 @@ def catalogues(
     The latter are of the version `newest` and of the newest packs, or the same and those of packs
     that join it. Only when `online` anything is fetched.
     """
+    refuse_newer(project, record)
     with ExitStack() as stack:
         today = packs_of(project, record.packs, packs, then=newest is None, online=online)
         made_with = stack.enter_context(packs_at(today, record.packs, online=online))

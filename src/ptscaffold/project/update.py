@@ -18,7 +18,7 @@ from ptscaffold.project.lines import Delta
 from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.moves import left_behind, renames, replaced
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.repository import branch_of, refuse_dirty
+from ptscaffold.project.repository import branch_of, mark_conflicts, refuse_dirty
 from ptscaffold.project.state import (
     Rendered,
     as_recorded,
@@ -26,6 +26,7 @@ from ptscaffold.project.state import (
     open_project,
     packs_of,
     recorded,
+    refuse_newer,
     render,
 )
 from ptscaffold.render.answers import default_description, migrate
@@ -144,6 +145,7 @@ def record_anew(
     with locked(project), ExitStack() as stack:
         seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
         record = open_project(project, settle=True)
+        refuse_newer(project, record)
         today = packs_of(project, record.packs, packs, then=True)
         then = stack.enter_context(packs_at(today, record.packs, lenient=True))
         joining = [pack for pack in today if pack.name not in record.packs]
@@ -283,10 +285,14 @@ def _rendered(
 def _write(done: Update) -> list[str]:
     """Write an update, the record last; says what was kept beside."""
     seen = {path: was for change in done.changes for path, was in change.seen.items()}
-    return write_files(
+    kept = write_files(
         done.project,
         {**done.writes(), RECORD: Content(done.record)},
         {**seen, RECORD: done.recorded},
         conflicts=done.conflicts,
         branch=branch_of(done.project) if done.conflicts else "",
     )
+    old, new = done.old.tree, done.new.tree
+    sides = {path: (old[path].data, new[path].data) for path in done.conflicts if path in old}
+    mark_conflicts(done.project, sides)
+    return kept
