@@ -241,6 +241,20 @@ def test_the_pack_of_a_stranger_is_not_touched(
     assert run("diff", "net").code == 0, "once is enough"
 
 
+@pytest.mark.parametrize("commit", ["../../../etc", "/etc", "HEAD", "--upload-pack=x", "ab12"])
+def test_a_recorded_commit_is_one(
+    run: Run, remote: Remote, work: Path, home: Path, commit: str
+) -> None:
+    assert run("new", "net", *CHOICE, "--pack", remote.source).code == 0
+    place = work / "net/.ptscaffold.toml"
+    recorded = record(work / "net")["packs"]["acme"]["commit"]
+    place.write_text(place.read_text().replace(recorded, commit))
+    for command in (("check", "net"), ("diff", "net"), ("update", "net")):
+        ran = run(*command)
+        assert ran.code in (1, 2, 3)
+        assert "is no commit" in ran.err
+
+
 def test_a_folder_beside_the_project_is_no_installed_pack(
     run: Run, remote: Remote, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ def test_a_project_follows_its_pack(run: Run, acme: Path, work: Path) -> None:
     assert "-three" in run("diff", "net").out
     ran = run("update", "net")
     assert ran.code == 0, ran.err
+    assert "  pack acme 1.0 -> 2.0\n" in ran.err
     assert (work / "net/wandb.txt").read_text() == "ONE\ntwo\nTHREE\n"
     assert (work / "net/more.txt").read_text() == "m\n"
     assert record(work / "net")["packs"] == {"acme": {"source": "../../acme", "version": "2.0"}}

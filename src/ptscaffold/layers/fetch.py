@@ -20,7 +20,8 @@ from ptscaffold.errors import PackError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fetched", "fetch", "is_address", "public", "repository_of"]
+
+__all__ = ["Fetched", "fetch", "is_address", "is_commit", "public", "repository_of"]
 
 _ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -45,6 +46,11 @@ class _Address(NamedTuple):
     def at(self, place: Path, commit: str) -> Fetched:
         called = (self.below or self.url).rstrip("/").rpartition("/")[2].removesuffix(".git")
         return Fetched(place / commit / self.below, commit, called)
+
+
+def is_commit(text: str) -> bool:
+    """Whether it is the whole number of a commit, which is no path and no option either."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def is_address(source: str) -> bool:
