@@ -14,7 +14,8 @@ from update.trees import Lab, Text, commit, git, lab, put, read_tree, text
 from ptscaffold import __version__
 from ptscaffold.cli import app as cli
 from ptscaffold.project.record import RECORD, read_record
-from ptscaffold.project.update import add, record_anew, update
+from ptscaffold.project.state import record_anew
+from ptscaffold.project.update import add, update
 
 THEIRS = {"base/notes.txt": text({11: "theirs\n"}), "base/new.txt": "new\n"}
 CONFLICT = {"base/notes.txt": text({5: "theirs\n"})}
@@ -187,7 +188,7 @@ def test_two_branches_that_add_a_feature_each_are_recorded_anew(
     made = two_branches(tmp_path)
     merge(made.project)
     put(made.project, {"listed.txt": "g h\n"})
-    monkeypatch.setattr("ptscaffold.project.update.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.project.state.History", lambda: made.history)
     before = read_tree(made.project)
     assert cli.run(["update", str(made.project), "--record"]) == 0
     assert "recorded anew, template 2.0, features g, h" in capsys.readouterr().err

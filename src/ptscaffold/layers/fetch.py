@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Fetched", "fetch", "is_address", "is_commit", "public", "repository_of"]
+__all__ = ["Fetched", "fetch", "is_address", "is_commit", "kept", "public", "repository_of"]
 
 _ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -185,6 +185,11 @@ def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
 def _without(word: str) -> str:
     quote = word[:1] if word[:1] in "'\"" else ""
     return quote + public(word[len(quote) :])
+
+
+def kept(digest: str) -> Path:
+    """Where a pack with this digest is, if it was kept."""
+    return _cache() / f"digest-{digest}"
 
 
 def _cache() -> Path:

@@ -210,14 +210,18 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
         answers, files = dict(table["answers"]), dict(table["files"])
         if astray := [path for path in files if leads_astray(path)]:
             raise ValueError(f"{astray[0]!r} is no file of a project")
-        packs = {
-            name: Origin(
-                *_texts([pack["source"], pack["version"], pack.get("commit", "")], "packs")
-            )
-            for name, pack in dict(table.get("packs", {})).items()
-        }
-        if wrong := [p.commit for p in packs.values() if p.commit and not is_commit(p.commit)]:
-            raise ValueError(f"{wrong[0]!r} is no commit")
+        packs = {}
+        for name, pack in dict(table.get("packs", {})).items():
+            known = [
+                pack["source"],
+                pack["version"],
+                pack.get("commit", ""),
+                pack.get("digest", ""),
+            ]
+            packs[name] = Origin(*_texts(known, "packs"))
+        for _, _, commit, key in packs.values():
+            if not all(is_commit(text) for text in (commit, key) if text):
+                raise ValueError(f"{commit or key!r} is no commit or digest")
         return Record(
             tool_version=tool,
             template_version=template,

@@ -4,14 +4,14 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
-from ptscaffold.layers.content import Content, read_content, read_plain
-from ptscaffold.layers.history import History, packs_at
-from ptscaffold.layers.packs import origins_of
+from ptscaffold.layers.content import Content, read_content
+from ptscaffold.layers.history import History
+from ptscaffold.layers.packs import keep, origins_of
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.lines import Delta
@@ -21,12 +21,9 @@ from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.repository import branch_of, mark_conflicts, refuse_dirty
 from ptscaffold.project.state import (
     Rendered,
-    as_recorded,
     catalogues,
     open_project,
-    packs_of,
     recorded,
-    refuse_newer,
     render,
 )
 from ptscaffold.render.answers import default_description, migrate
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.catalogue import Catalogue
 
-__all__ = ["Update", "add", "record_anew", "remove", "update"]
+__all__ = ["Update", "add", "remove", "update"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,29 +131,6 @@ def update(
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
-def record_anew(
-    project: Path, *, history: History | None = None, packs: Sequence[str] = ()
-) -> Rendered:
-    """Write the record that the recorded answers and version give, and change nothing else.
-
-    For what a merge of two branches has put together, or a pack that was changed under its version.
-    """
-    history = history or History()
-    with locked(project), ExitStack() as stack:
-        seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
-        record = open_project(project, settle=True)
-        refuse_newer(project, record)
-        today = packs_of(project, record.packs, packs, then=True)
-        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
-        joining = [pack for pack in today if pack.name not in record.packs]
-        way = history.catalogue(record.template_version, [*then, *joining])
-        made = as_recorded(record, stack.enter_context(way))
-        origins = origins_of([*then, *joining], made.layers, project)
-        data = write_record(made.answers, made.tree, made.version, origins, record)
-        write_files(project, {RECORD: Content(data)}, seen)
-    return made
-
-
 def add(
     project: Path,
     features: Sequence[str],
@@ -238,6 +212,8 @@ def _follow(
             for name, origin in origins.items()
             if name in record.packs and record.packs[name][1:] != origin[1:]
         )
+        if not dry_run:
+            keep(pack for pack in after.packs if pack.name in origins)
     done = Update(
         project=project,
         old=old,
