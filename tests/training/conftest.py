@@ -79,7 +79,7 @@ class Package:
             for path in (self.folder / run).glob(f"{name}.*")
             if ".pt" in path.suffix or path.suffix == ".ckpt"
         )
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, weights_only=path.suffix != ".pth")  # fastai's optimizer has more
         for key in ("model", "state_dict"):
             saved = saved.get(key, saved)
         return {key: value for key, value in saved.items() if isinstance(value, Tensor)}

@@ -15,6 +15,17 @@ SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ("--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0")
 
 
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_run_that_stopped_early_is_not_trained_on(package: Package) -> None:
+    flags = (*FLAGS[:2], "--epochs", "9", "--patience", "1", "--lr", "1e-12", *FLAGS[4:])
+    package.run(*flags, "--run-dir", "runs/early")
+    weights, rows = package.weights("runs/early"), package.epochs("runs/early")
+    assert len(rows) == 2
+    package.run("--resume", "runs/early")
+    assert len(package.epochs("runs/early")) == 2
+    torch.testing.assert_close(package.weights("runs/early"), weights, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_terminated_and_resumed_equals_unbroken(package: Package) -> None:
     package.run(*FLAGS, "--run-dir", "runs/unbroken")

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import torch
 import tyro
 from fastai.basics import DataLoaders, Learner
+from fastai.learner import load_model as load_weights
 from torch import nn
 
 from .data import make_table
@@ -27,7 +27,7 @@ def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module,
     saved = json.loads((path.parent / "settings.json").read_text(encoding="utf-8"))
     task, spec = Task(**saved["task"]), Spec(**saved["spec"])
     model = make_learner(DataLoaders(), task, spec, loss_func=TaskLoss(task)).model
-    model.load_state_dict(torch.load(path, map_location=device, weights_only=True))
+    load_weights(path, model, None, with_opt=False, device=device)
     return model.to(device).eval(), task, spec
 
 

@@ -43,10 +43,15 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     if config.compile:
         module.model.compile()
 
+    last = find(config.resume, "last.ckpt") if config.resume else None
+    saved = torch.load(last, "cpu", weights_only=True) if last else {}
+    waited = [state.get("wait_count", 0) for state in saved.get("callbacks", {}).values()]
+    if last and max(waited) >= config.patience:  # Lightning would train one more epoch
+        print(f"finished before: {config.resume}")
+        return dict(torch.load(last.with_name("best.ckpt"), "cpu", weights_only=True)["metrics"])
+    step = saved.get("global_step", 0)
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     folder = start_run(config, **described) if first else Path("runs/other")
-    last = find(config.resume, "last.ckpt") if config.resume else None
-    step = torch.load(last, "cpu", weights_only=True)["global_step"] if last else 0
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=step)
     table = CSVLogger(**place)
