@@ -6,8 +6,9 @@ file that both changed is merged; where that is impossible, both versions stay.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ptscaffold.content import Content, Obstacle, free_name, read_content
 from ptscaffold.lines import merge_text, with_endings_of
@@ -25,6 +26,8 @@ __all__ = ["Change", "Kind", "merge_trees"]
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
 Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "kept", "same"]
+
+SHORTEST: Final = 20  # lines of a file that can count as written anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,11 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         return Change(path=path, kind="aside", why=why, writes=writes)
     if any(is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
         return _beside(path, new, place, "both changed it, and it is no text")
+    if not path.endswith(".md") and _written_anew(old.data, new.data):
+        kept = place.free_name(f"{path}.yours")
+        writes = {path: _like(yours, new, _mode(sides)), kept: yours}
+        why = f"the template has written it anew; yours is kept as {kept}"
+        return Change(path=path, kind="aside", why=why, writes=writes)
     text, conflicts = merge_text(yours.data, old.data, new.data, place.label)
     merged = Content(text, _mode(sides))
     if conflicts:
@@ -213,6 +221,17 @@ def _beside(path: str, new: Content, place: Place, why: str) -> Change:
     name = place.free_name(f"{path}.new")
     text = f"{why}: yours stays, the template's is {name}"
     return Change(path=path, kind="aside", why=text, writes={name: new})
+
+
+def _written_anew(old: bytes, new: bytes) -> bool:
+    """Whether so little of a file is left that lines of it say nothing in the new one.
+
+    A merge would put them between lines that have nothing to do with them, often without a
+    conflict. Prose is merged, since a section stands for itself, and so are short files, whose
+    conflicts are read at once.
+    """
+    before, after = (Counter(filter(bytes.strip, side.splitlines())) for side in (old, new))
+    return before.total() >= SHORTEST and (before & after).total() < before.total() / 3
 
 
 def _mode(sides: Sides) -> int:

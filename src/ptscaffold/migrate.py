@@ -34,6 +34,8 @@ def migrate(
         if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
             notes.append(f"{key} {values[key]} is now called {new}")
             values[key] = new
+    # What a person chooses anew and does not go together is an error, which names both
+    kept = {f"{kind}/{values.get(key)}" for key, kind in _KINDS.items() if key not in told.values}
     features = []
     for feature in values.get("features", ()):
         new = _renamed("features", feature, catalogue)
@@ -42,7 +44,12 @@ def migrate(
         elif feature not in catalogue.names("features"):
             notes.append(f"feature {feature} is no longer in the template")
             continue
-        features.append(new or feature)
+        name = new or feature
+        at_odds = sorted(kept.intersection(catalogue.layer(f"features/{name}").conflicts))
+        if at_odds and "features" not in told.values:
+            notes.append(f"feature {name} no longer goes with {at_odds[0]}: it is left out")
+            continue
+        features.append(name)
     values = {**values, "features": tuple(features), **told.values}
     for key, new in _renamed_answers(values, catalogue).items():
         if key in values and key not in FLAGS:

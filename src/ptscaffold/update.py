@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ptscaffold.aftermath import left_behind, lost_imports, with_successors
 from ptscaffold.answers import default_description
 from ptscaffold.apply import write_files
-from ptscaffold.content import Content, Obstacle, read_content
+from ptscaffold.content import Content, read_content
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.git import branch_of, refuse_dirty
 from ptscaffold.given import Given, gather
@@ -194,7 +195,8 @@ def _follow(
             renames=_renames(old, new),
             replaced=_replaced(old.answers, new.answers),
         )
-        notes += _left_behind(old, new, project)
+        changes = with_successors(changes, new)
+        notes += left_behind(old, new, project) + lost_imports(changes, new, project)
         origins = origins_of(after.packs, new.layers, project)
     done = Update(
         project=project,
@@ -270,20 +272,6 @@ def _renames(old: Rendered, new: Rendered) -> dict[str, str]:
         if arrives and path not in new.tree:
             found[path] = to
     return found
-
-
-def _left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
-    """What to say of a person's own files in a package whose template's files have moved on."""
-    before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
-    if before == after or isinstance(read_content(project, f"{before}/__init__.py"), Obstacle):
-        return ()
-    found = (p.relative_to(project) for p in sorted((project / before).rglob("*")) if p.is_file())
-    own = [p.as_posix() for p in found if "__pycache__" not in p.parts]
-    return tuple(
-        f"{path} is yours and stays: move it to {after}/ and mend its imports"
-        for path in own
-        if path not in old.tree
-    )
 
 
 def _replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
