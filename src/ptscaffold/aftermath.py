@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ptscaffold.content import Content, Obstacle, read_content
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.sources import target
+from ptscaffold.steps import in_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ptscaffold.merge import Change
     from ptscaffold.project import Rendered
 
-__all__ = ["left_behind", "lost_imports", "with_successors"]
+__all__ = ["left_behind", "lost_imports", "missed", "with_successors"]
 
 LARGEST: Final = 200_000  # bytes of a module that is looked into
 
@@ -65,9 +66,7 @@ def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
 
 def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
     """A sentence for each file of a person's own, or edited by them, that imports what is gone."""
-    writes: Writes = {}
-    for change in changes:
-        writes |= change.writes
+    writes = _writes(changes)
     package = f"src/{new.answers.package}"
     notes = []
     for path in _python_files(project, package) if writes else ():
@@ -85,6 +84,29 @@ def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tup
         if asked:
             notes.append(f"{path} imports what is gone: {', '.join(dict.fromkeys(asked))}")
     return tuple(notes)
+
+
+def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
+    """A sentence for each deleted module that a file which the update brings imports."""
+    writes = _writes(changes)
+    package = f"src/{new.answers.package}"
+    deleted = {path for path in new.tree if path not in writes and not (project / path).exists()}
+    asking: dict[str, list[str]] = {}
+    for path, content in writes.items():
+        if deleted and content is not None and path in new.tree and path.endswith(".py"):
+            for module in {module for module, _ in _imported(path, content.data, package)}:
+                if module in deleted:
+                    asking.setdefault(module, []).append(path)
+    command = in_project(project, "diff")
+    return tuple(
+        f"{path} is needed by {', '.join(sorted(files))}, but you deleted it:"
+        f" {command} | git apply -R --include={path}"
+        for path, files in sorted(asking.items())
+    )
+
+
+def _writes(changes: Sequence[Change]) -> Writes:
+    return {path: content for change in changes for path, content in change.writes.items()}
 
 
 def _python_files(project: Path, package: str) -> list[str]:

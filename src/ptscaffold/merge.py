@@ -198,6 +198,9 @@ def _renamed(
         if folded(old_path) == folded(path):  # one file, on a disk where case makes no difference
             place.seen[path] = None
     moved = here or there
+    if moved is None and before and _written_anew(before.data, new.data):
+        why = f"new in the template, where it had {old_path}, which you deleted"
+        return Change(path=path, kind="added", why=why, writes={path: new})
     settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), place, None)
     if here is None:
         return replace(settled, formerly=old_path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptscaffold.aftermath import left_behind, lost_imports, with_successors
+from ptscaffold.aftermath import left_behind, lost_imports, missed, with_successors
 from ptscaffold.answers import default_description
 from ptscaffold.apply import write_files
 from ptscaffold.content import Content, read_content
@@ -197,6 +197,7 @@ def _follow(
         )
         changes = with_successors(changes, new)
         notes += left_behind(old, new, project) + lost_imports(changes, new, project)
+        notes += missed(changes, new, project)
         origins = origins_of(after.packs, new.layers, project)
     done = Update(
         project=project,
