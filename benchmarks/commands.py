@@ -28,10 +28,10 @@ from itertools import product
 from pathlib import Path
 
 import ptscaffold
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue, templates_root
-from ptscaffold.render import Renderer
+from ptscaffold.layers.catalogue import Catalogue, templates_root
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer
 
 NAME = "benchproject"
 FILES = 43
@@ -40,7 +40,7 @@ CELL = ("--domain", "vision", "--style", "lightning")
 LAUNCHER = """\
 import sys
 sys.path.insert(0, {site!r})
-from ptscaffold.cli import main
+from ptscaffold.cli.app import main
 main()
 """
 

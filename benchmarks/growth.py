@@ -25,9 +25,9 @@ from pathlib import Path
 from commands import stopwatch
 
 import ptscaffold
-from ptscaffold.create import Request, create
-from ptscaffold.history import History
-from ptscaffold.update import update
+from ptscaffold.layers.history import History
+from ptscaffold.project.new import Request, create
+from ptscaffold.project.update import update
 
 LINES = "# {{ name }}\n" + "".join(f"line {number} of it\n" for number in range(40))
 FILES, LAYERS, RELEASES = (10, 100, 1000), (1, 10, 50), (1, 20, 200)

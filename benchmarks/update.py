@@ -133,7 +133,7 @@ def measure(folder: Path, runs: int) -> list[Line]:
 def release(folder: Path) -> None:
     """Put the templates into the history that the tool carries, as every release does."""
     code = f"import sys; sys.path.insert(0, {str(folder / 'site')!r})\n"
-    code += "from ptscaffold.history import History; History().add()"
+    code += "from ptscaffold.layers.history import History; History().add()"
     run([sys.executable, "-c", code], folder)
 
 

@@ -17,3 +17,4 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What the tool keeps of a user is that of the tests.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="ptscaffold-state-")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="ptscaffold-cache-")

@@ -2,10 +2,10 @@
 
 Each command is a plain function that returns data, usable without the command line:
 
-    from ptscaffold.create import Request, create
+    from ptscaffold.project.new import Request, create
     result = create(Request(name="digits", domain="vision", style="lightning"))
 """
 
-__all__ = ["__version__"]
+__all__ = []
 
 __version__ = "1.0.0"

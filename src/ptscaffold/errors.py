@@ -11,31 +11,25 @@
     ├── ProvenanceError      exit 1  what a project was made from cannot be found out
     └── PendingError         exit 3  something else has to be decided first
 
-Each says what is wrong, one sentence per problem, and carries a hint: what to do about it.
+Each says what is wrong, one sentence per problem, and carries a hint: what to do about it. Commands
+in hints are written as they are typed, from the working folder.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = [
-    "DestinationError",
-    "InstallError",
-    "InterpreterError",
-    "LayerError",
-    "PackError",
-    "PendingError",
-    "ProvenanceError",
-    "PtscaffoldError",
-    "UsageError",
-    "WriteError",
-    "unknown",
-]
+
+__all__ = ["DestinationError", "InstallError", "InterpreterError", "LayerError", "PackError"]
+__all__ += ["PendingError", "ProvenanceError", "PtscaffoldError", "UsageError", "WriteError"]
+__all__ += ["in_project", "not_an_option", "shell_command", "unknown"]
 
 LONGEST: Final = 2_000  # characters of one problem
 
@@ -111,3 +105,24 @@ def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:
     text += f" ({', '.join(known)})" if known else " (there are none)"
     nearest = get_close_matches(value.lower(), known, n=1, cutoff=0.5)
     return f"{text}. Did you mean {nearest[0]!r}?" if nearest else text
+
+
+def shell_command(words: Iterable[str]) -> str:
+    """Write a command as it is typed into the system's shell."""
+    if os.name == "nt":
+        import subprocess
+
+        return subprocess.list2cmdline(words)
+    import shlex
+
+    return shlex.join(words)
+
+
+def in_project(project: Path, *words: str) -> str:
+    """A ptscaffold command for a project, as it is typed from the working folder."""
+    place = [] if project.resolve() == Path.cwd() else [not_an_option(str(project))]
+    return shell_command(["ptscaffold", words[0], *place, *words[1:]])
+
+
+def not_an_option(path: str) -> str:
+    return os.path.join(".", path) if path.startswith("-") else path  # noqa: PTH118 (pathlib drops the dot)

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from ptscaffold.matrix import Cell, choose_cells
-from ptscaffold.perform import Outcome
-from ptscaffold.trial import Tried, try_cells
+from ptscaffold.trial.matrix import Cell, choose_cells
+from ptscaffold.trial.results import Outcome, Tried
+from ptscaffold.trial.run import try_cells
 
 # Every domain in every style, once, with features as in `pairwise`, which the workflows try whole.
 CELLS: Final = [

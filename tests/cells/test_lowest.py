@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cells.harness import projects_of
 
-from ptscaffold.matrix import Cell, choose_cells
+from ptscaffold.trial.matrix import Cell, choose_cells
 
 CELLS = [cell for cell in choose_cells("all") if not cell.features]
 

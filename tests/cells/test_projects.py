@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cells.harness import NAMES, Project, left_out
 
-from ptscaffold.checks import CHECKS
+from ptscaffold.trial.checks import CHECKS
 
 pytestmark = pytest.mark.parametrize("cell", NAMES)
 

@@ -15,11 +15,13 @@ import yaml
 from mutation.table import CASES
 from PIL import Image
 
-from ptscaffold import __version__, cli
-from ptscaffold.checks import CHECKS
-from ptscaffold.history import History
-from ptscaffold.layers import KINDS, Catalogue, Layer
-from ptscaffold.matrix import MATRICES, choose_cells
+from ptscaffold import __version__
+from ptscaffold.cli import app as cli
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.history import History
+from ptscaffold.layers.manifest import KINDS, Layer
+from ptscaffold.trial.checks import CHECKS
+from ptscaffold.trial.matrix import MATRICES, choose_cells
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]

@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml
 
-from ptscaffold import cli
+from ptscaffold.cli import app as cli
 
 ROOT = Path(__file__).parents[2]
 

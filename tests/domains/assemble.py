@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ptscaffold.layers import templates_root
+from ptscaffold.layers.catalogue import templates_root
 
 
 def assemble(name: str, *layers: str) -> Callable[[str], Any]:

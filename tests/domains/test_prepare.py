@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ptscaffold.layers import Catalogue, Layer
-from ptscaffold.subjects import floor
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import Layer
+from ptscaffold.trial.subjects import floor
 
 DOMAINS = Catalogue().choices("domains")
 

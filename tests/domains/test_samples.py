@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ptscaffold.layers import Catalogue
+from ptscaffold.layers.catalogue import Catalogue
 
 
 def pixels(paths: list[str]) -> Any:

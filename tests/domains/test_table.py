@@ -16,9 +16,12 @@ SUFFIXES = {".png", ".txt"}
 TEXTS = [f"text {i},{'good' if i % 2 else 'bad'}" for i in range(40)]
 
 
-def read(data: Path, task: str = "classification", **options: Any) -> pd.DataFrame:
-    options = {"columns": None, "suffixes": SUFFIXES, "seed": 0, **options}
-    table: pd.DataFrame = assemble("table_in_place", "base")("table").read(data, task, **options)
+def read(
+    data: Path, task: str = "classification", suffixes: Iterable[str] = SUFFIXES, **flags: Any
+) -> pd.DataFrame:
+    module = assemble("table_in_place", "base", "domains/text")
+    config = module("config").Config(task=task, **flags)
+    table: pd.DataFrame = module("table").read(data, config, suffixes)
     return table
 
 

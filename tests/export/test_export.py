@@ -11,12 +11,13 @@ import pytest
 from copier import run_copy
 from export.toy import choose, contents, read, write_toy
 
-from ptscaffold import __version__, cli
-from ptscaffold.engines import write_tree
+from ptscaffold import __version__
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import LayerError
-from ptscaffold.export import export
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import Renderer
+from ptscaffold.export.engines import write_tree
+from ptscaffold.export.template import export
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.renderer import Renderer
 
 
 def exported(catalogue: Catalogue, folder: Path, **more: str) -> Path:
@@ -96,8 +97,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: root)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.layers.catalogue.templates_root", lambda: root)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = cli.run(list(arguments))

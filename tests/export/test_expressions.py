@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from ptscaffold.expressions import (
+from ptscaffold.export.expressions import (
     FILTERS,
     PACKAGE,
     control_check,
@@ -19,8 +19,8 @@ from ptscaffold.expressions import (
     name_check,
     taken_names,
 )
-from ptscaffold.names import check_name, package_name
-from ptscaffold.quoting import markdown_text, toml_value
+from ptscaffold.layers.names import check_name, package_name
+from ptscaffold.render.quoting import markdown_text, toml_value
 
 ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 COMPILED = {

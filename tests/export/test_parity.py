@@ -13,12 +13,13 @@ from copier import run_copy
 from export.toy import HOSTILE, choose, contents, read, write_toy
 
 from ptscaffold import __version__
-from ptscaffold.create import Request, create
-from ptscaffold.engines import write_tree
-from ptscaffold.export import ENGINES, export
-from ptscaffold.expressions import jinja_text
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import Renderer
+from ptscaffold.export.engines import renderer_of, write_tree
+from ptscaffold.export.expressions import jinja_text
+from ptscaffold.export.formats import ENGINES
+from ptscaffold.export.template import export
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project.new import Request, create
+from ptscaffold.render.renderer import Renderer
 
 CATALOGUE = Catalogue()
 RENDERER = Renderer()
@@ -108,7 +109,7 @@ def test_new_renders_through_an_engine(
         request = Request(
             name="x", domain="toy", style="plain", sets=(f"description={HOSTILE}",), engine=kind
         )
-        create(request, catalogue=catalogue)
+        create(request, catalogue=catalogue, renderer=renderer_of(kind))
         results[kind] = read(folder)
     assert results[engine] == results[None]
     assert "x/.ptscaffold.toml" in results[engine]

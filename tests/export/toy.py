@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ptscaffold.answers import Answers, complete, select_layers
-from ptscaffold.given import Given
-from ptscaffold.layers import Catalogue, Layer
-from ptscaffold.render import Tree
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import Layer
+from ptscaffold.render.answers import Answers, complete, select_layers
+from ptscaffold.render.given import Given
+from ptscaffold.render.renderer import Tree
 
 BRACES: Final = b"{{ x }} {% if %} {# c #} ${{ github.ref }} {{{{ {%- -%} {{"
 

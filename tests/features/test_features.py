@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ptscaffold import __version__, cli
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import Renderer, Tree
+from ptscaffold import __version__
+from ptscaffold.cli import app as cli
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer, Tree
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE, RENDERER = Catalogue(), Renderer()

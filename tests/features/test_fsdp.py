@@ -13,7 +13,7 @@ import torch
 from training.conftest import Package, finish
 from training.test_processes import children
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 MODULES = {"plain": "train_sharded", "lightning": "fit_sharded"}
 FLAGS = ["--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0"]

@@ -13,7 +13,7 @@ import pytest
 from training.conftest import Package
 from training.test_processes import FLAGS, children
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the script is for bash")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SLURM runs on Linux")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 CELLS = [("vision", "lightning"), ("text", "lightning"), ("vision", "fastai")]
 CELLS += [("text", "fastai"), ("audio", "fastai")]

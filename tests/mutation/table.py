@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptscaffold.layers import Catalogue
+from ptscaffold.layers.catalogue import Catalogue
 
 __all__ = ["CASES", "Case", "Edit"]
 

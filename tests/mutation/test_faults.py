@@ -13,7 +13,7 @@ import pytest
 from mutation.runs import run_tests
 from mutation.table import CASES, Case
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 Made = tuple[Path, int, str]  # a project, and how its tests ended
 

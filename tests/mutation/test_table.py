@@ -9,10 +9,10 @@ import pytest
 from mutation.table import CASES, Case
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import Renderer
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from export.toy import write_toy
 
-from ptscaffold import cli
+from ptscaffold.cli import app as cli
 
 ACME: Mapping[str, str] = {
     "pack.toml": 'name = "acme"\nversion = "1.0"\n',
@@ -78,8 +78,8 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     root = write_toy(tmp_path / "toy").root
-    monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: root)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.layers.catalogue.templates_root", lambda: root)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
 
     def run(*arguments: str) -> Ran:
         code = cli.run(list(arguments))

@@ -23,12 +23,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptscaffold import describe
-from ptscaffold.create import Request, create, export_template
 from ptscaffold.errors import LayerError, PackError, PtscaffoldError, UsageError
-from ptscaffold.history import ARCHIVE, History, tree_under
-from ptscaffold.layers import Catalogue
-from ptscaffold.packs import open_packs
+from ptscaffold.export.template import export_template
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.history import ARCHIVE, History, tree_under
+from ptscaffold.layers.packs import open_packs
+from ptscaffold.project import show as describe
+from ptscaffold.project.new import Request, create
 
 EXAMPLES = int(os.environ.get("PTSCAFFOLD_FUZZ", "0"))
 # Of the processor: how busy the machine is says nothing about a pack.
@@ -129,8 +130,7 @@ def uses(place: Place) -> dict[str, Callable[[], object]]:
 
     def on(work: Callable[[Catalogue], object]) -> Callable[[], object]:
         def run() -> object:
-            with open_packs(packs) as found:
-                return work(Catalogue(place.top / "tool", found))
+            return work(Catalogue(place.top / "tool", open_packs(packs)))
 
         return run
 
@@ -496,6 +496,8 @@ ENTRIES: Mapping[str, tuple[Callable[[Place], None], str]] = {
     "no UTF-8": (named(b"base/\xff"), "the name '\\udcff' holds what cannot be shown"),
     "the record": (named("base/.ptscaffold.toml"), "must not hold .ptscaffold.toml"),
     "the record's case": (named("base/.PTscaffold.toml"), "must not hold .PTscaffold.toml"),
+    "a staged journal": (named("base/.Ptscaffold-Update.tmp/x"), "must not hold .Ptscaffold-U"),
+    "a file of the journal": (named("base/.ptscaffold-update.1.before.0"), "must not hold .ptsc"),
     "the journal": (named("base/.ptscaffold-update/journal.json"), "must not hold .ptscaffold-u"),
     "git's settings": (named("base/.git/config"), "must not hold a folder of git, '.git'"),
     "git's hooks": (named("base/sub/.GIT/hooks/x"), "must not hold a folder of git, '.GIT'"),
@@ -583,10 +585,8 @@ def test_a_link_that_the_person_names_is_followed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place.top / "link").symlink_to(place.pack)
-    with open_packs((str(place.top / "link"),)) as (pack,):
-        made = create(
-            replace(place.request, packs=()), catalogue=Catalogue(place.top / "tool", [pack])
-        )
+    (pack,) = open_packs((str(place.top / "link"),))
+    made = create(replace(place.request, packs=()), catalogue=Catalogue(place.top / "tool", [pack]))
     assert "OWNERS" in made.plan.files
     (place.top / "mine.toml").symlink_to(place.pack / "presets/team.toml")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place.top / "config"))
@@ -595,8 +595,8 @@ def test_a_link_that_the_person_names_is_followed(
     (own / "own.toml").symlink_to(place.pack / "presets/team.toml")
     for preset in (str(place.top / "mine.toml"), "own"):
         request = replace(place.request, features=(), preset=preset, name="other")
-        with open_packs(request.packs) as packs:
-            found = create(request, catalogue=Catalogue(place.top / "tool", packs), dry_run=True)
+        catalogue = Catalogue(place.top / "tool", open_packs(request.packs))
+        found = create(request, catalogue=catalogue, dry_run=True)
         assert found.plan.answers.features == ("extra",)
 
 
@@ -629,8 +629,8 @@ def test_a_hostile_address_is_refused(
     for key, value in {**settings, "GIT_CONFIG_VALUE_0": "always"}.items():
         monkeypatch.setenv(key, value)
     before = everything(place.top)
-    with pytest.raises(PackError) as caught, open_packs([source]):
-        pass
+    with pytest.raises(PackError) as caught:
+        open_packs([source])
     assert ADDRESSES[source] in str(caught.value)
     assert everything(place.top) == before
 
@@ -648,9 +648,9 @@ def test_a_repository_is_fetched_by_its_files_alone(
     # As in a hook of another repository, which must not become that of the pack.
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(place.work))
-    with open_packs([f"git+file://{place.pack}"]) as (pack,):
-        assert (pack.root / "base/link").read_text() == str(place.top / "secret.txt")
-        assert not (pack.root / "base/link").is_symlink()
+    (pack,) = open_packs([f"git+file://{place.pack}"])
+    assert (pack.root / "base/link").read_text() == str(place.top / "secret.txt")
+    assert not (pack.root / "base/link").is_symlink()
     assert everything(place.top) == before
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from packs.conftest import ACME, Run, files, put
 
-from ptscaffold import history
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.packs import installed_packs
+from ptscaffold.layers import history
+from ptscaffold.layers.packs import installed_packs
 
 CHOICE = ("--domain", "graph", "--style", "fabric", "--feature", "wandb")
 
@@ -22,6 +22,13 @@ CHOICE = ("--domain", "graph", "--style", "fabric", "--feature", "wandb")
 def git(folder: Path, *arguments: str) -> None:
     command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def commit_of(folder: Path, ref: str) -> str:
+    asked = ["git", "rev-parse", f"{ref}^{{commit}}"]
+    return subprocess.run(
+        asked, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def record(project: Path) -> dict[str, object]:
@@ -145,12 +152,14 @@ def test_a_pack_in_a_git_repository(run: Run, acme: Path, work: Path, tmp_path: 
     git(repository, "tag", "v1")
     put(repository, {"layers/features/wandb/wandb.txt": "new\n"})
     git(repository, "commit", "--quiet", "--all", "--message", "two")
+    commits = {ref: commit_of(repository, at) for ref, at in (("", "HEAD"), ("@v1", "v1"))}
     for ref, text in (("", "new\n"), ("@v1", "one\ntwo\nthree\n")):
         source = f"git+{repository.as_uri()}{ref}#subdirectory=layers"
         assert run("new", f"net{ref[1:]}", *CHOICE, "--pack", source).code == 0
         project = work / f"net{ref[1:]}"
         assert (project / "wandb.txt").read_text() == text
-        assert record(project)["packs"] == {"acme": {"source": source, "version": "1.0"}}
+        recorded = record(project)["packs"]
+        assert recorded == {"acme": {"source": source, "version": "1.0", "commit": commits[ref]}}
         assert run("check", project.name).code == 0
     ran = run("new", "x", *CHOICE, "--pack", f"git+{repository.as_uri()}@v9#subdirectory=layers")
     assert ran.code == 2

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from export.toy import HOSTILE
 
-from ptscaffold.create import Request, create
 from ptscaffold.errors import UsageError
-from ptscaffold.pytest_plugin import Baked
+from ptscaffold.project.new import Request, create
+from ptscaffold.trial.pytest_plugin import Baked
 
 EXAMPLE = Path(__file__).parents[2] / "docs/example-pack"
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import settings
 
 import ptscaffold
-from ptscaffold import cli
-from ptscaffold.layers import Catalogue
+from ptscaffold.cli import app as cli
+from ptscaffold.layers.catalogue import Catalogue
 
 # On a busy machine the time of one example says nothing.
 settings.register_profile("ptscaffold", deadline=None)
@@ -160,8 +160,8 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """The command line in this process, on the catalogue above; its version is X.Y.Z."""
-    monkeypatch.setattr("ptscaffold.layers.templates_root", lambda: layers_root)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.layers.catalogue.templates_root", lambda: layers_root)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
 
     def run(*arguments: str) -> Ran:
         code = cli.run(list(arguments))

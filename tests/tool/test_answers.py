@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ptscaffold.answers import Answers, complete, select_layers
 from ptscaffold.errors import UsageError
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.answers import Answers, complete, select_layers
+from ptscaffold.render.given import gather
 
 
 def problems(catalogue: Catalogue, *sets: str, file: Path | None = None, **flags: object) -> list:

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from ptscaffold import apply as apply_module
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.apply import apply
 from ptscaffold.errors import DestinationError, WriteError
-from ptscaffold.given import gather
-from ptscaffold.interrupts import deferred
-from ptscaffold.layers import Catalogue
-from ptscaffold.plan import Plan, Survey, make_plan, survey
-from ptscaffold.render import Renderer
-from ptscaffold.staging import stage_file
-from ptscaffold.trust import seal
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project import apply as apply_module
+from ptscaffold.project.apply import apply
+from ptscaffold.project.guard import deferred
+from ptscaffold.project.plan import Plan, Survey, make_plan, survey
+from ptscaffold.project.staging import stage_file
+from ptscaffold.project.trust import seal
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer
 
 Snapshot = dict[str, bytes | None]
 

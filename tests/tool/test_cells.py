@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue
-from ptscaffold.names import LONGEST
-from ptscaffold.render import Renderer, Tree
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.names import LONGEST
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer, Tree
 
 CATALOGUE = Catalogue()
 RENDERER = Renderer()

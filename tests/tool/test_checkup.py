@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tool.test_doctor import TORCH
 
-from ptscaffold.checkup import doctor, facts
-from ptscaffold.checkup.facts import Driver, Facts, Torch
+from ptscaffold.trial.checkup import doctor, facts
+from ptscaffold.trial.checkup.facts import Driver, Facts, Torch
 
 CUDA = "2.9.1+cu130"
 USED = Torch(CUDA, "13.0", None, True, False, (("H200", "9.0"),), ("sm_80", "compute_90"), 16)
@@ -147,7 +147,12 @@ def test_the_facts_are_described() -> None:
 def test_what_a_project_needs_and_lacks_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = ["Name: some-digits", "Version: 1", "Requires-Dist: torch>=2", "Requires-Dist: no-such"]
+    lines = [
+        "Name: some-digits",
+        "Version: 1",
+        "Requires-Dist: pytest>=2",
+        "Requires-Dist: no-such",
+    ]
     lines += ["Requires-Dist: nor_this[all]>=1.0", 'Requires-Dist: nor-that; extra == "hub"', ""]
     place = tmp_path / "some_digits-1.dist-info/METADATA"
     place.parent.mkdir()

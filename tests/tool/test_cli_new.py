@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 from ptscaffold import __version__
-from ptscaffold.describe import show_project
-from ptscaffold.plan import _spelling
-from ptscaffold.provenance import digest
+from ptscaffold.cli.app import app
+from ptscaffold.layers.content import digest
+from ptscaffold.project.plan import _spelling
+from ptscaffold.project.show import show_project
 
 Run = Callable[..., object]
 
@@ -55,6 +58,27 @@ Next:   cd vision-lightning
 """
     )
     assert ran.tree == project("vision-lightning", "vision_lightning")
+
+
+@pytest.mark.parametrize("place", ["digits", "some where/digits"])
+def test_a_name_may_be_an_absolute_path(run: Run, work: Path, place: str) -> None:
+    there = work / place
+    ran = run("new", str(there), *VISION)
+    assert (ran.code, ran.out) == (0, f"{there}\n")
+    assert ran.tree == project(place, "digits")
+    assert show_project(there)["answers"]["name"] == "digits"
+    again = shlex.join(["ptscaffold", "new", str(there), *VISION, "--no-input"])
+    assert f"Again:  {again}\n" in ran.err
+    assert f"cd {shlex.quote(str(there))}\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    "name", [info.name for info in typer.main.get_command(app).commands.values()]
+)
+def test_every_command_takes_the_flags_that_all_have(name: str) -> None:
+    command = typer.main.get_command(app).commands[name]
+    flags = {flag for parameter in command.params for flag in parameter.opts}
+    assert {"--json", "--no-input", "--debug"} <= flags
 
 
 def test_with_uv_the_steps_are_shorter(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +238,7 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
             "error: '../x' leads out of this folder. Use --into ../x or cd there first\n" + USAGE,
         ),
         (
-            ["new", "/tmp/x", *VISION],
+            ["new", "--set", "name=/tmp/x", *VISION],
             "error: '/tmp/x' is an absolute path, not a name. Use --into /tmp/x or cd there first\n"
             + USAGE,
         ),
@@ -263,7 +287,7 @@ def test_bad_usage_changes_nothing(run: Run, arguments: list[str], error: str) -
 
 @pytest.mark.parametrize(
     "name",
-    ["class", "3d", "torch", "test", "größe", "my net", "../x", "/x", "x" * 300, "con", "net.", ""],
+    ["class", "3d", "torch", "test", "größe", "my net", "../x", "x" * 300, "con", "net.", ""],
 )
 def test_a_name_that_is_no_package_changes_nothing(run: Run, name: str) -> None:
     ran = run("new", name, *VISION)
@@ -378,7 +402,7 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("ptscaffold.create.create", explode)
+    monkeypatch.setattr("ptscaffold.project.new.create", explode)
     ran = run("new", *VISION)
     assert (ran.code, ran.err) == (
         1,

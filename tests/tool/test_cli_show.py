@@ -157,7 +157,7 @@ def test_show_a_project_that_is_behind(
     record = work / "digits/.ptscaffold.toml"
     text = record.read_text()
     record.write_text(text.replace("\n[answers]", 'locked = ["src/*", "run.sh"]\n\n[answers]'))
-    monkeypatch.setattr("ptscaffold.describe.__version__", "9.9.9")
+    monkeypatch.setattr("ptscaffold.project.show.__version__", "9.9.9")
     out = run("show", "digits").out
     assert "template version: X.Y.Z\nnewest version: 9.9.9\nlocked: src/*, run.sh\n" in out
     assert "features: docker\n" in out

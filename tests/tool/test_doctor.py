@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from ptscaffold import cli
-from ptscaffold.doctor import Diagnosis, Patient, diagnose, find_python
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import InterpreterError
+from ptscaffold.trial.doctor import Diagnosis, Patient, diagnose, find_python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -142,7 +142,7 @@ def machine(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", str(fakes))
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.defpath}{os.pathsep}/usr/bin")
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     (site,) = (project / ".venv/lib").glob("python*/site-packages")
     made = Machine(project, programs, site, fakes)
     made.program("uv", "exit 0")
@@ -411,7 +411,7 @@ def test_an_environment_that_never_answers(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.install("torch", "2.9.1", "import time\ntime.sleep(60)\n")
-    monkeypatch.setattr("ptscaffold.doctor.LIMIT", 0.5)
+    monkeypatch.setattr("ptscaffold.trial.doctor.LIMIT", 0.5)
     with pytest.raises(InterpreterError, match="no answer in 0 s"):
         diagnose(find_python(machine.project))
 

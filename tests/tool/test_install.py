@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import InstallError
-from ptscaffold.install import install
+from ptscaffold.project.new import install
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ptscaffold.junit import junit
-from ptscaffold.perform import Outcome
-from ptscaffold.trial import Trial, Tried
+from ptscaffold.trial.results import Outcome, Trial, Tried, junit
 
 
 def test_every_cell_is_a_suite_and_every_step_a_case(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import LayerError
-from ptscaffold.layers import Catalogue, read_layer, templates_root
+from ptscaffold.layers.catalogue import Catalogue, templates_root
+from ptscaffold.layers.manifest import read_layer
 
 
 def test_the_catalogue_follows_the_order_that_manifests_ask_for(catalogue: Catalogue) -> None:
@@ -89,9 +90,9 @@ def test_a_folder_without_layers_is_an_error(tmp_path: Path) -> None:
 def test_built_in_layers_stand_in_the_package_or_beside_its_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = tmp_path / "clone/src/ptscaffold/layers.py"
+    module = tmp_path / "clone/src/ptscaffold/layers/catalogue.py"
     module.parent.mkdir(parents=True)
-    monkeypatch.setattr("ptscaffold.layers.__file__", str(module))
+    monkeypatch.setattr("ptscaffold.layers.catalogue.__file__", str(module))
     assert templates_root() == tmp_path / "clone/templates"
-    (module.parent / "templates").mkdir()
-    assert templates_root() == module.parent / "templates"
+    (module.parents[1] / "templates").mkdir()
+    assert templates_root() == module.parents[1] / "templates"

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.lock import locked
+from ptscaffold.project.guard import locked
 
 HOLD = """\
 import sys
 from pathlib import Path
-from ptscaffold.lock import locked
+from ptscaffold.project.guard import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

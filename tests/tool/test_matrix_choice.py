@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptscaffold import matrix as module
-from ptscaffold.answers import problems_of
 from ptscaffold.errors import UsageError
-from ptscaffold.given import Given
-from ptscaffold.layers import Catalogue
-from ptscaffold.matrix import MATRICES, Cell, choose_cells
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.answers import problems_of
+from ptscaffold.render.given import Given
+from ptscaffold.trial import matrix as module
+from ptscaffold.trial.matrix import MATRICES, Cell, choose_cells
 
 FEATURES = ("fa", "fb", "fc", "fd")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keyword
 import sys
+from pathlib import PurePath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptscaffold.names import LONGEST, check_name, package_name, split_path, suggest
+from ptscaffold.layers.names import LONGEST, check_name, package_name, split_path, suggest
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,12 @@ def test_a_path_may_lead_downwards(given: str) -> None:
     path, problem = split_path(given)
     assert problem is None
     assert path.name == "digits"
+
+
+def test_an_absolute_path_is_for_who_typed_it() -> None:
+    assert split_path("/tmp/x", typed=True) == (PurePath("/tmp/x"), None)
+    assert "leads out" in (split_path("/tmp/../x", typed=True)[1] or "")
+    assert "is a folder" in (split_path("/", typed=True)[1] or "")
 
 
 @pytest.mark.parametrize(

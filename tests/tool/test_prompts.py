@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ptscaffold import prompts
-from ptscaffold.create import Request, create
-from ptscaffold.given import Given
-from ptscaffold.interrupts import as_keyboard_interrupt
-from ptscaffold.layers import Catalogue
+from ptscaffold.cli import prompts
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project.guard import as_keyboard_interrupt
+from ptscaffold.project.new import Request, create
+from ptscaffold.render.given import Given
 
 
 def ask(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.provenance import read_record
+from ptscaffold.project.record import read_record
 
 GOOD = 'tool-version = "1"\ntemplate-version = "1"\n[answers]\nfeatures = []\n[files]\n'
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
-from ptscaffold.quoting import markdown_text, shell_command, toml_value
+from ptscaffold.errors import shell_command
+from ptscaffold.render.quoting import markdown_text, toml_value
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ptscaffold.answers import complete, select_layers
 from ptscaffold.errors import LayerError
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import File, Renderer, Tree
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import File, Renderer, Tree
 
 
 def render(root: Path, **answers: object) -> Tree:

@@ -20,14 +20,13 @@ from tool.conftest import Ran, Run, list_tree
 from tool.stand_in import write_stand_ins
 
 import ptscaffold
-from ptscaffold.checks import CHECKS, needed, steps_of
-from ptscaffold.children import LEFT_OUT, Children, Stopped, environment
 from ptscaffold.errors import UsageError
-from ptscaffold.gate import Gate
-from ptscaffold.layers import Catalogue
-from ptscaffold.matrix import Cell, choose_cells
-from ptscaffold.perform import Outcome
-from ptscaffold.trial import try_cells
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.trial.checks import CHECKS, needed, steps_of
+from ptscaffold.trial.children import LEFT_OUT, Children, Stopped, environment
+from ptscaffold.trial.matrix import Cell, choose_cells
+from ptscaffold.trial.results import Outcome
+from ptscaffold.trial.run import Gate, try_cells
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -364,8 +363,9 @@ def test_a_project_without_a_readme(run: Run, project: Path, temporary: Path) ->
         (["--jobs", "0"], ["invalid value for '--jobs': 0 is not in the range x>=1"],
          "see ptscaffold test --help"),
         (["--job", "1"], ["unknown option '--job' for ptscaffold test (--domain, --style, "
-         "--feature, --pack, --matrix, --shard, --jobs, --only, --keep, --junit, --json, --debug, "
-         "--help). Did you mean '--jobs'?"], "see ptscaffold test --help"),
+         "--feature, --pack, --matrix, --shard, --jobs, --only, --keep, --junit, "
+         "--no-input, --json, --debug, --help). Did you mean '--jobs'?"],
+         "see ptscaffold test --help"),
     ],
 )  # fmt: skip
 def test_wrong_usage(
@@ -455,8 +455,8 @@ def test_a_command_that_takes_too_long(layers_root: Path, temporary: Path) -> No
 def test_a_run_that_does_not_stop(
     layers_root: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptscaffold.children.PATIENCE", 0.2)
-    monkeypatch.setattr("ptscaffold.perform.PATIENCE", 0.2)
+    monkeypatch.setattr("ptscaffold.trial.children.PATIENCE", 0.2)
+    monkeypatch.setattr("ptscaffold.trial.perform.PATIENCE", 0.2)
     deaf = (
         "\nif 'runs/interrupted' in sys.argv: signal.signal(15, signal.SIG_IGN); time.sleep(60)\n"
     )
@@ -607,7 +607,7 @@ def test_whatever_ends_a_trial_early_leaves_nothing(
 def test_children_are_ended_together_and_start_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptscaffold.children.PATIENCE", 0.5)
+    monkeypatch.setattr("ptscaffold.trial.children.PATIENCE", 0.5)
     children = Children()
     deaf = tmp_path / "deaf.py"
     deaf.write_text("import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")

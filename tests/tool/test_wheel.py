@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from ptscaffold import __version__
-from ptscaffold.answers import complete, select_layers
-from ptscaffold.given import gather
-from ptscaffold.layers import Catalogue, templates_root
-from ptscaffold.plan import make_plan
-from ptscaffold.render import Renderer
+from ptscaffold.layers.catalogue import Catalogue, templates_root
+from ptscaffold.project.plan import make_plan
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import gather
+from ptscaffold.render.renderer import Renderer
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptscaffold.create import Request, create
+from ptscaffold.project.new import Request, create
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Package:
             [sys.executable, *arguments],
             cwd=self.folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,8 +85,8 @@ class Package:
         return {key: value for key, value in saved.items() if isinstance(value, Tensor)}
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    stdout, stderr = process.communicate(timeout=300)
+def finish(process: subprocess.Popen[str], given: str | None = None) -> str:
+    stdout, stderr = process.communicate(given, timeout=300)
     assert process.returncode == 0, stderr
     return stdout
 

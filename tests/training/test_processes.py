@@ -13,7 +13,8 @@ import torch
 from torch.distributed.run import get_args_parser
 from training.conftest import Package, finish
 
-from ptscaffold.layers import Catalogue, Layer
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import Layer
 
 CELLS = ["vision-plain", "vision-lightning"]  # fastai's `distrib_ctx` is for GPUs
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from update.trees import Lab, commit, git, lab, put, read_tree, text
 
-from ptscaffold import cli
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError
-from ptscaffold.project import continue_update, undo_update
+from ptscaffold.project.conflicts import continue_update, undo_update
 
 ENDS = [continue_update, undo_update]
 
@@ -108,9 +108,9 @@ def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[
 def test_abort_keeps_what_was_written_since(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     put(made.project, {"tail.txt": "new\nand mine\n"})
-    assert cli.run(["update", str(made.project), "--abort"]) == 0
+    assert cli.run(["update", str(made.project), "--abort"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         f"{made.project}: back to before the update",
         "  what you changed since is kept as tail.txt.yours",
@@ -121,14 +121,13 @@ def test_abort_keeps_what_was_written_since(
     assert git(made.project, "diff") == ""
 
 
-def test_a_record_that_was_edited_since_is_kept(made: Lab) -> None:
+def test_a_record_that_was_edited_since_keeps_that(made: Lab) -> None:
     record = made.project / ".ptscaffold.toml"
     edited = record.read_bytes() + b"# a line of mine\n"
     record.write_bytes(edited)
     done = continue_update(made.project)
-    assert done.kept == ["what you changed since is kept as .ptscaffold.toml.yours"]
-    assert (made.project / ".ptscaffold.toml.yours").read_bytes() == edited
-    assert record.read_bytes() == made.record()
+    assert done.kept == []
+    assert record.read_bytes() == made.record() + b"# a line of mine\n"
 
 
 def test_a_repository_that_is_gone_is_in_nobody_s_way(made: Lab) -> None:

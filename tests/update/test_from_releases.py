@@ -14,16 +14,19 @@ from pathlib import Path
 import pytest
 from update.trees import Tree, commit, git, missing, put, read_tree, to_crlf, write_tree
 
-from ptscaffold import __version__, cli, report
-from ptscaffold.create import Request, create
-from ptscaffold.given import Given
-from ptscaffold.history import History
-from ptscaffold.journal import FOLDER
-from ptscaffold.layers import Catalogue
-from ptscaffold.project import render, undo_update
-from ptscaffold.provenance import RECORD, write_record
-from ptscaffold.render import Renderer
-from ptscaffold.update import Update, update
+from ptscaffold import __version__
+from ptscaffold.cli import app as cli
+from ptscaffold.cli import report
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.history import History
+from ptscaffold.project.conflicts import undo_update
+from ptscaffold.project.journal import FOLDER
+from ptscaffold.project.new import Request, create
+from ptscaffold.project.record import RECORD, write_record
+from ptscaffold.project.state import render
+from ptscaffold.project.update import Update, update
+from ptscaffold.render.given import Given
+from ptscaffold.render.renderer import Renderer
 
 NAME = "digits"
 RENDERER = Renderer()
@@ -39,7 +42,7 @@ def keep_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Nothing here is about a disk that loses power, whose writes take the longest.
     """
-    monkeypatch.setattr("ptscaffold.project.Renderer", lambda: RENDERER)
+    monkeypatch.setattr("ptscaffold.project.state.Renderer", lambda: RENDERER)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

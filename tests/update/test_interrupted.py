@@ -21,13 +21,13 @@ from update.cuts import (
 )
 from update.trees import Lab, Text, Tree, copy, lab, put, read_tree, text
 
-from ptscaffold import cli
-from ptscaffold.apply import pending, recover
-from ptscaffold.compare import check
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, WriteError
-from ptscaffold.journal import FOLDER, Journal
-from ptscaffold.project import continue_update, undo_update
-from ptscaffold.update import _write as write_update
+from ptscaffold.project.apply import pending, recover
+from ptscaffold.project.compare import check
+from ptscaffold.project.conflicts import continue_update, undo_update
+from ptscaffold.project.journal import FOLDER, Journal
+from ptscaffold.project.update import _write as write_update
 
 TEMPLATE: dict[str, Text] = {
     "base/layer.toml": (
@@ -203,8 +203,8 @@ def test_a_folder_that_gave_way_is_said(made: Lab) -> None:
 def test_the_command_says_that_it_put_something_back(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ptscaffold.compare.History", lambda: made.history)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.project.compare.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     for _, trial in runs(made, writing(made), kill, stride=7):
         if (trial.project / FOLDER).exists():
             assert cli.run(["check", str(trial.project)]) == 3

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from update.trees import Lab, lab, put, text
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.lines import MARKERS, is_crlf, merge_text, with_endings_of
+from ptscaffold.layers.content import is_crlf, with_endings_of
+from ptscaffold.layers.history import History
+from ptscaffold.project.lines import MARKERS, merge_text
 
 
 @pytest.mark.parametrize(
@@ -23,12 +26,12 @@ from ptscaffold.lines import MARKERS, is_crlf, merge_text, with_endings_of
 def test_both_sides_are_kept_with_the_endings_that_are_yours(
     yours: bytes, old: bytes, new: bytes, merged: bytes | None, conflicts: int
 ) -> None:
-    text, found = merge_text(yours, old, new, "template")
+    result, found = merge_text(yours, old, new, "template")
     assert found == conflicts
     if merged is not None:
-        assert text == merged
+        assert result == merged
     else:
-        assert all(marker.encode() in text for marker in MARKERS)
+        assert all(marker.encode() in result for marker in MARKERS)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,40 @@ def test_what_git_cannot_merge_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(PtscaffoldError, match="git merge-file failed: disk is on fire"):
         merge_text(b"a", b"b", b"c", "template")
+
+
+LF = text()
+CRLF = LF.replace("\n", "\r\n")
+FEW = LF.replace("line 4\n", "line 4\r\n").replace("line 7\n", "line 7\r\n")
+
+
+def ninth(content: str) -> str:
+    """The same with a change of the template in it."""
+    return content.replace("line 9", "theirs")
+
+
+ENDINGS: dict[str, tuple[str, str, str, str]] = {
+    # the template before and after, the project before and after
+    "the template turns to those of Windows": (LF, CRLF, LF, CRLF),
+    "and changes a line": (LF, ninth(CRLF), LF, ninth(CRLF)),
+    "and back": (CRLF, LF, CRLF, LF),
+    "not what was edited": (LF, CRLF, text({2: "mine\n"}), text({2: "mine\n"})),
+    "a checkout of Windows has them already": (LF, CRLF, CRLF, CRLF),
+    "a checkout of Windows keeps its own": (LF, ninth(LF), CRLF, ninth(CRLF)),
+    "mixed in the template": (FEW, ninth(FEW), FEW, ninth(FEW)),
+    "mixed by an editor": (LF, ninth(LF), FEW, ninth(FEW)),
+    "mixed by an editor and dropped": (LF, "", FEW, FEW),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_line_endings_of_both_sides_arrive(tmp_path: Path, name: str) -> None:
+    old, new, yours, after = ENDINGS[name]
+    made = lab(tmp_path)
+    put(made.history.root, {"base/ends.txt": old})
+    made = Lab(History(made.history.root, "1.1"), made.project).make()
+    made = made.change("2.0", {"base/ends.txt": new or None})
+    put(made.project, {"ends.txt": yours})
+    assert not made.update().wants_you
+    assert (made.project / "ends.txt").read_bytes() == after.encode()
+    assert made.update().changes == ()

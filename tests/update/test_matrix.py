@@ -14,16 +14,16 @@ import pytest
 from update import trees
 from update.trees import BINARY, Lab, Text, commit, git, lab, put, read_tree, text, times, to_crlf
 
-from ptscaffold import cli
-from ptscaffold.compare import check, edits
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, ProvenanceError, PtscaffoldError, UsageError
-from ptscaffold.history import History
-from ptscaffold.journal import FOLDER
-from ptscaffold.lock import locked
-from ptscaffold.patch import make_patch
-from ptscaffold.project import continue_update, undo_update
-from ptscaffold.provenance import RECORD
-from ptscaffold.update import Update, add, remove
+from ptscaffold.layers.history import History
+from ptscaffold.project.compare import check, edits
+from ptscaffold.project.conflicts import continue_update, undo_update
+from ptscaffold.project.guard import locked
+from ptscaffold.project.journal import FOLDER
+from ptscaffold.project.lines import make_patch
+from ptscaffold.project.record import RECORD
+from ptscaffold.project.update import Update, add, remove
 
 Act = Callable[[Path], object]
 
@@ -423,12 +423,6 @@ CASES: dict[str, Case] = {
         template_act=lambda root: shutil.rmtree(root / "features"),
         yours={"docker/f.txt": MINE},
         said={"docker/f.txt": "kept: the template dropped it, you changed it"},
-    ),
-    "another ending of lines in the template": Case(
-        template={NOTES: text().replace("\n", "\r\n"), "base/tail.txt": "first\r\nlast"},
-        yours={"notes.txt": MINE},
-        after={"notes.txt": MINE},
-        said={"notes.txt": "same: you have it already", "tail.txt": "same: you have it already"},
     ),
     "not UTF-8": Case(
         template={NOTES: text({11: "theirs\n"}).encode() + b"\xff\n"},
@@ -984,9 +978,9 @@ def line(
 ) -> Line:
     made = prepare(tmp_path, CASES[request.param])
     monkeypatch.chdir(made.project)
-    monkeypatch.setattr("ptscaffold.update.History", lambda: made.history)
-    monkeypatch.setattr("ptscaffold.compare.History", lambda: made.history)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.project.update.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.project.compare.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     return Line(made, capsys)
 
 
@@ -1040,8 +1034,8 @@ def test_the_command_prints_a_patch_byte_for_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     made = prepare(tmp_path, CASES["not UTF-8"])
-    monkeypatch.setattr("ptscaffold.update.History", lambda: made.history)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.project.update.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     assert cli.run(["update", "--diff", str(made.project)]) == 0
     assert b"\n+\xff\n" in capsysbinary.readouterr().out
 

@@ -18,7 +18,7 @@ from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
 from ptscaffold.errors import PtscaffoldError, WriteError
-from ptscaffold.update import _write as write_update
+from ptscaffold.project.update import _write as write_update
 
 FOLDER = ".ptscaffold-update"
 LINE = b"saved meanwhile\n"
@@ -194,6 +194,7 @@ def test_a_file_that_is_open_is_written_to_for_longer(made: Lab, closes: bool) -
     done = made.update()
     os.waitpid(child, 0)
     assert "what you changed since is kept as notes.txt.yours" in done.notes
+    assert done.wants_you
     assert (made.project / "notes.txt.yours").read_bytes().endswith(LINE)
     assert b"mine\n" in notes.read_bytes()
 

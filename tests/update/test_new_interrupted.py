@@ -11,13 +11,13 @@ import pytest
 from update.cuts import DONE, disk_full, kill, runs
 from update.trees import Lab, lab, put, read_tree
 
-from ptscaffold import cli
-from ptscaffold.compare import check
-from ptscaffold.create import Request, create
-from ptscaffold.layers import Catalogue
-from ptscaffold.lock import locked
-from ptscaffold.staging import scratch, sweep
-from ptscaffold.update import add, remove
+from ptscaffold.cli import app as cli
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project.compare import check
+from ptscaffold.project.guard import locked
+from ptscaffold.project.new import Request, create
+from ptscaffold.project.staging import scratch, sweep
+from ptscaffold.project.update import add, remove
 
 RECORD = ".ptscaffold.toml"
 
@@ -86,9 +86,9 @@ def test_new_into_that_is_killed_is_undone(made: Lab) -> None:
 def test_new_again_says_that_it_put_something_back(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     catalogue = Catalogue(made.history.root)
-    monkeypatch.setattr("ptscaffold.create.Catalogue", lambda **_: catalogue)
+    monkeypatch.setattr("ptscaffold.project.new.Catalogue", lambda **_: catalogue)
     words = ["new", "--into", str(made.project), "--domain", "x", "--style", "a"]
     for _ in runs(made.project, lambda: new(made, "toy", made.project), kill, stride=9):
         half = (made.project / ".ptscaffold-update").exists()
@@ -166,7 +166,7 @@ def test_a_link_of_our_name_is_not_followed(tmp_path: Path) -> None:
 def test_without_locks_only_what_is_old_is_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: int
 ) -> None:
-    monkeypatch.setattr("ptscaffold.staging.take", lambda _: None)
+    monkeypatch.setattr("ptscaffold.project.staging.take", lambda _: None)
     with scratch(tmp_path, ".digits") as folder:
         name = folder.name
     (tmp_path / name).mkdir()

@@ -10,9 +10,9 @@ from hypothesis import event, given, seed, settings
 from hypothesis import strategies as st
 from update.trees import Lab, Text, lab, missing, put, read_tree, to_crlf
 
-from ptscaffold.journal import FOLDER
-from ptscaffold.project import undo_update
-from ptscaffold.provenance import RECORD
+from ptscaffold.project.conflicts import undo_update
+from ptscaffold.project.journal import FOLDER
+from ptscaffold.project.record import RECORD
 
 # Each file of the template that is changed, and what it is called in the project.
 FILES = {

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptscaffold.content import Content
-from ptscaffold.patch import Delta, make_patch, stat
+from ptscaffold.layers.content import Content
+from ptscaffold.project.lines import Delta, make_patch, stat
 
 CASES = {
     "added": (None, Content(b"a\nb\n", 0o644), (2, 0)),

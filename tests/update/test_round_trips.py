@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ptscaffold import cli
-from ptscaffold.create import Request, create
-from ptscaffold.layers import Catalogue
-from ptscaffold.render import Renderer
-from ptscaffold.update import Update, add, remove, update
+from ptscaffold.cli import app as cli
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project.new import Request, create
+from ptscaffold.project.update import Update, add, remove, update
+from ptscaffold.render.renderer import Renderer
 
 NAME = "digits"
 PACKAGE = f"src/{NAME}"
@@ -43,7 +43,7 @@ def read(project: Path) -> Files:
 @pytest.fixture(autouse=True)
 def keep_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """One renderer for all updates here, which then reads and compiles every template once."""
-    monkeypatch.setattr("ptscaffold.project.Renderer", lambda: RENDERER)
+    monkeypatch.setattr("ptscaffold.project.state.Renderer", lambda: RENDERER)
 
 
 @pytest.fixture

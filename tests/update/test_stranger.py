@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from update.trees import Lab, commit, copy, git, lab, put, read_tree, text
 
-from ptscaffold import cli
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.layers import Catalogue
+from ptscaffold.layers.catalogue import Catalogue
 
 FOLDER = ".ptscaffold-update"
 RECORD = ".ptscaffold.toml"
@@ -42,7 +42,7 @@ SECRET = "outside.secret"
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whoever waits for the other end of a pipe waits for ever."""
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     signal.alarm(60)
     yield
     signal.alarm(0)
@@ -57,9 +57,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     (made.project / "out").symlink_to(tmp_path / "home")
     changed = made.change("2.0", {"base/notes.txt": text({3: "theirs\n"})})
     for module in ("update", "compare"):
-        monkeypatch.setattr(f"ptscaffold.{module}.History", lambda: changed.history)
+        monkeypatch.setattr(f"ptscaffold.project.{module}.History", lambda: changed.history)
     catalogue = Catalogue(changed.history.root)
-    monkeypatch.setattr("ptscaffold.create.Catalogue", lambda **_: catalogue)
+    monkeypatch.setattr("ptscaffold.project.new.Catalogue", lambda **_: catalogue)
     return changed
 
 

@@ -37,7 +37,7 @@ def release(checkout: Path, out: Path) -> Path:
     """The steps of a release: put the templates into the history, build the wheel."""
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
     for command in (
-        [sys.executable, "-m", "ptscaffold.history"],
+        [sys.executable, "-m", "ptscaffold.layers.history"],
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
     ):
         done = subprocess.run(
@@ -177,7 +177,7 @@ def test_the_next_release_updates_a_project(
     assert run(first, "show", "digits").returncode == 0
     refused = run(first, "update", "digits")
     assert (refused.returncode, files(project)) == (1, after)
-    assert f"ptscaffold {__version__} does not know template version {NEXT}" in refused.stderr
+    assert f"was written by ptscaffold {NEXT}, and this is {__version__}" in refused.stderr
     checked = run(first, "check", "digits")
     assert checked.returncode == 3
     assert f"does not know template version {NEXT} (a newer ptscaffold made" in checked.stderr

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from update.trees import Lab, lab, put, read_tree, text
 
-from ptscaffold import cli
-from ptscaffold.compare import check
+from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, PtscaffoldError, UsageError, WriteError
-from ptscaffold.journal import FOLDER
-from ptscaffold.project import continue_update, undo_update
+from ptscaffold.project.compare import check
+from ptscaffold.project.conflicts import continue_update, undo_update
+from ptscaffold.project.journal import FOLDER
 
 
 @pytest.fixture
@@ -44,6 +44,12 @@ def test_an_underlined_heading_is_no_conflict(made: Lab) -> None:
     assert continue_update(made.project).files == ["notes.txt"]
 
 
+def test_a_heading_that_was_written_since_is_no_conflict(made: Lab) -> None:
+    made.update()
+    put(made.project, {"notes.txt": text({1: "Install\n=======\nboth\n"})})
+    assert continue_update(made.project).files == ["notes.txt"]
+
+
 def test_an_update_that_was_taken_back_by_hand_cannot_be_continued(made: Lab) -> None:
     before = read_tree(made.project)
     made.update()
@@ -68,8 +74,8 @@ def test_the_way_out_names_the_project(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(made.project.parent)
-    monkeypatch.setattr("ptscaffold.update.History", lambda: made.history)
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.project.update.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     assert cli.run(["update", "toy"]) == 3
     assert "  ptscaffold update toy --continue " in capsys.readouterr().err
     assert cli.run(["update", "toy"]) == 3
@@ -120,7 +126,7 @@ def test_ctrl_c_is_one_word(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ptscaffold.console.as_keyboard_interrupt", lambda: None)
-    monkeypatch.setattr("ptscaffold.cli._app_of", lambda _: interrupted)
+    monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
+    monkeypatch.setattr("ptscaffold.cli.app._app_of", lambda _: interrupted)
     assert cli.run(["update", str(made.project)]) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptscaffold.given import Given
-from ptscaffold.history import ARCHIVE, History
-from ptscaffold.layers import Catalogue
-from ptscaffold.project import render
-from ptscaffold.provenance import RECORD, is_binary, write_record
-from ptscaffold.update import Update, update
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import is_binary
+from ptscaffold.layers.history import ARCHIVE, History
+from ptscaffold.project.record import RECORD, write_record
+from ptscaffold.project.state import render
+from ptscaffold.project.update import Update, update
+from ptscaffold.render.given import Given
 
 Text = str | bytes | None
 Tree = dict[str, tuple[bytes, bool]]  # content, and whether it is executable

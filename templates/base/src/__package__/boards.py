@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities.plot import plot_confusion_matrix
 
 from .show import show
 from .task import Task
@@ -34,35 +35,29 @@ def add_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
         writer.add_graph(model, inputs[:1], verbose=False)
 
 
-def add_predictions(
-    writer: SummaryWriter, examples: Dataset[Any], scores: Tensor, task: Task, spec: Any, step: int
+def add_pictures(
+    writer: SummaryWriter,
+    step: int,
+    task: Task,
+    spec: Any,
+    examples: Dataset[Any],
+    scores: Tensor,
+    targets: Tensor,
 ) -> None:
-    """Draw some examples with their scores."""
+    """Draw some examples with their scores (N, C), and which classes are taken for which."""
     with optional("predictions"):
-        count = min(len(examples), len(scores))  # type: ignore[arg-type]
-        chosen = range(0, count, max(1, count // 9))[:9]  # often they stand class by class
-        inputs, targets = zip(*(examples[i] for i in chosen), strict=True)
-        show(writer, list(inputs), list(targets), scores[list(chosen)], task, spec, step)
-
-
-def add_confusion(
-    writer: SummaryWriter, scores: Tensor, targets: Tensor, task: Task, step: int
-) -> None:
-    if task.kind != "classification" or len(task.names) > 50:
-        return
-    with optional("confusion matrix"):
-        counts = multiclass_confusion_matrix(scores, targets, len(task.names))  # (true, predicted)
-        side = 2 + 0.4 * len(task.names)
-        figure = Figure(figsize=(side, side), layout="constrained")
-        axes = figure.add_subplot(xlabel="predicted", ylabel="true")
-        shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row, column in counts.nonzero().tolist():
-            axes.text(column, row, str(int(counts[row, column])), ha="center", va="center")
-        ticks, options = range(len(task.names)), {"parse_math": False}
-        axes.set_xticks(ticks, task.names, rotation=90, **options)
-        axes.set_yticks(ticks, task.names, **options)
-        writer.add_figure("confusion_matrix", figure, step)
+        count = len(examples)  # type: ignore[arg-type]
+        chosen = list(range(0, count, max(1, count // 9)))[:9]  # often they stand class by class
+        inputs = [examples[i][0] for i in chosen]
+        show(writer, inputs, targets[chosen], scores[chosen], task, spec, step)
+    if task.kind == "classification" and len(task.names) <= 50:
+        with optional("confusion matrix"):
+            counts = multiclass_confusion_matrix(scores, targets, len(task.names))
+            side = 3 + 0.5 * len(task.names)
+            figure = Figure(figsize=(side, side), layout="constrained")
+            names: Any = [name.replace("$", r"\$") for name in task.names]  # no formulas
+            plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")
+            writer.add_figure("confusion_matrix", figure, step)
 
 
 def add_end(
@@ -82,5 +77,6 @@ def add_end(
                 tag = f"precision_recall/{name}"
                 writer.add_pr_curve(tag, one[:, number], scores[:, number], step)
     with optional("settings"):
-        plain = {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()}
+        texts = {k: str(v).encode(errors="replace").decode() for k, v in settings.items()}
+        plain = texts | {k: v for k, v in settings.items() if isinstance(v, int | float)}
         writer.add_hparams(plain, {f"final/{k}": v for k, v in result.items()}, run_name=".")

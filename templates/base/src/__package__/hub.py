@@ -1,13 +1,9 @@
-"""What the Hugging Face hub gives: data sets and pretrained weights."""
+"""What is fetched from the Hugging Face hub, or fails to be."""
 
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
-
-from .table import from_frame, split_of
 
 
 @contextmanager
@@ -28,21 +24,3 @@ def fetching(flag: str, name: str) -> Iterator[None]:
     except Exception as error:  # of the network, of the file, of a network of another kind
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise SystemExit(f"{flag} {name}: {reason[0]}") from None
-
-
-def from_hub(name: str, task: str, columns: str | None, suffixes: Collection[str]) -> pd.DataFrame:
-    """Load a data set, its splits in one table; images and sounds stay encoded."""
-    frames = []
-    with fetching("--dataset", name):
-        import datasets
-
-        for key, part in datasets.load_dataset(name).items():
-            for column, kind in part.features.items():
-                if isinstance(kind, datasets.Audio | datasets.Image):
-                    part = part.cast_column(column, type(kind)(decode=False))
-            frame = part.to_pandas()
-            for column, kind in part.features.items():
-                if isinstance(kind, datasets.ClassLabel):
-                    frame[column] = [kind.names[number] for number in frame[column]]
-            frames.append(from_frame(frame, task, columns, suffixes, name, split_of(key)))
-    return pd.concat(frames).reset_index(drop=True)

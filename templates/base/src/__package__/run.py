@@ -1,15 +1,21 @@
 """The folder of a run: settings.json says with what, the checkpoints lie beside it."""
 
+import errno
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 import tyro
 
 from .config import Config
@@ -29,6 +35,23 @@ def parse(description: str | None) -> Config:
     folder = find(config.resume, "last.*").parent
     config = tyro.cli(Config, description=description, default=load_config(folder))
     return replace(config, resume=str(folder), run_dir=folder)
+
+
+def main(train: Callable[[Config], object], description: str | None) -> None:
+    """Train as the flags say; what no code can mend is one line."""
+    config = parse(description)
+    try:
+        train(config)
+    except torch.OutOfMemoryError:
+        raise SystemExit("the memory of the GPU is full: try a smaller --batch-size") from None
+    except (OSError, RuntimeError) as error:
+        full = getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full and "inline_container" not in str(error):  # how torch.save calls it
+            raise
+        folder = config.run_dir or RUNS
+        reason = str(error).splitlines()[-1].strip()
+        free = shutil.disk_usage(folder).free / 1e6
+        raise SystemExit(f"cannot write to {folder}, with {free:.0f} MB free: {reason}") from None
 
 
 def load_config(folder: Path) -> Config:
@@ -54,7 +77,7 @@ def start_run(config: Config, **what: Any) -> Path:
     if config.resume is None and any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {"python": sys.version.split()[0], "torch": version("torch"), "git": commit()}
+    versions = {"python": sys.version.split()[0], "torch": torch.__version__, "git": commit()}
     content = {"config": asdict(config), "versions": versions, **what}
     text = json.dumps(content, indent=2, default=str)
     (folder / "settings.json").write_text(text, encoding="utf-8")
@@ -62,11 +85,25 @@ def start_run(config: Config, **what: Any) -> Path:
 
 
 def commit() -> str:
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, check=False)
-    except OSError:  # no git, as in a container
-        return ""
-    return git.stdout.decode(errors="replace").strip()
+    with suppress(OSError, subprocess.CalledProcessError):  # no git, as in a container
+        command = ["git", "rev-parse", "HEAD"]
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
+    return ""
+
+
+def catch_signals(interrupt: Callable[[], None] = lambda: None) -> list[int]:
+    """Give the list that SIGTERM and Ctrl-C are put into, so that a run ends with its step."""
+    caught: list[int] = []
+
+    def catch(number: int, _: Any) -> None:
+        caught.append(number)
+        if number == signal.SIGINT:
+            interrupt()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, catch)
+        signal.signal(signal.SIGINT, catch)
+    return caught
 
 
 def leave(folder: Path, signals: list[int]) -> NoReturn:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import tarfile
 import unicodedata
 from collections import Counter
 from collections.abc import Collection
@@ -15,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from .config import Config
+from .hub import fetching
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "dev": "val"}
 SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
@@ -25,18 +27,10 @@ TARGETS = ["label", "labels", "class", "category", "target", "tags", "value"]
 SHARE = 0.15  # of the examples, for validation and again for the test
 
 
-def read(
-    data: Path, task: str, columns: str | None, suffixes: Collection[str], seed: int
-) -> pd.DataFrame:
-    """Read folders of classes, tables, or an archive of either.
+def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
+    """Read CLASS/FILE, {train,val,test}/CLASS/FILE, tables of paths or texts, an archive of these.
 
-    Args:
-        data: FOLDER/CLASS/FILE, FOLDER/{train,val,test}/CLASS/FILE, a table (CSV, JSON lines,
-            Parquet) with a column of paths or texts, a folder of tables named for the splits
-        task: classification, multilabel or regression
-        columns: INPUT:TARGET[,TARGET] where the names of the columns do not tell
-        suffixes: of the files that are examples; none where the table holds the inputs themselves
-        seed: of the split, where the data has none
+    `suffixes` are those of the examples; none where tables hold the inputs themselves.
     """
     try:
         if data.name.lower().endswith(ARCHIVES):
@@ -47,14 +41,13 @@ def read(
             tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
         elif not tables or not data.exists():
             raise SystemExit(f"{data}: give a folder, an archive or a table ({', '.join(TABLES)})")
-        frames = [
-            from_frame(read_rows(p), task, columns, suffixes, str(p), split_of(p.stem))
-            for p in tables
-        ]
+        splits = [split_of(p.stem) for p in tables]
+        frames = [from_frame(read_rows(p), config, suffixes, str(p)) for p in tables]
+        frames = [f.assign(split=s or f["split"]) for f, s in zip(frames, splits, strict=True)]
         rows = pd.concat(frames) if frames else read_folders(data, suffixes)
     except PermissionError as error:
         raise SystemExit(f"{error.filename}: permission denied") from None
-    return divide(rows.reset_index(drop=True), task, seed)
+    return divide(rows.reset_index(drop=True), config)
 
 
 def split_of(name: str) -> str:
@@ -64,7 +57,7 @@ def split_of(name: str) -> str:
 
 def hidden(name: str) -> bool:
     """Whether a system, a notebook or an archiver has put it there, not a person."""
-    return name.startswith((".", "@", "__"))
+    return name.startswith((".", "@", "__", "_background_noise_"))
 
 
 def unpack(archive: Path) -> Path:
@@ -72,10 +65,11 @@ def unpack(archive: Path) -> Path:
     if not folder.is_dir():
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
-        safe: Any = {} if archive.suffix == ".zip" else {"filter": "data"}
         try:
-            shutil.unpack_archive(archive, scratch, **safe)
-        except (OSError, ValueError, RuntimeError, EOFError, tarfile.TarError) as error:
+            shutil.unpack_archive(
+                archive, scratch, filter=None if archive.suffix == ".zip" else "data"
+            )
+        except Exception as error:  # every format has errors of its own
             raise SystemExit(f"cannot unpack {archive}: {error}") from None
         scratch.rename(folder)
     inside = [p for p in folder.iterdir() if not hidden(p.name)]
@@ -96,14 +90,15 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         for path in (Path(parent, name) for name in sorted(files) if not hidden(name)):
             parts = path.relative_to(root).parts
             if path.suffix.lower() in suffixes and path.exists() and len(parts) > depth + 1:
-                rows.append((str(path), tidy(parts[depth]), split_of(parts[0]) if depth else ""))
+                label = os.fsencode(parts[depth]).decode(errors="replace")  # in the C locale, too
+                rows.append((str(path), tidy(label), split_of(parts[0]) if depth else ""))
             else:
                 left_out[path.suffix.lower() or path.name] += 1
     if left_out:
         print(f"left out in {root}:", *(f"{n} {kind}" for kind, n in left_out.most_common(8)))
     if not rows:
         raise SystemExit(f"{root}: no CLASS/FILE of the kinds {', '.join(sorted(suffixes))}")
-    return pd.DataFrame(rows, columns=["input", "target", "split"])
+    return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
 
 
 def refuse(error: OSError) -> None:
@@ -136,16 +131,11 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def from_frame(
-    frame: pd.DataFrame,
-    task: str,
-    columns: str | None,
-    suffixes: Collection[str],
-    source: str,
-    split: str = "",
+    frame: pd.DataFrame, config: Config, suffixes: Collection[str], source: str
 ) -> pd.DataFrame:
     """Take the columns of the inputs, the targets and the split out of any table."""
     names = [str(name) for name in frame.columns]
-    first, _, rest = (columns or "").partition(":")
+    first, _, rest = (config.columns or "").partition(":")
     first = first or next((n for n in names if n.lower() in INPUTS), "")
     wanted = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
     if not first or not wanted or {first, *wanted} - set(names):
@@ -157,11 +147,28 @@ def from_frame(
         if missing:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
     rows = frame[wanted].itertuples(index=False)
-    targets = [read_target(row, task, wanted, source) for row in rows]
-    splits = [split] * len(frame)
-    if "split" in frame and not split:
-        splits = [split_of(str(cell)) for cell in frame["split"]]
+    targets = [read_target(row, config.task, wanted, source) for row in rows]
+    splits = [split_of(str(cell)) for cell in frame["split"]] if "split" in frame else ""
     return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
+
+
+def from_hub(name: str, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
+    """Load a data set, its splits in one table; images and sounds stay encoded."""
+    frames = []
+    with fetching("--dataset", name):
+        import datasets
+
+        for key, part in datasets.load_dataset(name).items():
+            for column, kind in part.features.items():
+                if isinstance(kind, datasets.Audio | datasets.Image):
+                    part = part.cast_column(column, type(kind)(decode=False))
+            frame = part.to_pandas()
+            for column, kind in part.features.items():
+                if isinstance(kind, datasets.ClassLabel):
+                    frame[column] = [kind.names[number] for number in frame[column]]
+            rows = from_frame(frame, config, suffixes, name)
+            frames.append(rows.assign(split=split_of(key)))
+    return divide(pd.concat(frames, ignore_index=True), config)
 
 
 def read_target(row: Any, task: str, names: list[str], source: str) -> Any:
@@ -187,26 +194,27 @@ def tidy(label: Any) -> str:
     return re.sub(r"\.0+$", "", text) if re.fullmatch(r"-?\d+\.0+", text) else text
 
 
-def divide(table: pd.DataFrame, task: str, seed: int) -> pd.DataFrame:
+def divide(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Split what is not split, classes alike and equal inputs together, and say what there is."""
     there = set(table["split"]) - {""}
     if "train" in there:
         table = table[table["split"] != ""].reset_index(drop=True)
     table.loc[table["split"] == "", "split"] = "train"
     keys = content_keys(table["input"])
+    by_class = config.task == "classification"
     for part, share in {"test": SHARE, "val": SHARE / (1 - SHARE)}.items():
         if part in there or (part == "test" and there):
             continue
         rest = table[(table["split"] == "train") & ~keys.duplicated()]
-        strata = rest["target"] if task == "classification" else pd.Series("", index=rest.index)
-        chosen = rest.groupby(strata).sample(frac=share, random_state=seed % 2**32).index
+        strata = rest["target"] if by_class else pd.Series("", index=rest.index)
+        chosen = rest.groupby(strata).sample(frac=share, random_state=config.seed % 2**32).index
         table.loc[keys.isin(keys[chosen]) & (table["split"] == "train"), "split"] = part
     counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
     sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
     if not counts["train"] or not counts["val"]:
         raise SystemExit(f"too few examples to train and to validate: {sizes}")
-    if task != "classification":
-        print(f"{task}, {sizes}")
+    if not by_class:
+        print(f"{config.task}, {sizes}")
         return table
     classes = Counter(table["target"])
     lost = set(classes) - set(table["target"][table["split"] == "train"])

@@ -7,13 +7,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics import MeanAbsoluteError, MetricCollection, R2Score
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MultilabelAccuracy,
-    MultilabelF1Score,
-)
+from torchmetrics import Accuracy, F1Score, MeanAbsoluteError, MetricCollection, R2Score
 
 Kind = Literal["classification", "multilabel", "regression"]
 
@@ -63,18 +57,17 @@ class Task:
         return logits.float() * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
 
     def metrics(self) -> MetricCollection:
-        """Give the metrics of scores and targets; the first one chooses the best checkpoint."""
-        count = len(self.names)
-        if self.kind == "classification":
-            micro = MulticlassAccuracy(count, average="micro")
-            return MetricCollection({"accuracy": micro, "f1": MulticlassF1Score(count)})
-        if self.kind == "multilabel":
-            accuracy = MultilabelAccuracy(count)
-            return MetricCollection({"f1": MultilabelF1Score(count), "accuracy": accuracy})
-        return MetricCollection({"mae": MeanAbsoluteError(), "r2": R2Score()})
+        """Give the metrics of scores (N, C) and targets."""
+        if self.kind == "regression":
+            return MetricCollection({"mae": MeanAbsoluteError(), "r2": R2Score()})
+        kind = "multiclass" if self.kind == "classification" else "multilabel"
+        options: Any = {"task": kind, "num_classes": len(self.names), "num_labels": len(self.names)}
+        f1 = F1Score(**options, average="macro")
+        return MetricCollection({"accuracy": Accuracy(**options), "f1": f1})
 
     @property
     def monitor(self) -> tuple[str, Literal["min", "max"]]:
+        """Name the metric that chooses the best checkpoint, and its better end."""
         if self.kind == "regression":
             return "mae", "min"
         return ("accuracy" if self.kind == "classification" else "f1"), "max"
@@ -91,12 +84,12 @@ class Task:
 
     def describe(self, scores: Tensor, target: Tensor) -> tuple[str, bool]:
         """Give the title of a picture, and whether the prediction (C,) is right."""
-        if self.kind == "regression":
-            pairs = zip(scores.tolist(), target.tolist(), strict=True)
-            return ", ".join(f"{score:.3g} (is {true:.3g})" for score, true in pairs), True
-        found = self.decode(scores)
+        if self.kind == "classification":
+            found, true = self.names[int(scores.argmax())], self.names[int(target)]
+            return f"{found} {scores.max():.0%} (is {true})", found == true
         if self.kind == "multilabel":
-            true = [name for name, value in zip(self.names, target, strict=True) if value]
-            return f"{', '.join(found['labels'])} (is {', '.join(true)})", found["labels"] == true
-        name = self.names[int(target)]
-        return f"{found['label']} {found['score']:.0%} (is {name})", found["label"] == name
+            parts = ([self.names[i] for i in (x > 0.5).nonzero()] for x in (scores, target))
+        else:
+            parts = ([f"{value:.3g}" for value in x.tolist()] for x in (scores, target))
+        found, true = map(", ".join, parts)
+        return f"{found} (is {true})", found == true or self.kind == "regression"

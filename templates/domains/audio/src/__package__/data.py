@@ -21,10 +21,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .config import Config
-from .hub import from_hub
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import divide, read, split_of, unpack
+from .table import divide, from_hub, read, split_of, unpack
 from .task import Task
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
@@ -44,14 +43,13 @@ def make_table(config: Config) -> pd.DataFrame:
             torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
         data = unpack(archive)
     elif config.dataset:
-        table = from_hub(config.dataset, config.task, config.columns, SUFFIXES)
-        return leave_out_unreadable(divide(table, config.task, config.seed))
+        return leave_out_unreadable(from_hub(config.dataset, config, SUFFIXES))
     elif config.data is None:
         make_sample(data)
     if (data / "testing_list.txt").exists():
-        table = divide(read_speech_commands(data), config.task, config.seed)
+        table = divide(read_speech_commands(data), config)
     else:
-        table = read(data, config.task, config.columns, SUFFIXES, config.seed)
+        table = read(data, config, SUFFIXES)
     return leave_out_unreadable(table)
 
 

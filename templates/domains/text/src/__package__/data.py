@@ -11,10 +11,9 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from .config import Config
-from .hub import from_hub
 from .model import PAD, Spec, load_tokenizer, pretrained_spec
 from .sample import make_sample
-from .table import ARCHIVES, TABLES, divide, read, unpack
+from .table import ARCHIVES, TABLES, divide, from_hub, read, unpack
 from .task import Task
 
 SUFFIXES = {".txt", ".text", ".md"}
@@ -25,13 +24,12 @@ CHARACTERS = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\
 def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (a text), target and split: replace this for other data."""
     if config.dataset:
-        table = from_hub(config.dataset, config.task, config.columns, ())
-        return with_texts(divide(table, config.task, config.seed))
+        return with_texts(from_hub(config.dataset, config, ()))
     if config.data is None:
-        return divide(make_sample(), config.task, config.seed)
+        return divide(make_sample(), config)
     data = unpack(config.data) if config.data.name.lower().endswith(ARCHIVES) else config.data
     files = data.is_dir() and not any(p.suffix.lower() in TABLES for p in data.rglob("*"))
-    table = read(data, config.task, config.columns, SUFFIXES if files else (), config.seed)
+    table = read(data, config, SUFFIXES if files else ())
     if files:
         table["input"] = [read_text(Path(path)) for path in table["input"]]
     return with_texts(table)

@@ -1,17 +1,16 @@
 """The network: a small one from scratch, or a pretrained one of transformers. Logits out."""
 
 import json
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+
+from .hub import fetching
 
 PAD = -1  # fills up the shorter texts of a batch; no tokenizer has such a token
 
@@ -42,7 +41,7 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     """
     if spec.transformer is None:
         return TextNet(load_tokenizer(spec.tokenizer).get_vocab_size(), num_outputs)
-    with fetching(weights or "."):
+    with fetching("--pretrained", weights) if weights else nullcontext():
         return Pretrained(spec, num_outputs, weights)
 
 
@@ -142,7 +141,7 @@ class Pretrained(nn.Module):
 
 def pretrained_spec(name: str, max_length: int, lora: bool) -> Spec:
     """Ask transformers for the tokenizer and the shape of a pretrained network."""
-    with fetching(name):
+    with fetching("--pretrained", name):
         from transformers import AutoConfig, AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(name)
@@ -152,26 +151,3 @@ def pretrained_spec(name: str, max_length: int, lora: bool) -> Spec:
         config.pad_token_id = next(number for number in ids if number is not None)
         content = tokenizer.backend_tokenizer.to_str()
         return Spec(content, min(max_length, most), config.to_json_string(use_diff=False), lora)
-
-
-@contextmanager
-def fetching(name: str) -> Iterator[None]:
-    """Let what goes wrong with a pretrained network be one line, and soon."""
-    try:
-        if not Path(name).is_dir():
-            reach_hub()
-        yield
-    except ImportError as error:
-        raise SystemExit(f"--pretrained {name} needs one more package: {error}") from None
-    except Exception as error:  # of the hub, of the file, of a network of another kind
-        raise SystemExit(f"--pretrained {name}: {str(error).splitlines()[0]}") from None
-
-
-def reach_hub() -> None:
-    """Without a network, take only what was downloaded before: trying takes half a minute."""
-    from huggingface_hub import constants
-
-    try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=5)
-    except OSError:
-        constants.HF_HUB_OFFLINE = True

@@ -12,7 +12,7 @@ from .task import Task
 def show(
     writer: SummaryWriter,
     inputs: list[Tensor],
-    targets: list[Tensor],
+    targets: Tensor,
     scores: Tensor,
     task: Task,
     spec: Spec,

@@ -8,48 +8,28 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Config:
-    # Data
-    data: Path | None = None
-    """Folders of classes, a table of paths and labels, or an archive; default: a sample."""
-    dataset: str | None = None
-    """A data set of torchvision, such as CIFAR10, or of the Hugging Face hub."""
+    data: Path | None = None  # folders of classes, a table of paths, or an archive; else a sample
+    dataset: str | None = None  # of torchvision, such as CIFAR10, or of the Hugging Face hub
     task: Literal["classification", "multilabel", "regression"] = "classification"
-    columns: str | None = None
-    """INPUT:TARGET[,TARGET], the columns of a table, where their names do not tell."""
-    image_size: int = 0
-    """Images become squares of this many pixels; 0: as the images are, 128 at most."""
-    num_workers: int = -1
-    """Loading processes; -1: by the number of cores and of images."""
+    columns: str | None = None  # of a table, as INPUT:TARGET[,TARGET], if their names do not tell
+    image_size: int = 0  # pixels of a side; 0: as the images are, 128 at most
+    num_workers: int = -1  # loading processes; -1: by the number of cores and of images
 
-    # Model
-    pretrained: str | None = None
-    """Fine-tune a network of timm by its name, or one from a folder."""
-    freeze: bool = False
-    """Train the head of a pretrained network alone."""
+    pretrained: str | None = None  # fine-tune a network of timm, by its name or from a folder
+    freeze: bool = False  # train the head of a pretrained network alone
 
-    # Optimization
-    epochs: int = 0
-    """0: by the number of examples."""
-    patience: int = 0
-    """Epochs without a better validation that end the run; 0: half of all."""
-    batch_size: int = 32
-    """Examples a step, over all processes."""
-    lr: float = 0.0
-    """Peak learning rate of AdamW; 0: 4e-3, for a pretrained network 5e-3."""
+    epochs: int = 0  # 0: by the number of examples
+    patience: int = 0  # epochs without a better validation that end the run; 0: half of all
+    batch_size: int = 32  # examples a step, over all processes
+    lr: float = 0.0  # peak learning rate of AdamW; 0: 4e-3, for a pretrained network 5e-3
 
-    # Run
     seed: int = 0
-    device: str = "auto"
-    """auto: CUDA, then MPS, then the CPU."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto: bf16 on GPUs that have it, fp16 on older ones, fp32 elsewhere."""
-    compile: bool = False
-    run_dir: Path | None = None
-    """Default: runs/<time>."""
-    resume: str | None = None
-    """The folder of a run to go on with, or auto: the newest."""
-    dry_run: bool = False
-    """Two batches of everything."""
+    device: str = "auto"  # auto: CUDA, then MPS, then the CPU
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto: by the GPU; CPU: fp32
+    compile: bool = False  # takes minutes at first
+    run_dir: Path | None = None  # default: runs/<time>
+    resume: str | None = None  # the folder of a run to go on with, or auto: the newest
+    dry_run: bool = False  # two batches of everything
 
 
 def with_defaults(config: Config, num_examples: int) -> Config:

@@ -17,10 +17,9 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from .config import Config
-from .hub import from_hub
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import divide, read
+from .table import divide, from_hub, read
 from .task import Task
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -32,12 +31,10 @@ def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (a path, an image), target and split: replace this for other data."""
     if config.dataset is None:
         data = config.data or make_sample(Path("data/sample"))
-        return read(data, config.task, config.columns, SUFFIXES, config.seed)
+        return read(data, config, SUFFIXES)
     if hasattr(torchvision.datasets, config.dataset):
-        parts = from_torchvision(config.dataset)
-    else:
-        parts = from_hub(config.dataset, config.task, config.columns, SUFFIXES)
-    return divide(parts, config.task, config.seed)
+        return divide(from_torchvision(config.dataset), config)
+    return from_hub(config.dataset, config, SUFFIXES)
 
 
 def from_torchvision(name: str) -> pd.DataFrame:

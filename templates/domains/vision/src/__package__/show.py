@@ -11,7 +11,7 @@ from .task import Task
 def show(
     writer: SummaryWriter,
     inputs: list[Tensor],
-    targets: list[Tensor],
+    targets: Tensor,
     scores: Tensor,
     task: Task,
     spec: Spec,

@@ -25,7 +25,7 @@ from fastai.callback.all import GradientClip
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .boards import add_confusion, add_predictions
+from .boards import add_pictures
 from .config import Config
 from .optim import split
 from .run import leave
@@ -150,9 +150,8 @@ class TensorBoard(Callback):
         if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
             logits, targets = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
             scores = self.task.scores(logits)
-            shown = scores[: len(self.first)]
-            add_predictions(self.writer, self.first, shown, self.task, self.spec, self.step)
-            add_confusion(self.writer, scores, targets, self.task, self.step)
+            found = self.first, scores, targets
+            add_pictures(self.writer, self.step, self.task, self.spec, *found)
 
     def log(self, scalars: dict[str, float]) -> None:
         for tag, value in scalars.items():

@@ -5,7 +5,6 @@ python -m <package>.train --resume auto
 """
 
 import json
-import signal
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -31,7 +30,7 @@ from .learner import (
     print_row,
     to_precision,
 )
-from .run import find, parse, start_run
+from .run import catch_signals, find, main, start_run
 from .task import Task
 
 
@@ -61,9 +60,7 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         done = json.loads(find(config.resume, "last.json").read_text())
         learn.load("best", with_opt=False)  # SaveModelCallback will find it again
 
-    stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stop.append(number))
+    stop = catch_signals()
     writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
     (folder / "history.csv").unlink(missing_ok=True)
     metric, mode = task.monitor
@@ -99,4 +96,4 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    train(parse(__doc__))
+    main(train, __doc__)

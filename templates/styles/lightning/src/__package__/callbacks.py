@@ -8,7 +8,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from .boards import add_confusion, add_graph, add_predictions
+from .boards import add_graph, add_pictures
 
 
 class Lines(Callback):
@@ -55,10 +55,8 @@ class Boards(Callback):
         self.scores, self.targets = map(torch.cat, zip(*self.seen, strict=True))
         often = max(1, (trainer.max_epochs or 0) // 10)
         if self.writer and not trainer.sanity_checking and trainer.current_epoch % often == 0:
-            examples, task, step = self.examples, module.task, trainer.global_step
-            scores = self.scores[: len(examples)]
-            add_predictions(self.writer, examples, scores, task, module.spec, step)  # type: ignore[arg-type]
-            add_confusion(self.writer, self.scores, self.targets, task, step)
+            found: Any = self.examples, self.scores, self.targets
+            add_pictures(self.writer, trainer.global_step, module.task, module.spec, *found)
 
 
 class Last(ModelCheckpoint):

@@ -27,13 +27,13 @@ from .callbacks import Boards, Last, Lines
 from .config import Config
 from .datamodule import DataModule
 from .module import Module
-from .run import find, leave, parse, start_run
+from .run import catch_signals, find, leave, main, start_run
 
 
 def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
     """Train, and give the validation metrics of the best epoch; `options` go to the Trainer."""
     hush()
-    seed_everything(config.seed, verbose=False)
+    seed_everything(config.seed % 2**32, verbose=False)
     data = DataModule(config)
     data.setup("fit")
     config, task = data.config, data.task
@@ -78,11 +78,11 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         **options,
     )
     # Ctrl-C waits for the end of the step, as SIGTERM does
-    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    stop = catch_signals(lambda: signal.raise_signal(signal.SIGTERM))
     try:
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     except SIGTERMException:
-        leave(folder, [signal.SIGTERM])
+        leave(folder, stop)
     result: dict[str, float] = torch.load(best.best_model_path, weights_only=True)["metrics"]
     if first and trainer.global_step > step:
         seen = boards.scores, boards.targets
@@ -125,4 +125,4 @@ def hush() -> None:
 
 
 if __name__ == "__main__":
-    train(parse(__doc__))
+    main(train, __doc__)

@@ -6,7 +6,6 @@ torchrun --nproc-per-node 2 -m <package>.train
 """
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -23,14 +22,14 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .boards import add_confusion, add_end, add_graph, add_predictions
+from .boards import add_end, add_graph, add_pictures
 from .config import Config, with_defaults
 from .data import Examples, collate, make_spec, make_table
 from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
 from .model import make_model
 from .optim import freeze, make_optimizer
-from .run import find, leave, parse, start_run
+from .run import catch_signals, find, leave, main, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
@@ -100,9 +99,7 @@ def train(
             torch.save(content | described | {"state": state}, folder / "saving.tmp")
             (folder / "saving.tmp").replace(folder / name)  # a crash leaves the old or the new
 
-    stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stop.append(number))
+    stop = catch_signals()
     metric, mode = task.monitor
     for epoch in range(state["epoch"], config.epochs):
         batches.start_at(epoch, state["batch"])
@@ -156,8 +153,7 @@ def train(
             with (folder / "metrics.jsonl").open("a") as stream:
                 print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=stream)
             if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
-                add_predictions(writer, val_set, scores, task, spec, state["step"])
-                add_confusion(writer, scores, labels, task, state["step"])
+                add_pictures(writer, state["step"], task, spec, val_set, scores, labels)
         if config.dry_run or state["waited"] >= config.patience:
             break
     if writer:
@@ -197,4 +193,4 @@ def log(writer: SummaryWriter | None, scalars: dict[str, float], step: int) -> N
 
 
 if __name__ == "__main__":
-    train(parse(__doc__))
+    main(train, __doc__)

@@ -1,0 +1,218 @@
+"""What the command line prints for a person: plain text, no colour, no boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.errors import in_project, shell_command
+from ptscaffold.layers.fetch import public
+from ptscaffold.render.answers import FLAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from ptscaffold.export.template import Export
+    from ptscaffold.layers.presets import Preset
+    from ptscaffold.project.compare import Report
+    from ptscaffold.project.conflicts import Ended
+    from ptscaffold.project.new import Result
+    from ptscaffold.project.state import Rendered
+    from ptscaffold.project.update import Update
+
+__all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
+__all__ += ["preset", "shown", "tree", "updated"]
+
+# What to look at comes last, where a terminal shows it.
+_ORDER: Final = ("same", "updated", "added", "removed", "merged", "kept", "aside", "conflict")
+
+
+def tree(root: str, paths: Iterable[str]) -> str:
+    """An indented tree of files; folders that hold one folder only share its line."""
+    lines = [f"{root.rstrip('/')}/"]
+    open_folder = ""
+    for folder, name in sorted(_split(path) for path in paths):
+        if folder != open_folder:
+            lines.append(f"  {folder}/")
+            open_folder = folder
+        lines.append(f"    {name}" if folder else f"  {name}")
+    return "\n".join(lines)
+
+
+def dry_run(result: Result) -> str:
+    size = sum(len(result.plan.files[path].data) for path in result.survey.missing)
+    count = len(result.survey.missing)
+    return f"{_files(count)}, {size / 1000:.0f} kB; nothing written"
+
+
+def created(result: Result) -> str:
+    """The end of `new`: what was made, the command that makes it again, what to do next."""
+    plan = result.plan
+    layers = ", ".join(layer.name for layer in plan.layers[1:])
+    done = "Added to" if result.survey.same or result.survey.kept else "Created"
+    count = _files(len(result.survey.missing))
+    lines = [
+        f"{done} {plan.directory}/ ({count}): {layers}, template {plan.version}",
+        f"Again:  {result.command}",
+    ]
+    heads = ["Next:   ", *["        "] * (len(result.next_steps) - 1)]
+    lines += [head + step for head, step in zip(heads, result.next_steps, strict=True)]
+    return "\n".join(lines)
+
+
+def preset(used: Preset) -> str:
+    """Which preset has a say, and in what."""
+    lines = [f"Preset {used.name} ({used.path})"]
+    if used.packs:
+        lines.append(f"  packs: {', '.join(map(public, used.packs))}")
+    lines += [f"  {key}: {_flat(value)}" for key, value in used.answers.items()]
+    for key, locked in used.locked.items():
+        lines.append(f"  {key}: {_flat(locked.value)}, fixed: {locked.reason}")
+    return "\n".join(lines)
+
+
+def exported(result: Export) -> str:
+    """What a template was written for, what it asks, and how it is used."""
+    plan, made = result.plan, result.exported
+    size = sum(len(file.data) for file in plan.files.values())
+    files = _files(len(plan.files))
+    if result.dry_run:
+        return f"{files}, {size / 1000:.0f} kB; nothing written"
+    layers = ", ".join(layer.name for layer in plan.layers[1:])
+    lines = [f"Exported {plan.directory}/ ({files}): {layers}, template {plan.version}"]
+    lines.append(f"Asks:   {', '.join(made.asks)}")
+    if made.fixed:
+        fixed = ", ".join(f"{key} = {value}" for key, value in made.fixed.items())
+        lines.append(f"Fixed:  {fixed} (the templates go by it)")
+    place = str(plan.directory)
+    uses = []
+    if "cookiecutter.json" in plan.files:
+        uses.append(shell_command(["cookiecutter", place]))
+    if "copier.yml" in plan.files:
+        uses.append(shell_command(["copier", "copy", place, plan.answers.name]))
+    heads = ["Use:    ", *["        "] * (len(uses) - 1)]
+    return "\n".join([*lines, *(head + use for head, use in zip(heads, uses, strict=True))])
+
+
+def kept(result: Result) -> str:
+    """Which files stood in the way of `--into` and were not touched."""
+    count = _files(len(result.survey.kept))
+    names = "\n".join(f"  {path}" for path in result.survey.kept)
+    return (
+        f"Kept as it was, different from the template ({count}):\n{names}\n"
+        f"hint: {in_project(result.plan.directory, 'diff')} shows how; take what you need by hand"
+    )
+
+
+def updated(done: Update) -> str:
+    """What became of every file that the template changed, and what is left to do."""
+    old, new = done.old, done.new
+    lines = [f"{done.project}: {_step(old.version, new.version)}"]
+    before, after = old.answers.as_dict(), new.answers.as_dict()
+    changed = [key for key in after if key in before and before[key] != after[key]]
+    lines += [f"  {key}: {_flat(before[key])} -> {_flat(after[key])}" for key in changed]
+    width = max((len(change.path) for change in done.changes), default=0)
+    for change in sorted(done.changes, key=lambda c: (_ORDER.index(c.kind), c.path)):
+        name = f"{change.formerly} -> {change.path}" if change.formerly else change.path
+        lines.append(f"  {change.kind:<8}  {name:<{width}}  {change.why}")
+    if not (done.changes or changed or done.notes) and old.version == new.version:
+        return f"{lines[0]}, nothing to do"
+    lines += [f"  {note}" for note in done.notes]
+    lines.append(f"{_files(len(done.changes))}, {done.unchanged} more as they were")
+    if any(change.kind == "aside" for change in done.changes):
+        lines.append("Look at the files marked aside and take from them what you need:")
+        lines.append("  git log -p FILE shows what you had changed in each.")
+    if done.dry_run:
+        lines.append("Nothing written.")
+    elif done.conflicts:
+        lines.append("Conflicts stand between <<<<<<< and >>>>>>>. When they are resolved:")
+        way = in_project(done.project, "update", "--continue")
+        lines.append(f"  {way}     (or --abort to go back)")
+    if not done.dry_run and "pyproject.toml" in done.writes():
+        lines.append("pyproject.toml has changed: uv sync, or install the project again.")
+    return "\n".join(lines)
+
+
+def ended(project: Path, found: Ended, *, aborted: bool) -> str:
+    what = f"update done ({_files(len(found.files))} resolved)"
+    line = f"{project}: {'back to before the update' if aborted else what}"
+    return "\n".join([line, *(f"  {kept}" for kept in found.kept)])
+
+
+def recorded(project: Path, made: Rendered) -> str:
+    features = ", ".join(made.answers.features) or "none"
+    return f"{project}: recorded anew, template {made.version}, features {features}"
+
+
+def counts(found: Mapping[str, tuple[int, int] | None]) -> str:
+    """Lines added and removed, a file a line, and their sums."""
+    width = max(map(len, found), default=0)
+    lines = [
+        f"{path:<{width}}  {'not text' if pair is None else f'+{pair[0]} -{pair[1]}'}"
+        for path, pair in found.items()
+    ]
+    pairs = [pair for pair in found.values() if pair is not None]
+    total = f"+{sum(pair[0] for pair in pairs)} -{sum(pair[1] for pair in pairs)}"
+    differ = "differs" if len(found) == 1 else "differ"
+    return "\n".join([*lines, f"{_files(len(found))} {differ} from the template, {total}"])
+
+
+def checked(found: Report) -> str:
+    """What `check` found, and the way out of each."""
+    edited = f"{_files(len(found.edited))} edited, {len(found.deleted)} deleted"
+    lines = [f"{found.project}: template {found.version}, {edited}"]
+    lines += [f"  {problem} ({fix})" for problem, fix in found.problems]
+    return "\n".join(lines if found.problems else [f"{lines[0]}: follows its template"])
+
+
+def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
+    flags = {"domains": "domain", "styles": "style", "features": "features"}
+    width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
+    blocks = []
+    for kind, layers in kinds.items():
+        rows = [
+            f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
+            for layer in layers
+        ]
+        blocks.append("\n".join([f"{kind} ({FLAGS[flags[kind]]})", *(rows or ["  none"])]))
+    return "\n\n".join(blocks)
+
+
+def _exclusion(conflicts: Sequence[str]) -> str:
+    names = [path.rpartition("/")[2] for path in conflicts]
+    return f"; not with {', '.join(names)}" if names else ""
+
+
+def shown(data: Mapping[str, Any]) -> str:
+    """What `show` prints: one `key: value` a line, then the files."""
+    lines = []
+    for key, value in data.items():
+        if key == "files":
+            continue
+        if isinstance(value, dict):
+            lines += [f"{name}: {_flat(item)}" for name, item in value.items()]
+        elif value:
+            lines.append(f"{key.replace('_', ' ')}: {_flat(value)}")
+    files = data["files"]
+    lines.append(f"{_files(len(files))}:")
+    if isinstance(files, dict):
+        width = max(map(len, files.values()), default=0)
+        return "\n".join([*lines, *(f"  {files[path]:<{width}}  {path}" for path in files)])
+    return "\n".join([*lines, *(f"  {path}" for path in files)])
+
+
+def _step(old: str, new: str) -> str:
+    return f"template {old}" if old == new else f"template {old} -> {new}"
+
+
+def _flat(value: Any) -> str:
+    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, _, name = path.rpartition("/")
+    return folder, name

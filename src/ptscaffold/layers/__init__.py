@@ -1,0 +1,1 @@
+"""The folders that a project is made of, wherever they come from."""

@@ -1,0 +1,148 @@
+"""The files of a project as they stand: links are not followed, sizes are bounded."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ptscaffold.errors import PtscaffoldError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+
+__all__ = ["EXECUTABLE", "REGULAR", "Content", "Obstacle", "digest", "free_name", "is_binary"]
+__all__ += ["is_crlf", "is_link", "read_content", "read_plain", "with_endings_of"]
+
+EXECUTABLE: Final = 0o755
+REGULAR: Final = 0o644
+
+LARGEST: Final = 100_000_000
+
+_FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a named pipe would wait for its other end
+)
+
+
+class Content(NamedTuple):
+    """The bytes and the mode (0o644 or 0o755) of a file."""
+
+    data: bytes
+    mode: int = REGULAR
+
+
+class Obstacle(NamedTuple):
+    """What stands where a file should be, and is none."""
+
+    what: str
+
+
+def is_link(status: os.stat_result) -> bool:
+    """Whether an `lstat` is that of a link, or of what leads elsewhere on Windows."""
+    reparse = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0)
+    return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_file_attributes", 0) & reparse)
+
+
+def mode_of(status: os.stat_result) -> int:
+    return EXECUTABLE if status.st_mode & 0o100 and os.name != "nt" else REGULAR
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of a file, of text with line endings normalized: a CRLF checkout is no change."""
+    lines = data if is_binary(data) else data.replace(b"\r\n", b"\n")
+    return hashlib.sha256(lines).hexdigest()
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether a file is no text, by the rule that git has: a zero byte near its start."""
+    return b"\0" in data[:8000]
+
+
+def is_crlf(data: bytes) -> bool:
+    """Whether every line ends as on Windows."""
+    return b"\r\n" in data and data.count(b"\n") == data.count(b"\r\n") and not is_binary(data)
+
+
+def with_endings_of(model: bytes, data: bytes) -> bytes:
+    """The data with the line endings of another file, where that has those of Windows."""
+    if not is_crlf(model) or is_binary(data):
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def read_plain(path: Path, most: int = LARGEST) -> Content:
+    """Read a file; OSError for a link, for what is no file, and for more than `most` bytes."""
+    if is_link(path.lstat()):
+        raise OSError(errno.ELOOP, "it is a link", str(path))
+    with os.fdopen(os.open(path, _FLAGS), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        data = stream.read(most + 1) if status.st_size <= most else b""
+        if max(status.st_size, len(data)) > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
+        return Content(data, mode_of(status))
+
+
+def read_content(
+    project: Path, path: str, removed: Collection[str] = ()
+) -> Content | Obstacle | None:
+    """A file of the project, `removed` left out; PtscaffoldError when it cannot be read."""
+    try:
+        return _read_content(project, path, removed)
+    except OSError as error:
+        raise PtscaffoldError(
+            f"cannot read {project / path}: {error.strerror}", hint="see to its permissions"
+        ) from error
+
+
+def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
+    """The path, with a number behind it when it is taken."""
+    name, number = path, 2
+    while os.path.lexists(project / name) or name in taken:
+        name, number = f"{path}.{number}", number + 1
+    return name
+
+
+def _read_content(project: Path, path: str, removed: Collection[str]) -> Content | Obstacle | None:
+    parts = path.split("/")
+    for number in range(1, len(parts)):
+        above = "/".join(parts[:number])
+        status = _status(project / above)
+        if status is not None and is_link(status):
+            return Obstacle(f"{above} is a link")
+        if status is None or above in removed:
+            return None
+        if not stat.S_ISDIR(status.st_mode):
+            return Obstacle(f"{above} is no folder")
+    place = project / path
+    status = _status(place)
+    if status is None or path in removed:
+        return None
+    if is_link(status):
+        return Obstacle("a link stands there")
+    if stat.S_ISDIR(status.st_mode):
+        left = (p for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
+        gone = all(p.relative_to(project).as_posix() in removed for p in left)
+        empty = not removed or not any(place.rglob("*"))
+        return None if gone and not empty else Obstacle("a folder stands there")
+    if not stat.S_ISREG(status.st_mode):
+        return Obstacle("a pipe or a device stands there")
+    if status.st_size > LARGEST:
+        return Obstacle(f"a file of more than {LARGEST // 10**6} MB stands there")
+    return read_plain(place)
+
+
+def _status(place: Path) -> os.stat_result | None:
+    """What is known of a file; None when there is none. A folder that hides it is an OSError."""
+    try:
+        return place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -1,0 +1,246 @@
+"""Every released template tree, in one compressed file that travels with the tool.
+
+`templates/history.json.xz` holds each file once, however many releases have it, and for each
+release which file stood where. So a project finds the templates it was made from without a network.
+
+    python -m ptscaffold.layers.history         add the tree of a checkout: a step of every release
+    python -m ptscaffold.layers.history PACK    the same for a pack, by its pack.toml
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import os
+import re
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from ptscaffold import __version__
+from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
+from ptscaffold.layers import catalogue
+from ptscaffold.layers.content import EXECUTABLE, REGULAR
+from ptscaffold.layers.files import Source, read_folder
+from ptscaffold.layers.manifest import KINDS, read_plain
+from ptscaffold.layers.packs import open_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ptscaffold.layers.packs import Origin, Pack
+
+
+__all__ = ["ARCHIVE", "History", "digest_of_tree", "packs_at"]
+
+ARCHIVE: Final = "history.json.xz"
+LARGEST: Final = 200_000_000  # bytes, unpacked
+
+# What an archive holds: `files` by digest (text, or base64 in a list of one), and for each release
+# a table of path: [digest, mode].
+Content: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """The templates under `root` as they are, called `version`, and as every release had them."""
+
+    root: Path = field(default_factory=lambda: catalogue.templates_root())
+    version: str = __version__
+    owner: str = "ptscaffold"
+
+    @cached_property
+    def _content(self) -> Content:
+        path = self.root / ARCHIVE
+        try:
+            if not os.path.lexists(path):
+                return {"files": {}, "releases": {}}
+            content: Content = json.loads(_unpacked(read_plain(path, LARGEST)))
+            _check(content)
+        except (OSError, ValueError, RecursionError, lzma.LZMAError) as error:
+            raise PtscaffoldError(
+                f"cannot read {path}: {error}", hint="reinstall ptscaffold"
+            ) from error
+        return content
+
+    def releases(self) -> list[str]:
+        return list(self._content["releases"])
+
+    @contextmanager
+    def catalogue(self, version: str, packs: Sequence[Pack] = ()) -> Iterator[catalogue.Catalogue]:
+        """The layers of a version, with those of packs."""
+        with self.folder(version) as root:
+            yield catalogue.Catalogue(root, packs)
+
+    @contextmanager
+    def folder(self, version: str) -> Iterator[Path]:
+        """The templates of a version: `root`, or a release unpacked for the time being."""
+        if version == self.version:
+            yield self.root
+            return
+        if version not in self._content["releases"]:
+            raise ProvenanceError(
+                f"{self.owner} {self.version} does not know template version {version}",
+                hint=f"a newer {self.owner} made this project, or an unreleased one: install that",
+            )
+        with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+            try:
+                for path, source in self.tree(version).items():
+                    _write(Path(folder, path), source)
+            except OSError as error:
+                raise PtscaffoldError(
+                    f"cannot unpack {self.owner} {version}: {error.strerror}",
+                    hint="free some space; or its history is damaged, install it again",
+                ) from error
+            yield Path(folder)
+
+    def tree(self, version: str) -> dict[str, Source]:
+        """Every file of a release by its path under `templates/`, manifests included."""
+        files = self._content["files"]
+        listed = self._content["releases"][version]
+        return {
+            path: Source(path, _bytes(files[key]), mode) for path, (key, mode) in listed.items()
+        }
+
+    def add(self) -> bool:
+        """Add the tree under `root` to the archive; False when it holds this release already.
+
+        PtscaffoldError when the release is there with another content: releases do not change.
+        """
+        tree = tree_under(self.root)
+        if self.version in self._content["releases"]:
+            if digest_of_tree(self.tree(self.version)) == digest_of_tree(tree):
+                return False
+            raise PtscaffoldError(
+                f"template version {self.version} is released and cannot change",
+                hint="give the templates a new version",
+            )
+        files, releases = dict(self._content["files"]), dict(self._content["releases"])
+        for source in tree.values():
+            files[_key(source.data)] = _text(source.data)
+        releases[self.version] = {path: [_key(s.data), s.mode] for path, s in tree.items()}
+        text = json.dumps({"files": files, "releases": releases}, ensure_ascii=False)
+        scratch = self.root / f"{ARCHIVE}.tmp"
+        scratch.unlink(missing_ok=True)  # a link would lead elsewhere
+        scratch.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+        scratch.replace(self.root / ARCHIVE)
+        self.__dict__.pop("_content")  # what was read is no longer what is there
+        return True
+
+
+def _write(place: Path, source: Source) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(source.data)
+    if source.mode == EXECUTABLE:
+        place.chmod(source.mode)
+
+
+def tree_under(root: Path) -> dict[str, Source]:
+    """The files of all layers as they stand under `root`."""
+    return {
+        f"{kind}/{source.path}": source
+        for kind in ("base", *KINDS)
+        if (root / kind).is_symlink() or (root / kind).is_dir()
+        for source in read_folder(root / kind, kind)
+    }
+
+
+def digest_of_tree(tree: dict[str, Source]) -> str:
+    """The SHA-256 over the paths, modes and contents of a tree."""
+    lines = [f"{path} {s.mode:o} {_key(s.data)}\n" for path, s in sorted(tree.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """A whole archive, which may be small and stand for more than a memory holds."""
+    unpacker = lzma.LZMADecompressor(memlimit=LARGEST)
+    data = unpacker.decompress(packed, max_length=LARGEST)
+    if not unpacker.eof:
+        raise ValueError(f"it is cut off, or larger than {LARGEST // 10**6} MB")
+    return data
+
+
+def _check(content: Any) -> None:
+    """ValueError when an archive is none, or names a place outside of the folder it goes to."""
+    try:
+        files, releases = content["files"], content["releases"]
+        for listed in releases.values():
+            for path, (key, mode) in listed.items():
+                if not {".", "..", ""}.isdisjoint(path.split("/")) or re.search(r"[\\:\0]", path):
+                    raise ValueError(f"{path!r} is no path of a layer")
+                if mode not in (EXECUTABLE, REGULAR):
+                    raise ValueError(f"{mode!r} is no mode of a file")
+                _bytes(files[key])
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError("it holds no releases") from error
+
+
+def _key(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _text(data: bytes) -> str | list[str]:
+    import base64
+
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return [base64.b64encode(data).decode()]
+
+
+def _bytes(content: str | list[str]) -> bytes:
+    import base64
+
+    return content.encode() if isinstance(content, str) else base64.b64decode(content[0])
+
+
+@contextmanager
+def packs_at(
+    packs: Sequence[Pack],
+    origins: Mapping[str, Origin],
+    *,
+    lenient: bool = False,
+    online: bool = True,
+) -> Iterator[list[Pack]]:
+    """Packs as they were in the versions that a project records.
+
+    ProvenanceError for a version that is not known any more, or when `lenient` the present one.
+    """
+
+    with ExitStack() as stack:
+        found = []
+        for pack in (pack for pack in packs if pack.name in origins):
+            _, version, commit = origins[pack.name]
+            if commit and pack.commit not in ("", commit):
+                with suppress(PackError):
+                    found.append(open_pack(pack.source, commit, online=online))
+                    continue
+            archive = History(pack.root, pack.version, f"pack {pack.name}")
+            if lenient and version not in (pack.version, *archive.releases()):
+                version = pack.version
+            root = stack.enter_context(archive.folder(version))
+            found.append(replace(pack, root=root, version=version, commit=commit))
+        yield found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The step of a release: add a tree to its archive and print its version and digest."""
+    from ptscaffold.layers.packs import read_pack
+
+    pack = read_pack(Path(arguments[0]), arguments[0]) if arguments else None
+    archive = History(pack.root, pack.version, f"pack {pack.name}") if pack else History()
+    added = archive.add()
+    tree = digest_of_tree(tree_under(archive.root))
+    print(f"{archive.version} {tree}{'' if added else ' (was there)'}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except PtscaffoldError as error:
+        raise SystemExit(f"error: {error}\nhint: {error.hint}") from None

@@ -1,0 +1,191 @@
+"""Layers: the folders that a project is made of, and the manifest in each.
+
+A layer mirrors the tree it adds to a project and holds a `layer.toml`. Where a folder stands says
+what it is: `base`, `domains/<name>`, `styles/<name>`, `features/<name>`. The layers of packs join
+those of the tool; the `base` of a pack called acme is the layer `base/acme`.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import stat
+import tomllib
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.errors import LayerError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+__all__ = ["KINDS", "MANIFEST", "Layer", "read_layer", "read_plain", "read_table", "refuse_link"]
+
+MANIFEST: Final = "layer.toml"
+
+# What one layer of a folder is called.
+KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "features": "feature"})
+
+LONGEST_TABLE: Final = 64_000  # bytes; ours have 5,000
+MOST_DOTS: Final = 100  # in a line: the time that TOML takes grows with the square of a key's parts
+MOST_PROBLEMS: Final = 20  # of one sort that are told
+LONGEST_NAME: Final = 100  # characters
+LONGEST_DEFAULT: Final = 4_000  # characters
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_LAYER = re.compile(r"(domains|styles|features)/[a-z][a-z0-9-]*")
+_ANSWER = re.compile(r"[a-z][a-z0-9_]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would obey them
+
+# What templates see beside the answers that layers declare.
+_TAKEN: Final = frozenset(
+    {"name", "description", "domain", "style", "features", "package", "tool_version"}
+    | {"dependencies", "dev_dependencies", "layers", "domain_layer", "style_layer"}
+    # What Jinja would not take for an answer, or not for that answer.
+    | {*keyword.kwlist, "true", "false", "none", "loop", "self", "caller", "varargs", "kwargs"}
+    | {"recursive", "taken_names"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One manifest. `path` is `base`, `<kind>/<name>` or `base/<pack>`, `folder` has its files."""
+
+    path: str
+    folder: Path
+    label: str
+    help: str
+    summary: str = ""
+    order: int = 100
+    dependencies: tuple[str, ...] = ()
+    dev_dependencies: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    only: Mapping[str, str] = field(default_factory=dict)  # files laid over one layer alone
+    renames: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)  # dropped files: what does their work
+    formerly: tuple[str, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    renamed_answers: Mapping[str, str] = field(default_factory=dict)
+    next_steps: tuple[str, ...] = ()
+    readme: Mapping[str, str] = field(default_factory=dict)
+    pyproject: Mapping[str, str] = field(default_factory=dict)
+    test: Mapping[str, str] = field(default_factory=dict)  # for `ptscaffold test` alone
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def read_layer(folder: Path, path: str) -> Layer:
+    """Read `folder`/layer.toml strictly: LayerError names the file and every key that is wrong."""
+    manifest = folder / MANIFEST
+    refuse_link(folder)
+    if not manifest.exists():
+        raise LayerError(f"layer {path} has no {MANIFEST}", hint=f"write {manifest}")
+    table = read_table(manifest)
+    problems = _check_manifest(path, table)
+    if problems:
+        raise LayerError(*(f"{manifest}: {problem}" for problem in problems))
+    values = {key.replace("-", "_"): _frozen(value) for key, value in table.items()}
+    return Layer(path=path, folder=folder, **values)
+
+
+def refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise LayerError(f"{path} is a symbolic link; a layer holds plain files")
+
+
+def read_plain(path: Path, longest: int) -> bytes:
+    """Read a file of a templates folder; LayerError for links, devices and oversize ones."""
+    refuse_link(path)
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise LayerError(f"{path} is not a plain file")
+    if found.st_size > longest:
+        raise LayerError(f"{path} is larger than {longest // 1000:,} kB")
+    return path.read_bytes()
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file of a templates folder; LayerError for links, oversize and broken ones."""
+    try:
+        text = read_plain(path, LONGEST_TABLE).decode("utf-8").replace("\r\n", "\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.count(".") > MOST_DOTS:
+                raise LayerError(f"{path}:{number}: a line has more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise LayerError(f"{path}: it is nested too deeply") from error
+    except (OSError, ValueError) as error:
+        raise LayerError(f"{path}: {error}") from error
+
+
+_SHAPES: Final[Mapping[str, str]] = {
+    spec.name.replace("_", "-"): str(spec.type)
+    for spec in fields(Layer)
+    if spec.name not in ("path", "folder")
+}
+
+
+def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
+    strange = [key for key in table if key not in _SHAPES]
+    problems = [unknown("key", key, "", _SHAPES) for key in strange[:MOST_PROBLEMS]]
+    if not all(_NAME.fullmatch(part) for part in path.split("/")):
+        problems.append(f"{path!r} is no layer name: lower-case letters, digits and '-' only")
+    for key in ("label", "help"):
+        if not table.get(key):
+            problems.append(f"{key!r} is missing")
+    declared = table.get("answers", {})
+    problems += [
+        f"{key!r} cannot be the name of an answer"
+        for key in (declared if isinstance(declared, dict) else ())
+        if key in _TAKEN or not _ANSWER.fullmatch(key) or len(key) > LONGEST_NAME
+    ][:MOST_PROBLEMS]
+    for key, value in table.items():
+        wanted = _wanted(_SHAPES.get(key, ""), value)
+        if wanted:
+            problems.append(f"{key!r} must be {wanted}")
+        elif key in _SHAPES and any(_CONTROL.search(text) for text in _texts(value)):
+            problems.append(f"{key!r} holds a control character")
+    if not problems:
+        problems += [
+            f"'only' has {layer!r} for {file!r}, which is not the path of a layer"
+            for file, layer in table.get("only", {}).items()
+            if not _LAYER.fullmatch(layer)
+        ][:MOST_PROBLEMS]
+    if not problems and any(len(text) > LONGEST_DEFAULT for text in declared.values()):
+        problems.append(f"'answers' has a default of more than {LONGEST_DEFAULT:,} characters")
+    return problems
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """The texts that a value of a manifest consists of."""
+    if isinstance(value, dict):
+        return (text for pair in value.items() for text in pair)
+    return value if isinstance(value, list) else (str(value),)
+
+
+def _wanted(shape: str, value: Any) -> str | None:
+    """What a value should be for a field annotated with `shape`, or None when it is right."""
+    if shape == "str":
+        return None if isinstance(value, str) else "a string"
+    if shape == "int":
+        return None if type(value) is int else "a whole number"
+    if shape.startswith("tuple"):
+        right = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return None if right else "a list of strings"
+    if shape.startswith("Mapping"):
+        right = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        return None if right else "a table of strings"
+    return None
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return MappingProxyType(value) if isinstance(value, dict) else value

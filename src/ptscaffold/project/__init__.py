@@ -1,0 +1,1 @@
+"""Projects on disk: made, compared, brought to another template."""

@@ -1,0 +1,226 @@
+"""The one module that writes to projects: all of a plan or nothing, whatever cuts it short.
+
+A new project is written to a folder beside its destination and moved there in one step. Files of a
+folder that exists are exchanged one by one, by a journal that takes it back or ends it; the record
+of what the project was made from comes last.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
+from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.project.exchange import Exchange
+from ptscaffold.project.guard import deferred, locked
+from ptscaffold.project.journal import (
+    FOLDER,
+    digest_of,
+    note,
+    put_last,
+    read_journal,
+    start,
+    waiting,
+)
+from ptscaffold.project.record import RECORD
+from ptscaffold.project.staging import scratch, stage_file, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ptscaffold.project.journal import Journal
+    from ptscaffold.project.plan import Plan, Survey
+
+__all__ = ["abort", "apply", "before", "finish", "pending", "recover", "write_files"]
+
+
+def apply(plan: Plan, survey: Survey) -> None:
+    """Write the missing files of a plan.
+
+    Raises WriteError, DestinationError or KeyboardInterrupt with the disk as it was before.
+    """
+    paths = sorted(survey.missing, key=lambda path: path == RECORD)
+    writes = {path: Content(*plan.files[path][:2]) for path in paths}
+    if os.path.lexists(plan.directory):
+        write_files(plan.directory, writes)
+    else:
+        _create(plan.directory, writes)
+
+
+def write_files(
+    project: Path,
+    writes: Mapping[str, Content | None],
+    seen: Mapping[str, Content | None] | None = None,
+    *,
+    conflicts: Sequence[str] = (),
+    branch: str = "",
+) -> list[str]:
+    """Write or, with None, remove files in their order; says which lines were kept beside.
+
+    `seen` are the files as they were when this was decided, None or left out where there was none:
+    WriteError, with everything put back, when one is not so any more. With `conflicts` the last
+    file waits, and the journal stays: `finish` writes that file, `abort` goes back; `branch` is
+    where.
+    """
+    if not writes:
+        return []
+    with locked(project), deferred() as check_interrupt:
+        if read_journal(project) is not None:
+            raise PtscaffoldError(
+                f"{project / FOLDER} is in the way",
+                hint="ptscaffold update --continue or --abort ends what it holds",
+            )
+        sweep(project)
+        with _explained(project, "write", "nothing was changed"):
+            journal = start(project, writes, seen or {}, conflicts, branch)
+        exchange = Exchange(project, journal)
+        try:
+            for number in range(len(writes) - bool(conflicts)):
+                check_interrupt()
+                exchange.put(number)
+            check_interrupt()
+            journal = note(project, journal, "waiting" if conflicts else "ending")
+        except BaseException as error:
+            _take_back(exchange, error)
+            raise
+        if not conflicts:
+            with suppress(OSError):  # all is written; the next command sweeps up
+                exchange.end()
+    return exchange.kept
+
+
+def pending(project: Path) -> Journal | None:
+    """The update that waits in a project for a person, or None."""
+    journal = read_journal(project)
+    return journal if journal is not None and journal.waits else None
+
+
+def recover(project: Path) -> str | None:
+    """Settle what a run that died has left half-done; says what was done, if anything."""
+    journal = read_journal(project)
+    if journal is None or journal.waits:
+        sweep(project)
+        return None
+    with locked(project), deferred():
+        journal = read_journal(project)
+        if journal is None or journal.waits:
+            return None
+        exchange = Exchange(project, journal)
+        with _explained(project, "put back", "then run the command again"):
+            if journal.state == "ending":
+                exchange.end()
+                text = "what was being ended when it was cut short is done"
+            else:
+                exchange.back()
+                text = "an update was cut short; all files are as they were before it"
+        sweep(project)
+    return "; ".join([text, *exchange.kept])
+
+
+def before(project: Path, journal: Journal) -> dict[str, bytes]:
+    """The files that an update has replaced, as they were."""
+    found = {}
+    for number, entry in enumerate(journal.files):
+        if entry.before is not None and entry.after is not None:
+            with suppress(OSError):
+                data = read_plain(project / FOLDER / "before" / str(number)).data
+                if digest_of(data) == entry.before:
+                    found[entry.path] = data
+    return found
+
+
+def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:
+    """Write the record of an update whose conflicts are resolved; says what was kept beside.
+
+    `merge` gives it from the one that is there, which may have been edited since, and the one that
+    has waited.
+    """
+    with locked(project), _explained(project, "write", "then run it again"):
+        journal = read_journal(project)
+        assert journal is not None
+        there, waited = read_plain(project / RECORD), waiting(project, journal)
+        data = merge(there.data, waited.data)
+        journal = put_last(project, journal, there, Content(data, waited.mode))
+        return _settle(project, journal, "ending", "write", Exchange.end)
+
+
+def abort(project: Path) -> list[str]:
+    """Put every file back, byte for byte; says what was kept beside."""
+    with locked(project):
+        journal = read_journal(project)
+        assert journal is not None
+        return _settle(project, journal, "aborting", "put back", Exchange.back)
+
+
+def _settle(
+    project: Path, journal: Journal, state: str, what: str, end: Callable[[Exchange], None]
+) -> list[str]:
+    with locked(project), deferred(), _explained(project, what, "then run it again"):
+        exchange = Exchange(project, note(project, journal, state))
+        end(exchange)
+    return exchange.kept
+
+
+def _take_back(exchange: Exchange, error: BaseException) -> None:
+    """Put everything back after an error; a WriteError that says so takes the place of some."""
+    project = exchange.project
+    with _explained(project, "put back", "the next ptscaffold command tries it again"):
+        exchange.back()
+    if isinstance(error, OSError):
+        raise _refused(project, "write", error, "nothing was changed") from error
+    if isinstance(error, WriteError):
+        told = "; ".join([*error.problems, "everything is as it was before", *exchange.kept])
+        raise WriteError(told, hint=error.hint) from error
+
+
+def _create(directory: Path, writes: Mapping[str, Content]) -> None:
+    """Write the whole project beside the first folder that is missing, then move it there."""
+    top, below = _first_missing(directory.absolute())
+    sweep(top.parent)
+    try:
+        with deferred() as check_interrupt, scratch(top.parent, f".{top.name}") as folder:
+            (folder / below).mkdir(parents=True, exist_ok=True)
+            made = {folder / below}
+            for path, content in writes.items():
+                check_interrupt()
+                place = folder / below / path
+                if place.parent not in made:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(place.parent)
+                stage_file(place, content, durable=False)
+            check_interrupt()
+            _move(folder, top)
+    except OSError as error:
+        raise WriteError(f"cannot write {directory}: {error.strerror or error}") from error
+
+
+def _first_missing(directory: Path) -> tuple[Path, Path]:
+    """Split an absolute path at its topmost folder that does not exist yet."""
+    top = directory
+    while not os.path.lexists(top.parent):
+        top = top.parent
+    return top, directory.relative_to(top)
+
+
+def _move(folder: Path, top: Path) -> None:
+    """Move the finished folder; fails when something has come to stand there in the meantime."""
+    if os.path.lexists(top):
+        raise DestinationError(f"{top} appeared while the project was being written")
+    folder.rename(top)
+
+
+@contextmanager
+def _explained(project: Path, what: str, then: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _refused(project, what, error, then) from error
+
+
+def _refused(project: Path, what: str, error: OSError, then: str) -> WriteError:
+    reason = error.strerror or error
+    hint = f"free some space or see to the permissions; {then}"
+    return WriteError(f"cannot {what} {error.filename or project}: {reason}", hint=hint)

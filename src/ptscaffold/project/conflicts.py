@@ -1,0 +1,112 @@
+"""Ending an update that waits for a person: continued when all is resolved, or undone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from ptscaffold.errors import PendingError, UsageError, in_project
+from ptscaffold.layers.content import Content, Obstacle, read_content
+from ptscaffold.project.apply import abort, before, finish, pending
+from ptscaffold.project.journal import FOLDER, Entry, Journal
+from ptscaffold.project.lines import MARKERS
+from ptscaffold.project.record import check_is_project, rewritten
+from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Ended", "continue_update", "undo_update"]
+
+
+class Ended(NamedTuple):
+    """How an update with conflicts was ended: the files it was about, and what was kept beside."""
+
+    files: list[str]
+    kept: list[str]
+
+
+def continue_update(project: Path) -> Ended:
+    """End an update whose conflicts are resolved; gives the files that had conflicts.
+
+    PendingError on another branch of git, while markers are left, or when the other files were put
+    back to what they were: the record would then tell of an update that is not there.
+    """
+    check_is_project(project)
+    found = pending(project)
+    if found is None:
+        raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
+    _check_branch(project, found)
+    was = before(project, found)
+    left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
+    if left:
+        raise PendingError(
+            *(f"{path} still has conflict markers" for path in left),
+            hint="edit what stands between <<<<<<< and >>>>>>>, then"
+            f" {in_project(project, 'update', '--continue')}",
+        )
+    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
+    if others and _is_undone(project, others):
+        way = in_project(project, "update", "--abort")
+        raise PendingError(
+            "the files are as they were before the update: there is nothing to continue",
+            hint=f"git stash pop, if they are there; or {way}, then update again",
+        )
+    return Ended(list(found.conflicts), finish(project, rewritten))
+
+
+def undo_update(project: Path) -> Ended:
+    """Put every file back as it was before an update that has open conflicts; gives the files.
+
+    PendingError on another branch of git, or when git has put the update's files aside.
+    """
+    check_is_project(project)
+    found = pending(project)
+    if found is None:
+        raise UsageError("there is no update to abort", hint="use git to go back further")
+    _check_branch(project, found)
+    if _is_undone(project, found.files[:-1]) and has_stash(project):
+        branch, _ = way_back(found.branch)
+        raise PendingError(
+            f"the files are as they were before the update of {branch}: git may have put it aside",
+            hint="git stash pop, then --abort; if it is not there, remove"
+            f" {project / FOLDER}, and all is as it was",
+        )
+    return Ended([entry.path for entry in found.files[:-1]], abort(project))
+
+
+def _check_branch(project: Path, found: Journal) -> None:
+    """PendingError when the update that waits was begun on another branch."""
+    if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
+        return
+    branch, command = way_back(found.branch)
+    raise PendingError(
+        f"the update that waits was begun on {branch}, and this is another one",
+        hint=f"{command} first; nothing was changed",
+    )
+
+
+def _is_undone(project: Path, entries: Sequence[Entry]) -> bool:
+    """Whether all files are as they were before an update."""
+    for entry in entries:
+        there = read_content(project, entry.path)
+        if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
+            return False
+        if there is not None and not entry.was(there):
+            return False
+    return True
+
+
+def _has_markers(project: Path, path: str, before: bytes) -> bool:
+    """Whether a file holds what git wrote about a conflict, or half of it.
+
+    A line in its middle underlines a heading too, unless what stands above it was there before.
+    """
+    there = read_content(project, path)
+    if not isinstance(there, Content):
+        return False
+    lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
+    was = before.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
+    half = any(line == "=======" and above in was for above, line in pairwise(lines))
+    return any(line.startswith(MARKERS) for line in lines) or (half and "=======" not in was)

@@ -1,0 +1,261 @@
+"""`ptscaffold new`: from what was asked for to a project on disk, and what to do with it next."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ptscaffold.errors import InstallError, not_an_option, shell_command
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.fetch import public
+from ptscaffold.layers.names import split_path
+from ptscaffold.layers.packs import Pack, open_packs, origins_of
+from ptscaffold.layers.presets import Preset, find_preset
+from ptscaffold.project.apply import apply, recover
+from ptscaffold.project.plan import Plan, Survey, make_plan, survey
+from ptscaffold.project.trust import allow
+from ptscaffold.render.answers import (
+    Answers,
+    complete,
+    default_description,
+    problems_of,
+    select_layers,
+)
+from ptscaffold.render.given import Given, gather
+from ptscaffold.render.renderer import Renderer
+
+__all__ = ["Ask", "Request", "Result", "again", "create", "install", "next_steps", "opened"]
+__all__ += ["settle"]
+
+STDERR = 2
+
+
+# Completes answers by asking a person.
+Ask = Callable[[Given, Catalogue], Given]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, unchecked: the arguments of `ptscaffold new`."""
+
+    name: str | None = None
+    domain: str | None = None
+    style: str | None = None
+    features: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    answers_file: Path | None = None
+    into: Path | None = None
+    packs: tuple[str, ...] = ()
+    preset: str | None = None
+    engine: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What `create` did, or on a dry run would do."""
+
+    plan: Plan
+    survey: Survey
+    dry_run: bool
+    installed: bool
+    command: str
+    next_steps: tuple[str, ...]
+    preset: Preset | None = None
+    recovered: str | None = None  # what was done about a run that had died
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "directory": str(self.plan.directory),
+            "answers": self.plan.answers.as_dict(),
+            "layers": [layer.path for layer in self.plan.layers],
+            "template_version": self.plan.version,
+            "preset": str(self.preset.path) if self.preset else None,
+            "files": list(self.plan.files),
+            "written": [] if self.dry_run else list(self.survey.missing),
+            "kept": list(self.survey.kept),
+            "dry_run": self.dry_run,
+            "installed": self.installed,
+            "command": self.command,
+            "next_steps": list(self.next_steps),
+        }
+
+
+def create(
+    request: Request,
+    *,
+    catalogue: Catalogue | None = None,
+    renderer: Renderer | None = None,
+    ask: Ask | None = None,
+    dry_run: bool = False,
+    with_install: bool = False,
+) -> Result:
+    """Make a project, or with `dry_run` only find out what would be made.
+
+    Raises UsageError before anything is rendered, DestinationError before anything is written,
+    WriteError with everything removed again, InstallError with the project in place.
+    """
+    renderer = renderer or Renderer()
+    packs, preset = opened(request)
+    catalogue = catalogue or Catalogue(packs=packs)
+    answers, directory = settle(request, catalogue, ask, preset)
+    layers = select_layers(answers, catalogue)
+    origins = origins_of(catalogue.packs, layers, directory)
+    plan = make_plan(answers, layers, directory, request.into is not None, renderer, origins)
+    recovered = recover(directory)
+    found = survey(plan)
+    installed = with_install and not dry_run
+    result = Result(
+        plan=plan,
+        survey=found,
+        dry_run=dry_run,
+        installed=installed,
+        command=again(plan, request),
+        next_steps=next_steps(plan, installed=installed),
+        preset=preset,
+        recovered=recovered,
+    )
+    if not dry_run:
+        for source in (*request.packs, *(preset.packs if preset else ())):
+            allow(source, directory)
+        apply(plan, found)
+    if installed:
+        install(directory)
+    return result
+
+
+def opened(request: Request) -> tuple[list[Pack], Preset | None]:
+    """The packs and the preset that were asked for; of two packs of one name the given one."""
+    packs = open_packs(request.packs)
+    if request.preset is None:
+        return packs, None
+    preset = find_preset(request.preset, packs)
+    named = {pack.name for pack in packs}
+    more = open_packs(preset.packs)
+    return [*packs, *(pack for pack in more if pack.name not in named)], preset
+
+
+def settle(
+    request: Request, catalogue: Catalogue, ask: Ask | None, preset: Preset | None = None
+) -> tuple[Answers, Path]:
+    """Decide on the answers and the folder; UsageError lists everything that is wrong, at once."""
+    flags = {
+        "name": request.name,
+        "domain": request.domain,
+        "style": request.style,
+        "features": request.features,
+    }
+    gathered = gather(flags, request.sets, request.answers_file, preset)
+    named = gathered.values.get("name")
+    typed = named is None or named == request.name  # and not by a file of somebody else
+    given, directory = _locate(gathered, request.into, typed=typed)
+    if ask is not None and not problems_of(given, catalogue):
+        given = ask(given, catalogue)
+        if directory is None:
+            given, directory = _locate(given, request.into, typed=typed)
+    answers = complete(given, catalogue)
+    return answers, directory or Path(answers.name)
+
+
+def _locate(given: Given, into: Path | None, *, typed: bool) -> tuple[Given, Path | None]:
+    """Take the folder out of a name that is a path, or the name out of the folder to adopt."""
+    name = given.values.get("name")
+    if name is None and into is not None:
+        return given.also(name=into.resolve().name), into
+    if not isinstance(name, str):
+        return given, into
+    path, problem = split_path(name, typed=typed)
+    if into is not None and len(path.parts) > 1 and problem is None:
+        problem = f"{name!r} is a path, but --into already says where to go. Give a plain name"
+    if problem is None:
+        return given.also(name=path.name), into or Path(path)
+    others = {key: value for key, value in given.values.items() if key != "name"}
+    return replace(given, values=others, problems=(*given.problems, problem)), into
+
+
+def install_commands() -> list[list[str]]:
+    """What makes the environment of a project, run inside it: uv where there is one, else pip."""
+    if shutil.which("uv"):
+        return [["uv", "sync"]]
+    base = "python" if os.name == "nt" else "python3"
+    return [
+        [base, "-m", "venv", ".venv"],
+        [_venv_tool("python"), "-m", "pip", "install", "-e", "."],
+    ]
+
+
+def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
+    """The lines that take a person from the finished project to a training run."""
+    if shutil.which("uv"):
+        train = ["uv", "run", "python", "-m", f"{plan.answers.package}.train"]
+        board = ["uv", "run", "tensorboard", "--logdir", "runs"]
+    else:
+        train = [_venv_tool("python"), "-m", f"{plan.answers.package}.train"]
+        board = [_venv_tool("tensorboard"), "--logdir", "runs"]
+    commands = [] if installed else install_commands()
+    lines = [shell_command(command) for command in (*commands, train, board)]
+    if plan.directory.resolve() != Path.cwd():
+        lines.insert(0, shell_command(["cd", not_an_option(str(plan.directory))]))
+    return (*lines, *plan.steps)
+
+
+def again(plan: Plan, request: Request) -> str:
+    """The one command that makes the same project without a question."""
+    answers = plan.answers
+    command = ["ptscaffold", "new"]
+    if not plan.adopt:
+        command.append(str(plan.directory))
+    elif answers.name != plan.directory.resolve().name:
+        command.append(answers.name)
+    command += ["--domain", answers.domain, "--style", answers.style]
+    for feature in answers.features:
+        command += ["--feature", feature]
+    if request.preset is not None and not answers.features:
+        command += ["--set", "features="]  # those of the preset are not wanted
+    for source in request.packs:
+        command += ["--pack", public(source)]
+    if request.preset is not None:
+        command += ["--preset", request.preset]
+    if request.engine is not None:
+        command += ["--engine", request.engine]
+    _, domain, style, *_ = plan.layers
+    if answers.description != default_description(domain, style):
+        command += ["--set", f"description={answers.description}"]
+    defaults = {key: text for layer in plan.layers for key, text in layer.answers.items()}
+    for key, value in answers.more.items():
+        if value != defaults[key]:
+            command += ["--set", f"{key}={value}"]
+    if plan.adopt:
+        command += ["--into", str(plan.directory)]
+    return shell_command([*command, "--no-input"])
+
+
+def install(directory: Path) -> None:
+    """Run the install step inside `directory`, its output on stderr; InstallError when it fails."""
+    # An environment that happens to be active here is not the project's.
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    for command in install_commands():
+        try:
+            program = [str(directory.absolute() / command[0]), *command[1:]]
+            ready = program if command[0].startswith(".venv") else command
+            done = subprocess.run(ready, cwd=directory, env=environment, stdout=STDERR, check=False)
+        except OSError as error:
+            raise _failed(directory, command, str(error.strerror)) from error
+        if done.returncode:
+            raise _failed(directory, command, f"exit code {done.returncode}")
+
+
+def _venv_tool(name: str) -> str:
+    return rf".venv\Scripts\{name}" if sys.platform == "win32" else f".venv/bin/{name}"
+
+
+def _failed(directory: Path, command: list[str], reason: str) -> InstallError:
+    return InstallError(
+        f"{shell_command(command)} failed ({reason}); the project in {directory} is complete",
+        hint=f"{shell_command(['cd', str(directory)])} && {shell_command(command)}",
+    )

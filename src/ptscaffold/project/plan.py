@@ -1,0 +1,162 @@
+"""Plans: what `new` would do, found out without writing anything."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ptscaffold import __version__
+from ptscaffold.errors import DestinationError, shell_command
+from ptscaffold.layers.content import digest
+from ptscaffold.project.record import RECORD, read_record, write_record
+from ptscaffold.render.renderer import File
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ptscaffold.layers.manifest import Layer
+    from ptscaffold.layers.packs import Origin
+    from ptscaffold.render.answers import Answers
+    from ptscaffold.render.renderer import Renderer, Tree
+
+__all__ = ["Plan", "Survey", "make_plan", "survey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A rendered project and where it goes. `adopt` allows a folder that already holds files."""
+
+    directory: Path
+    adopt: bool
+    answers: Answers
+    layers: tuple[Layer, ...]
+    files: Tree
+    steps: tuple[str, ...]
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What stands at the destination: files to write, files right already, files in the way."""
+
+    missing: tuple[str, ...]
+    same: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def make_plan(
+    answers: Answers,
+    layers: tuple[Layer, ...],
+    directory: Path,
+    adopt: bool,
+    renderer: Renderer,
+    packs: Mapping[str, Origin] = MappingProxyType({}),
+) -> Plan:
+    """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
+    files = renderer.render(answers, layers, __version__)
+    record = write_record(answers, files, __version__, packs=packs)
+    files[RECORD] = File(record, 0o644, "ptscaffold")
+    steps = renderer.next_steps(answers, layers, __version__)
+    return Plan(
+        directory=directory,
+        adopt=adopt,
+        answers=answers,
+        layers=layers,
+        files=dict(sorted(files.items())),
+        steps=steps,
+    )
+
+
+def survey(plan: Plan) -> Survey:
+    """Compare a plan with its destination; DestinationError when it must not go there."""
+    directory = plan.directory
+    if not os.path.lexists(directory):
+        _check_way(directory)
+        return Survey(tuple(plan.files))
+    try:
+        return _compare(plan)
+    except OSError as error:
+        raise DestinationError(f"cannot read {directory}: {error.strerror}") from error
+
+
+def _compare(plan: Plan) -> Survey:
+    """Compare a plan with the files at its destination."""
+    directory = plan.directory
+    if not directory.is_dir():
+        raise DestinationError(
+            f"{directory} exists and is not a folder", hint="choose another name"
+        )
+    present = sorted(entry.name for entry in directory.iterdir())
+    if not present:
+        return Survey(tuple(plan.files))
+    if not plan.adopt:
+        raise _occupied(directory, present)
+    if RECORD in present:
+        _check_same_project(plan)
+    states = {path: _state(directory, path, file.data) for path, file in plan.files.items()}
+    return Survey(
+        *(tuple(path for path in states if states[path] == s) for s in ("missing", "same", "kept"))
+    )
+
+
+def _check_way(directory: Path) -> None:
+    """Refuse a destination whose parent is a file."""
+    for parent in directory.absolute().parents:
+        if os.path.lexists(parent):
+            if parent.is_dir():
+                return
+            raise DestinationError(f"{parent} is not a folder", hint="choose another place")
+
+
+def _occupied(directory: Path, present: list[str]) -> DestinationError:
+    shown = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
+    siblings = [entry.name for entry in directory.absolute().parent.iterdir()]
+    place = f"{directory}{_spelling(directory.name, siblings)}"
+    into = "keep what is there: " + shell_command(["--into", str(directory)])
+    if (directory / RECORD).is_file():
+        into = f"change the project: {_change(directory)}"
+    return DestinationError(
+        f"{place} is not empty, nothing was written; in the way: {shown}",
+        hint=f"choose another name, or {into}",
+    )
+
+
+def _change(project: Path) -> str:
+    """The command that gives a project other answers."""
+    return shell_command(["ptscaffold", "update", str(project), "--set"]) + " KEY=VALUE"
+
+
+def _spelling(name: str, siblings: list[str]) -> str:
+    """How a folder is really spelled, where the case of names makes no difference."""
+    alike = [other for other in siblings if other.lower() == name.lower()]
+    return f" (as {alike[0]})" if alike and name not in alike else ""
+
+
+def _check_same_project(plan: Plan) -> None:
+    recorded = read_record(plan.directory).answers
+    if dict(recorded) != plan.answers.as_dict():
+        raise DestinationError(
+            f"{plan.directory} is already a ptscaffold project, made with other answers",
+            hint=shell_command(["ptscaffold", "show", str(plan.directory)])
+            + f" tells which, {_change(plan.directory)} changes them",
+        )
+
+
+def _state(directory: Path, path: str, data: bytes) -> str:
+    """`missing`, `same` or `kept`. Links are not followed: they may lead out of the folder."""
+    place = directory
+    for part in path.split("/")[:-1]:
+        place = place / part
+        if not os.path.lexists(place):
+            return "missing"
+        if place.is_symlink() or not place.is_dir():
+            return "kept"
+    place = directory / path
+    if not os.path.lexists(place):
+        return "missing"
+    if place.is_symlink() or not place.is_file():
+        return "kept"
+    return "same" if digest(place.read_bytes()) == digest(data) else "kept"

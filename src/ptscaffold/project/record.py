@@ -1,0 +1,245 @@
+"""`.ptscaffold.toml`: what a project was made from, so that it can follow its template.
+
+It records the versions, every answer and the hash of every file as generated. Nothing in the
+project reads it; deleting it cuts the tie.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold import __version__
+from ptscaffold.errors import PtscaffoldError, UsageError, in_project
+from ptscaffold.layers.content import Content, digest, read_plain, with_endings_of
+from ptscaffold.layers.names import leads_astray
+from ptscaffold.layers.packs import Origin
+from ptscaffold.render.quoting import toml_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ptscaffold.render.answers import Answers
+    from ptscaffold.render.renderer import Tree
+
+
+__all__ = ["RECORD", "Record", "check_is_project", "read_record", "rewritten", "write_record"]
+
+RECORD: Final = ".ptscaffold.toml"
+LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
+
+_FILES: Final = re.compile(r"^\[files\][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
+_ENTRY: Final = re.compile(r'.*"[0-9a-f]{64}"')  # a comment may follow
+_CONFLICT: Final = re.compile(
+    r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n.*?)?^=======\n(.*?)^>>>>>>> [^\n]*\n",
+    re.MULTILINE | re.DOTALL,
+)
+
+_HEADER = """\
+# What this project was made from; `ptscaffold show` reads it.
+# Keep it to let the project follow its template, delete it to cut the tie.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The content of a `.ptscaffold.toml`.
+
+    `locked` are patterns of files that the team does not want to be edited; see `ptscaffold check`.
+    `content` is the file as it was read.
+    """
+
+    tool_version: str
+    template_version: str
+    answers: Mapping[str, Any]
+    files: Mapping[str, str]
+    locked: tuple[str, ...] = ()
+    packs: Mapping[str, Origin] = field(default_factory=dict)
+    content: Content | None = field(default=None, compare=False, repr=False)
+
+
+def write_record(
+    answers: Answers,
+    tree: Tree,
+    template_version: str,
+    packs: Mapping[str, Origin] = MappingProxyType({}),
+    there: Record | None = None,
+) -> bytes:
+    """The `.ptscaffold.toml` of a project that was generated as `tree`.
+
+    What people wrote to the one that is `there` stays: comments, order, keys of their own.
+    """
+    fresh = _plain(
+        Record(
+            tool_version=__version__,
+            template_version=template_version,
+            answers=answers.as_dict(),
+            files={path: digest(tree[path].data) for path in sorted(tree)},
+            locked=there.locked if there else (),
+            packs=packs,
+        )
+    )
+    if there is None or there.content is None or there.content.data == _plain(there):
+        return fresh
+    return rewritten(there.content.data, fresh)
+
+
+def _plain(record: Record) -> bytes:
+    """A record as ptscaffold alone writes it."""
+    lines = [_HEADER, f"tool-version = {toml_value(record.tool_version)}"]
+    lines += [f"template-version = {toml_value(record.template_version)}"]
+    if record.locked:
+        lines += [f"locked = {toml_value(list(record.locked))}"]
+    lines += ["", "[answers]"]
+    lines += [f"{key} = {toml_value(value)}" for key, value in record.answers.items()]
+    for name, origin in sorted(record.packs.items()):
+        said = origin._asdict().items()
+        lines += ["", f"[packs.{name}]"]
+        lines += [f"{key} = {toml_value(value)}" for key, value in said if value]
+    lines += ["", "[files]"]
+    lines += [f"{toml_value(path)} = {toml_value(key)}" for path, key in record.files.items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def rewritten(there: bytes, fresh: bytes) -> bytes:
+    """The record that is there with the values of a fresh one, but for `locked`."""
+    import tomlkit
+
+    text, values = _text(there), tomllib.loads(fresh.decode())
+    # The long table is ours alone; tomlkit takes the square of its length to change it.
+    section = _FILES.search(text)
+    begin, end = section.span() if section else (len(text), len(text))
+    document = tomlkit.parse(text[:begin] + text[end:])
+    document.pop("files", None)
+    for key in ("tool-version", "template-version"):
+        document[key] = values[key]
+    _adjust(document["answers"], values["answers"])
+    packs = document.setdefault("packs", tomlkit.table(is_super_table=True))
+    wanted = values.get("packs", {})
+    for name, origin in wanted.items():
+        packs.setdefault(name, tomlkit.table()).update(origin)
+    for name in [name for name in packs if name not in wanted]:
+        del packs[name]
+    if not wanted:
+        del document["packs"]
+    head = tomlkit.dumps(document).rstrip("\n")
+    whole = f"{head}\n\n{_files(section[0] if section else '', values['files'])}"
+    tomllib.loads(whole)
+    data = with_endings_of(there, whole.encode())
+    return codecs.BOM_UTF8 + data if there.startswith(codecs.BOM_UTF8) else data
+
+
+def _adjust(table: Any, values: Mapping[str, Any]) -> None:
+    """Give a table other values, and leave those alone that are the same."""
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    for key, value in values.items():
+        if table.get(key) != value:
+            table[key] = value
+
+
+def _files(section: str, files: Mapping[str, str]) -> str:
+    """The table of files, with the comments that the one which is there has."""
+    above: list[str] = []
+    comments: dict[str, tuple[list[str], str]] = {}
+    for line in section.splitlines()[1:]:
+        if line.lstrip().startswith("#"):
+            above.append(line)
+        elif line.strip():
+            (path,) = tomllib.loads(line)
+            entry = _ENTRY.match(line)
+            comments[path] = above, line[entry.end() :] if entry else ""
+            above = []
+    lines = ["[files]"]
+    for path, key in files.items():
+        before, behind = comments.get(path, ([], ""))
+        lines += [*before, f"{toml_value(path)} = {toml_value(key)}{behind}"]
+    return "\n".join([*lines, *above]) + "\n"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig").replace("\r\n", "\n")
+
+
+def settled(data: bytes) -> bytes:
+    """A record that git could not merge, with the features and packs of both sides.
+
+    ValueError when something else differs, between which a person has to choose.
+    """
+    import tomlkit
+
+    text = _text(data)
+    ours, theirs = (tomllib.loads(_CONFLICT.sub(rf"\{side}", text)) for side in (1, 2))
+    sides = [{**s["answers"], "template-version": s["template-version"]} for s in (ours, theirs)]
+    features = sorted({name for side in sides for name in side.pop("features")})
+    for key in sides[0].keys() | sides[1].keys():
+        if sides[0].get(key) != sides[1].get(key):
+            raise ValueError(f"the branches that were merged differ in {key}: choose one by hand")
+    document = tomlkit.parse(_CONFLICT.sub(r"\1", text))
+    document["answers"]["features"] = features
+    for name, origin in theirs.get("packs", {}).items():
+        document.setdefault("packs", tomlkit.table(is_super_table=True)).setdefault(name, origin)
+    return tomlkit.dumps(document).encode()
+
+
+def read_record(folder: Path, *, settle: bool = False) -> Record:
+    """Read the record of the project in `folder`; PtscaffoldError when it is damaged.
+
+    To `settle` it is to take the features of both sides where a merge of git has left it open.
+    """
+    path = folder / RECORD
+    hint = "restore the file from version control"
+    try:
+        content = read_plain(path, LARGEST)
+        data = content.data
+        if _CONFLICT.search(_text(data)):
+            hint = f"{in_project(folder, 'update', '--record')} takes the features of both sides"
+            if not settle:
+                raise ValueError("git has left conflict markers in it")
+            hint = "choose between the sides by hand, then run it again"
+            data = settled(data)
+            content = Content(data, content.mode)
+        table = tomllib.loads(_text(data))
+        tool, template = str(table["tool-version"]), str(table["template-version"])
+        answers, files = dict(table["answers"]), dict(table["files"])
+        if astray := [path for path in files if leads_astray(path)]:
+            raise ValueError(f"{astray[0]!r} is no file of a project")
+        return Record(
+            tool_version=tool,
+            template_version=template,
+            answers={**answers, "features": _texts(answers["features"], "features")},
+            files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
+            locked=tuple(_texts(table.get("locked", []), "locked")),
+            packs={
+                name: Origin(
+                    *_texts([pack["source"], pack["version"], pack.get("commit", "")], "packs")
+                )
+                for name, pack in dict(table.get("packs", {})).items()
+            },
+            content=content,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        reason = (isinstance(error, OSError) and error.strerror) or reason
+        raise PtscaffoldError(f"cannot read {path}: {reason}", hint=hint) from error
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{what} must hold texts")
+    return value
+
+
+def check_is_project(project: Path) -> None:
+    """UsageError when a folder has no record."""
+    if not (project / RECORD).is_file():
+        above = [p for p in project.resolve().parents if (p / RECORD).is_file()]
+        raise UsageError(
+            f"{project.resolve()} is no ptscaffold project: it has no {RECORD}",
+            hint=f"the project is {above[0]}" if above else "name the folder of the project",
+        )

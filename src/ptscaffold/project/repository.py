@@ -1,0 +1,113 @@
+"""What git says of a project: its branch, what is not committed, what was put aside."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ptscaffold.errors import PtscaffoldError, shell_command
+from ptscaffold.layers.git import run_git
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["branch_of", "has_stash", "in_repository", "refuse_dirty", "way_back"]
+
+
+def refuse_dirty(project: Path) -> None:
+    """PtscaffoldError when git has uncommitted changes in a project, or cannot tell."""
+    if not in_repository(project):
+        return
+    said = _asked(
+        project,
+        ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=no"],
+        ["--ignore-submodules=all", "--", "."],
+    )
+    changed = [line[3:].decode(errors="replace") for line in said.split(b"\0") if line]
+    if changed:
+        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+        raise PtscaffoldError(
+            f"git has uncommitted changes here: {shown}",
+            hint="commit or stash them first, so that the update stands alone; or --force",
+        )
+
+
+def branch_of(project: Path) -> str:
+    """The branch that a project is on, or the commit; nothing where there is no repository."""
+    if not in_repository(project):
+        return ""
+    for asked in (
+        ["symbolic-ref", "--quiet", "HEAD"],
+        ["rev-parse", "--verify", "--quiet", "HEAD"],
+    ):
+        with suppress(OSError):
+            done = _try(project, asked)
+            if done.returncode == 0:
+                return done.stdout.decode(errors="replace").strip()
+    return ""
+
+
+def has_stash(project: Path) -> bool:
+    """Whether git has put changes of this repository aside."""
+    if not in_repository(project):
+        return False
+    with suppress(OSError):
+        return _try(project, ["rev-parse", "--verify", "--quiet", "refs/stash"]).returncode == 0
+    return False
+
+
+def way_back(branch: str) -> tuple[str, str]:
+    """What a branch, as `branch_of` gives it, is called, and the command that goes there."""
+    name = branch.removeprefix("refs/heads/")
+    if name == branch:
+        return f"commit {name[:12]}", shell_command(["git", "switch", "--detach", name[:12]])
+    return f"branch {name}", shell_command(["git", "switch", name])
+
+
+def in_repository(project: Path) -> bool:
+    """Whether git would find a repository that a folder is in."""
+    there = project.resolve()
+    return any(os.path.lexists(folder / ".git") for folder in (there, *there.parents))
+
+
+def _asked(project: Path, *arguments: Sequence[str]) -> bytes:
+    """What git says; PtscaffoldError when it cannot tell."""
+    try:
+        done = _try(project, [word for words in arguments for word in words], _filters(project))
+    except OSError as error:
+        raise _untold(project, f"cannot be run: {error.strerror}") from error
+    if done.returncode and b"not a git repository" not in done.stderr:
+        raise _untold(project, done.stderr.decode(errors="replace"))
+    return done.stdout if not done.returncode else b""
+
+
+def _untold(project: Path, reason: str) -> PtscaffoldError:
+    first = (reason.strip().splitlines() or ["it failed"])[0].removeprefix("fatal: ")
+    return PtscaffoldError(
+        f"cannot tell whether {project} has uncommitted changes; git says: {first}",
+        hint="see what git status says there; or --force",
+    )
+
+
+def _filters(project: Path) -> list[str]:
+    """Settings that switch off the programs through which a repository would filter its files."""
+    settings = []
+    for scope in ("--local", "--worktree"):
+        asked = ["config", scope, "--includes", "-z", "--name-only", "--get-regexp", r"^filter\."]
+        for key in _try(project, asked).stdout.decode(errors="surrogateescape").split("\0"):
+            driver = key.rpartition(".")[0]
+            if "=" in driver:
+                raise _untold(project, f"a filter with the name {driver!r}")
+            if driver:
+                settings += [f"{driver}.clean=", f"{driver}.process=", f"{driver}.required=false"]
+    return settings
+
+
+def _try(
+    project: Path, arguments: Sequence[str], settings: Sequence[str] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    # Nothing is fetched either, whatever protocol the repository says it needs.
+    return run_git(arguments, project, settings, GIT_ALLOW_PROTOCOL="", GIT_NO_LAZY_FETCH="1")

@@ -1,0 +1,210 @@
+"""A project that exists: what it was made from, and whether something is under way in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from ptscaffold import __version__
+from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import digest
+from ptscaffold.layers.fetch import is_address, public
+from ptscaffold.layers.history import packs_at
+from ptscaffold.layers.packs import Origin, Pack, installed_packs, open_pack, open_packs
+from ptscaffold.project.apply import pending, recover
+from ptscaffold.project.record import RECORD, Record, check_is_project, read_record
+from ptscaffold.project.trust import allow, is_allowed
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import Given
+from ptscaffold.render.renderer import Renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ptscaffold.layers.history import History
+    from ptscaffold.layers.manifest import Layer
+    from ptscaffold.render.answers import Answers
+    from ptscaffold.render.renderer import Tree
+
+
+__all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "recorded"]
+__all__ += ["render"]
+
+
+class Rendered(NamedTuple):
+    """A project as its template gives it."""
+
+    version: str
+    answers: Answers
+    layers: tuple[Layer, ...]
+    tree: Tree
+
+
+def open_project(project: Path, *, settle: bool = False) -> Record:
+    """Read the record of a project that nothing is under way in; a half-written one is put back.
+
+    `settle` is that of `read_record`.
+    """
+    recover(project)
+    found = pending(project)
+    if found is not None:
+        raise PendingError(
+            f"an update of {project} waits for you: conflicts in {', '.join(found.conflicts)}",
+            hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
+        )
+    check_is_project(project)
+    record = read_record(project, settle=settle)
+    if _numbers(record.tool_version) > _numbers(__version__):
+        raise ProvenanceError(
+            f"{project / RECORD} was written by ptscaffold {record.tool_version},"
+            f" and this is {__version__}",
+            hint=f"uv tool install 'ptscaffold>={record.tool_version}', or by pip",
+        )
+    return record
+
+
+def recorded(record: Record, catalogue: Catalogue) -> Rendered:
+    """Render a project as it was generated; ProvenanceError when that is not what was recorded."""
+    made = as_recorded(record, catalogue)
+    found = {path: digest(file.data) for path, file in made.tree.items()}
+    if found != record.files:
+        differing = sorted(
+            path
+            for path in found.keys() | record.files.keys()
+            if found.get(path) != record.files.get(path)
+        )
+        shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
+        what = _who_gives(differing, made, catalogue) or f"template {record.template_version}"
+        raise ProvenanceError(
+            f"{what} does not give what {RECORD} recorded: {shown}",
+            hint="after a merge of two branches, or when a pack was changed without a new version:"
+            f" ptscaffold update --record; otherwise restore {RECORD} from version control",
+        )
+    return made
+
+
+def as_recorded(record: Record, catalogue: Catalogue) -> Rendered:
+    """Render a project from the answers and the version that are recorded."""
+    try:
+        name = record.answers.get("name")
+        return render(Given(record.answers), record.template_version, catalogue, name=name)
+    except UsageError as error:
+        raise ProvenanceError(
+            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
+        ) from error
+
+
+def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> str:
+    """The pack that all these files are of, if it is one."""
+    owners = {made.tree[path].layer for path in paths if path in made.tree}
+    folders = [layer.folder for layer in made.layers if layer.path in owners]
+    for pack in catalogue.packs:
+        if folders and all(folder.is_relative_to(pack.root) for folder in folders):
+            return f"the pack {pack.name} {pack.version} ({pack.source})"
+    return ""
+
+
+def render(
+    given: Given, version: str, catalogue: Catalogue, *, name: str | None = None
+) -> Rendered:
+    """Render a project from answers, in which None stands for the default.
+
+    `name` is what it is called already, whoever has taken the name since.
+    """
+    values = {key: value for key, value in given.values.items() if value is not None}
+    answers = complete(Given(values, name=name), catalogue)
+    layers = select_layers(answers, catalogue)
+    return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
+
+
+@contextmanager
+def catalogues(
+    project: Path,
+    record: Record,
+    history: History,
+    packs: Sequence[str] = (),
+    *,
+    newest: str | None = None,
+    online: bool = True,
+) -> Iterator[tuple[Catalogue, Catalogue]]:
+    """The layers that a project was made from, and those that it may have now.
+
+    The latter are of the version `newest` and of the newest packs, or the same and those of packs
+    that join it. Only when `online` anything is fetched.
+    """
+    with ExitStack() as stack:
+        today = packs_of(project, record.packs, packs, then=newest is None, online=online)
+        made_with = stack.enter_context(packs_at(today, record.packs, online=online))
+        version = record.template_version
+        before = stack.enter_context(history.catalogue(version, made_with))
+        if newest is not None:
+            yield before, stack.enter_context(history.catalogue(newest, today))
+        else:
+            joining = [pack for pack in today if pack.name not in record.packs]
+            yield before, Catalogue(before.root, [*made_with, *joining])
+
+
+def packs_of(
+    project: Path,
+    origins: Mapping[str, Origin],
+    given: Sequence[str] = (),
+    *,
+    then: bool = False,
+    online: bool = True,
+) -> list[Pack]:
+    """The packs that a project was made with, as they are now, and those that are `given`.
+
+    `then` gives those of git as they were, as far as their commit is recorded. A given one takes
+    the place of the recorded one of its name, wherever that was; a recorded one that this user has
+    never given is not touched: the record may be that of a stranger.
+    """
+    packs = {pack.name: pack for pack in open_packs(given)}
+    for source in given:
+        allow(source, project)
+    for name, (source, _, commit) in origins.items():
+        if name in packs:
+            continue
+        place = _place_of(source, project)
+        if not is_allowed(place, project):
+            raise PackError(
+                f"{RECORD} names the pack {name} from {public(place)}, which you have not used yet:"
+                " it was not looked at",
+                hint=f"if you trust it, once: {in_project(project, 'diff', '--pack', place)}",
+            )
+        try:
+            packs[name] = _opened(place, commit, then=then, online=online)
+        except PackError as error:
+            way = (
+                ""
+                if online or not is_address(place)
+                else f"{in_project(project, 'diff')} fetches it; or "
+            )
+            hint = f"{way}say where the pack {name} is now: --pack WHERE"
+            raise PackError(*error.problems, hint=hint) from error
+    return list(packs.values())
+
+
+def _opened(place: str, commit: str, *, then: bool, online: bool) -> Pack:
+    if not commit or online:
+        return open_pack(place, commit if then else "", online=online)
+    try:
+        return open_pack(place, online=False)
+    except PackError:  # only what it was has been fetched
+        return open_pack(place, commit, online=False)
+
+
+def _place_of(source: str, project: Path) -> str:
+    """Where a recorded source is: a folder is told by the way that leads there from the project."""
+    bare = "/" not in source and not source.startswith(".")
+    if is_address(source) or (bare and source in installed_packs()):
+        return source
+    place = project / source
+    return os.path.normpath(place) if not bare or place.is_dir() else source
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d{1,9}", version)[:3]]

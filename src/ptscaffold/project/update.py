@@ -1,0 +1,295 @@
+"""`update`, `add` and `remove`: bring a project to another version of its template, or to others
+of its answers. One operation: render what was, render what shall be, merge three ways.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ptscaffold.errors import UsageError, in_project, unknown
+from ptscaffold.layers.content import Content, read_content, read_plain
+from ptscaffold.layers.history import History, packs_at
+from ptscaffold.layers.packs import origins_of
+from ptscaffold.project.aftermath import lost_imports, missed, with_successors
+from ptscaffold.project.apply import write_files
+from ptscaffold.project.guard import locked
+from ptscaffold.project.lines import Delta
+from ptscaffold.project.merge import Change, merge_trees
+from ptscaffold.project.moves import left_behind, renames, replaced
+from ptscaffold.project.record import RECORD, Record, write_record
+from ptscaffold.project.repository import branch_of, refuse_dirty
+from ptscaffold.project.state import (
+    Rendered,
+    as_recorded,
+    catalogues,
+    open_project,
+    packs_of,
+    recorded,
+    render,
+)
+from ptscaffold.render.answers import default_description, migrate
+from ptscaffold.render.given import Given, gather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ptscaffold.layers.catalogue import Catalogue
+
+__all__ = ["Update", "add", "record_anew", "remove", "update"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What `update` did to a project, or on a dry run would do."""
+
+    project: Path
+    old: Rendered
+    new: Rendered
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+    dry_run: bool
+    record: bytes
+    recorded: Content | None = None  # the record that is there
+    kept: tuple[str, ...] = ()  # what was changed meanwhile, and is kept beside
+
+    @property
+    def unchanged(self) -> int:
+        return len(self.new.tree) - sum(change.path in self.new.tree for change in self.changes)
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        return tuple(change.path for change in self.changes if change.kind == "conflict")
+
+    @property
+    def wants_you(self) -> bool:
+        return bool(self.kept) or any(change.wants_you for change in self.changes)
+
+    def writes(self) -> dict[str, Content | None]:
+        """Files to write or remove, without the record."""
+        writes = [item for change in self.changes for item in change.writes.items()]
+        # What goes makes room for what comes: a folder for a file, a file for a folder.
+        return dict(sorted(writes, key=lambda item: item[1] is not None))
+
+    def deltas(self) -> list[Delta]:
+        """What the files of the project become, one by one; with conflicts, but the record."""
+        found = []
+        writes = self.writes() | ({} if self.conflicts else {RECORD: Content(self.record)})
+        for path, after in writes.items():
+            there = read_content(self.project, path)
+            before = there if isinstance(there, Content) else None
+            if before != after:
+                found.append(Delta(path, before, after))
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "project": str(self.project),
+            "from": {"version": self.old.version, "answers": self.old.answers.as_dict()},
+            "to": {"version": self.new.version, "answers": self.new.answers.as_dict()},
+            "files": [
+                {"path": c.path, "what": c.kind, "why": c.why, "formerly": c.formerly}
+                for c in self.changes
+            ],
+            "unchanged": self.unchanged,
+            "conflicts": list(self.conflicts),
+            "notes": list(self.notes),
+            "kept": list(self.kept),
+            "dry_run": self.dry_run,
+        }
+
+
+def update(
+    project: Path,
+    *,
+    sets: Sequence[str] = (),
+    dry_run: bool = False,
+    force: bool = False,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    to: str | None = None,
+) -> Update:
+    """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
+
+    Other answers leave the version of the template as it is: one thing at a time, unless it is said
+    `to` which version; the answers are for that one then. `packs` are where
+    packs of the project stand now, or join it. PendingError while conflicts of an earlier update
+    are open, PtscaffoldError when git has uncommitted changes in the project and not `force`,
+    WriteError with everything put back.
+    """
+    history = history or History()
+    given = gather({}, sets, None)
+    if given.problems:
+        raise UsageError(*given.problems)
+    with nullcontext() if dry_run else locked(project):
+        record = open_project(project)
+        known = [*history.releases(), history.version]
+        if to is not None and to not in known:
+            raise UsageError(unknown("version", to, "--to", dict.fromkeys(known)))
+        version = to or (record.template_version if sets else history.version)
+        newest = None if sets and to is None else version
+        way = catalogues(project, record, history, packs, newest=newest)
+        return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
+
+
+def record_anew(
+    project: Path, *, history: History | None = None, packs: Sequence[str] = ()
+) -> Rendered:
+    """Write the record that the recorded answers and version give, and change nothing else.
+
+    For what a merge of two branches has put together, or a pack that was changed under its version.
+    """
+    history = history or History()
+    with locked(project), ExitStack() as stack:
+        seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
+        record = open_project(project, settle=True)
+        today = packs_of(project, record.packs, packs, then=True)
+        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
+        joining = [pack for pack in today if pack.name not in record.packs]
+        way = history.catalogue(record.template_version, [*then, *joining])
+        made = as_recorded(record, stack.enter_context(way))
+        origins = origins_of([*then, *joining], made.layers, project)
+        data = write_record(made.answers, made.tree, made.version, origins, record)
+        write_files(project, {RECORD: Content(data)}, seen)
+    return made
+
+
+def add(
+    project: Path,
+    features: Sequence[str],
+    *,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    **options: bool,
+) -> Update:
+    """Lay features on top of a project; raises what `update` raises."""
+
+    def chosen(there: Sequence[str]) -> list[str]:
+        if doubled := [feature for feature in features if feature in there]:
+            raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
+        return [*there, *features]
+
+    return _with_features(project, chosen, history, packs, **options)
+
+
+def remove(
+    project: Path,
+    features: Sequence[str],
+    *,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    **options: bool,
+) -> Update:
+    """Take features out of a project; raises what `update` raises."""
+
+    def chosen(there: Sequence[str]) -> list[str]:
+        if missing := [feature for feature in features if feature not in there]:
+            problems = [unknown("feature of this project", name, "", there) for name in missing]
+            raise UsageError(*problems, hint="ptscaffold show tells which features it has")
+        return [feature for feature in there if feature not in features]
+
+    return _with_features(project, chosen, history, packs, **options)
+
+
+def _with_features(
+    project: Path,
+    chosen: Callable[[Sequence[str]], Sequence[str]],
+    history: History | None,
+    packs: Sequence[str],
+    **options: bool,
+) -> Update:
+    with nullcontext() if options.get("dry_run") else locked(project):
+        record = open_project(project)
+        given = Given({"features": tuple(chosen(record.answers["features"]))})
+        way = catalogues(project, record, history or History(), packs)
+        return _follow(project, record, record.template_version, given, way, **options)
+
+
+def _follow(
+    project: Path,
+    record: Record,
+    version: str,
+    given: Given,
+    way: AbstractContextManager[tuple[Catalogue, Catalogue]],
+    *,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Update:
+    """Render both sides, merge, and unless it is a dry run write."""
+    with way as (before, after):
+        old = recorded(record, before)
+        migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
+        new = _rendered(project, record, migrated, version, after)
+        changes = merge_trees(
+            old.tree,
+            new.tree,
+            project,
+            label=f"template {version}",
+            renames=renames(old, new),
+            replaced=replaced(old.answers, new.answers),
+        )
+        changes = with_successors(changes, new)
+        notes += left_behind(old, new, project) + lost_imports(changes, new, project)
+        notes += missed(changes, new, project)
+        origins = origins_of(after.packs, new.layers, project)
+        notes += tuple(
+            f"pack {name} {record.packs[name].shown} -> {origin.shown}"
+            for name, origin in origins.items()
+            if name in record.packs and record.packs[name][1:] != origin[1:]
+        )
+    done = Update(
+        project=project,
+        old=old,
+        new=new,
+        changes=tuple(changes),
+        notes=notes,
+        dry_run=dry_run,
+        record=write_record(new.answers, new.tree, version, origins, record),
+        recorded=record.content,
+    )
+    there = record.content
+    if not dry_run and (done.changes or there is None or there.data != done.record):
+        if not force:
+            refuse_dirty(project)
+        kept = _write(done)
+        done = replace(done, notes=(*done.notes, *kept), kept=tuple(kept))
+    return done
+
+
+def _told(old: Rendered, given: Given) -> dict[str, Any]:
+    """The new answers; a description that nobody wrote follows the domain and the style."""
+    values = dict(given.values)
+    _, domain, style, *_ = old.layers
+    if old.answers.description == default_description(domain, style) and values.keys() & {
+        "domain",
+        "style",
+    }:
+        values.setdefault("description", None)
+    return values
+
+
+def _rendered(
+    project: Path, record: Record, given: Given, version: str, catalogue: Catalogue
+) -> Rendered:
+    try:
+        return render(given, version, catalogue, name=record.answers.get("name"))
+    except UsageError as error:
+        hint = "ptscaffold list shows the names; add and remove take another folder by --project"
+        if version != record.template_version:
+            way = in_project(project, "update", "--to", version, "--set")
+            hint = f"give the answers for that version: {way} KEY=VALUE"
+        raise UsageError(*error.problems, hint=hint) from error
+
+
+def _write(done: Update) -> list[str]:
+    """Write an update, the record last; says what was kept beside."""
+    seen = {path: was for change in done.changes for path, was in change.seen.items()}
+    return write_files(
+        done.project,
+        {**done.writes(), RECORD: Content(done.record)},
+        {**seen, RECORD: done.recorded},
+        conflicts=done.conflicts,
+        branch=branch_of(done.project) if done.conflicts else "",
+    )

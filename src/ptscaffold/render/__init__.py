@@ -1,0 +1,1 @@
+"""From answers and layers to files, in memory."""

@@ -1,0 +1,273 @@
+"""Answers: what was given, completed with defaults and checked all at once.
+
+Recorded ones are brought to what the templates of another version ask for: a layer that was renamed
+says so in `formerly`, an answer in `renamed-answers`; what is new has its default in `answers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.errors import UsageError, unknown
+from ptscaffold.layers.names import check_name, normalize, package_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ptscaffold.layers.catalogue import Catalogue
+    from ptscaffold.layers.manifest import Layer
+    from ptscaffold.render.given import Given
+
+
+__all__ = ["FLAGS", "Answers", "complete", "declared_answers", "default_description", "migrate"]
+__all__ += ["problems_of", "select_layers"]
+
+# Each answer, and how to give it on the command line.
+FLAGS: Final[Mapping[str, str]] = {
+    "domain": "--domain",
+    "style": "--style",
+    "features": "--feature",
+    "name": "NAME",
+    "description": "--set description=TEXT",
+}
+
+LONGEST: Final = 4_000  # characters of an answer
+
+_KIND_OF: Final = {"domain": "domains", "style": "styles", "features": "features"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Everything that decides what a project looks like."""
+
+    name: str
+    description: str
+    domain: str
+    style: str
+    features: tuple[str, ...] = ()
+    more: Mapping[str, str] = field(default_factory=dict)  # answers that layers declare
+
+    @property
+    def package(self) -> str:
+        return package_name(self.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "description": self.description,
+            "domain": self.domain,
+            "style": self.style,
+            "features": list(self.features),
+            **self.more,
+        }
+
+
+def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
+    """Everything that is wrong with the answers that are there; a missing one is no problem yet."""
+    values = given.values
+    problems = list(given.problems)
+    declared = declared_answers(values, catalogue)
+    for key, value in values.items():
+        if key == "features":
+            continue
+        if key not in FLAGS and key not in declared:
+            where = given.origins.get(key, "")
+            problems.append(unknown("answer", key, where, [*FLAGS, *declared]))
+        elif not isinstance(value, str):
+            problems.append(f"{key} must be text, not {value!r}")
+        elif key in _KIND_OF:
+            problems += _unknown_choice(key, value, catalogue)
+        elif key == "name":
+            imports = None if value == given.name else _imports(values, catalogue)
+            problems += filter(None, [check_name(value, imports)])
+        else:
+            problems += _unprintable(key, value)
+    problems += _feature_problems(values.get("features", ()), catalogue)
+    return problems or _clashes(values, catalogue)
+
+
+def complete(given: Given, catalogue: Catalogue) -> Answers:
+    """Fill in the defaults; UsageError lists everything that is bad or missing, at once."""
+    problems = problems_of(given, catalogue)
+    for key in ("domain", "style"):
+        if key not in given.values:
+            choices = [layer.name for layer in catalogue.choices(_KIND_OF[key])]
+            problems.append(f"{FLAGS[key]} is missing ({', '.join(choices)})")
+    if problems:
+        raise UsageError(
+            *problems,
+            hint="see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --style STYLE",
+        )
+    values = dict(given.values)
+    domain = catalogue.layer(f"domains/{values['domain']}")
+    style = catalogue.layer(f"styles/{values['style']}")
+    values.setdefault("name", f"{domain.name}-{style.name}")
+    values.setdefault("description", default_description(domain, style))
+    values["features"] = tuple(sorted(set(values.get("features", ()))))
+    defaults = declared_answers(values, catalogue)
+    more = {key: values.pop(key, default) for key, default in defaults.items()}
+    return Answers(**values, more=more)
+
+
+def default_description(domain: Layer, style: Layer) -> str:
+    """What a project says about itself by default: `Image classification (Lightning)`."""
+    return f"{domain.help[:1].upper()}{domain.help[1:]} ({style.label})"
+
+
+def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
+    """The layers of a project in the order they are laid.
+
+    Base, domain, style, the bases of packs, features by name.
+    """
+    base, *more = catalogue.bases()
+    pair = (f"domains/{answers.domain}", f"styles/{answers.style}")
+    features = (f"features/{feature}" for feature in answers.features)
+    return (base, *map(catalogue.layer, pair), *more, *map(catalogue.layer, features))
+
+
+def declared_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
+    """The answers that the chosen layers declare, with their defaults."""
+    declared: dict[str, str] = {}
+    for layer in _chosen(values, catalogue):
+        declared |= layer.answers
+    return declared
+
+
+def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
+    kind = _KIND_OF[key]
+    if value in catalogue.names(kind):
+        return []
+    what = "feature" if key == "features" else key
+    return [unknown(what, value, FLAGS[key], (layer.name for layer in catalogue.choices(kind)))]
+
+
+def _feature_problems(features: Any, catalogue: Catalogue) -> list[str]:
+    if not isinstance(features, list | tuple) or not all(isinstance(f, str) for f in features):
+        return [f"features must be a list of names, not {features!r}"]
+    return [text for name in features for text in _unknown_choice("features", name, catalogue)]
+
+
+def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
+    """What the chosen layers say about each other: one requires an absent one, or excludes one."""
+    chosen = [f"{_KIND_OF[key]}/{values[key]}" for key in ("domain", "style") if key in values]
+    chosen += [f"features/{feature}" for feature in sorted(set(values.get("features", ())))]
+    problems = []
+    for layer in map(catalogue.layer, chosen):
+        for other in layer.requires:
+            kind = other.partition("/")[0]
+            decided = kind == "features" or any(path.startswith(f"{kind}/") for path in chosen)
+            if other not in chosen and decided and other != "base":
+                problems.append(f"{layer.path} requires {other}: add {_as_flag(other)}")
+        problems += [
+            f"{layer.path} does not go with {other}: leave out one of them"
+            for other in layer.conflicts
+            if other in chosen
+        ]
+    return problems
+
+
+def _as_flag(path: str) -> str:
+    kind, _, name = path.partition("/")
+    return next(f"{FLAGS[key]} {name}" for key in _KIND_OF if _KIND_OF[key] == kind)
+
+
+def _unprintable(key: str, value: str) -> list[str]:
+    if len(value) > LONGEST:
+        return [f"{key} has more than {LONGEST:,} characters"]
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        return [f"{key} is not valid UTF-8 text"]
+    if any(
+        (ord(character) < 32 and character not in "\n\t") or ord(character) == 127
+        for character in value
+    ):
+        return [f"{key} holds a control character"]
+    return []
+
+
+def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
+    """The import names of what the chosen layers bring, as far as they are chosen and exist."""
+    return frozenset(
+        normalize(requirement)
+        for layer in _chosen(values, catalogue)
+        for requirement in (*layer.dependencies, *layer.dev_dependencies)
+    )
+
+
+def _chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
+    """The layers that answers name, as far as they are chosen and exist."""
+    named = [(kind, values.get(key)) for key, kind in _KIND_OF.items() if key != "features"]
+    features = values.get("features", ())
+    if isinstance(features, list | tuple):
+        named += [("features", feature) for feature in features]
+    found = [
+        catalogue.layer(f"{kind}/{name}")
+        for kind, name in named
+        if isinstance(name, str) and name in catalogue.names(kind)
+    ]
+    return [*catalogue.bases(), *found]
+
+
+_KINDS = {"domain": "domains", "style": "styles"}
+
+
+def migrate(
+    recorded: Mapping[str, Any], catalogue: Catalogue, told: Given
+) -> tuple[Given, tuple[str, ...]]:
+    """The answers for `catalogue`, and a sentence for each that came to mean something else.
+
+    `told` are answers that are new, among which None stands for the default.
+    """
+    values, notes = dict(recorded), []
+    for key, kind in _KINDS.items():
+        if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
+            notes.append(f"{key} {values[key]} is now called {new}")
+            values[key] = new
+    # What a person chooses anew and does not go together is an error, which names both
+    kept = {f"{kind}/{values.get(key)}" for key, kind in _KINDS.items() if key not in told.values}
+    features = []
+    for feature in values.get("features", ()):
+        new = _renamed("features", feature, catalogue)
+        if new is not None:
+            notes.append(f"feature {feature} is now called {new}")
+        elif feature not in catalogue.names("features"):
+            notes.append(f"feature {feature} is no longer in the template")
+            continue
+        name = new or feature
+        at_odds = sorted(kept.intersection(catalogue.layer(f"features/{name}").conflicts))
+        if at_odds and "features" not in told.values:
+            notes.append(f"feature {name} no longer goes with {at_odds[0]}: it is left out")
+            continue
+        features.append(name)
+    values["features"] = tuple(features)
+    renamed = _renamed_answers({**values, **told.values}, catalogue)
+    # Who has the new one already may have another answer of the old name: that is none to rename.
+    while moved := [k for k in renamed if k in values and renamed[k] not in values]:
+        new = renamed.pop(moved[0])
+        notes.append(f"answer {moved[0]} is now called {new}")
+        values[new] = values.pop(moved[0])
+    values |= told.values
+    known = {*FLAGS, *declared_answers(values, catalogue)}
+    for key in sorted(values.keys() - known - told.values.keys()):
+        notes.append(f"answer {key} is no longer asked for")
+        del values[key]
+    return replace(told, values=values), tuple(notes)
+
+
+def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:
+    """What a layer that is not there any more is called today; None when nothing says so."""
+    if name in catalogue.names(kind):
+        return None
+    return next((layer.name for layer in catalogue.choices(kind) if name in layer.formerly), None)
+
+
+def _renamed_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
+    paths = [base.path for base in catalogue.bases()]
+    paths += [f"{kind}/{values[key]}" for key, kind in _KINDS.items() if key in values]
+    paths += [f"features/{feature}" for feature in values["features"]]
+    there = set(catalogue.paths())
+    renamed: dict[str, str] = {}
+    for path in paths:
+        if path in there:
+            renamed |= catalogue.layer(path).renamed_answers
+    return {key: new for key, new in renamed.items() if key not in FLAGS}

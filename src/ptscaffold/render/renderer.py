@@ -1,0 +1,192 @@
+"""Rendering in memory: layers and answers in, a tree of files out. Nothing is written.
+
+`*.jinja` files are rendered and lose the suffix, every other file is copied byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from ptscaffold.errors import LayerError
+from ptscaffold.layers.files import SUFFIX, Source, lay, read_sources
+from ptscaffold.layers.manifest import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from jinja2 import Template
+
+    from ptscaffold.layers.manifest import Layer
+    from ptscaffold.render.answers import Answers
+    from ptscaffold.render.sandbox import Sandbox
+
+__all__ = ["File", "Renderer", "Tree"]
+
+LONGEST_TEMPLATE: Final = 100_000  # bytes; ours have 12,000
+
+
+class File(NamedTuple):
+    """A rendered file: its bytes, its mode (0o644 or 0o755), the path of the layer that owns it."""
+
+    data: bytes
+    mode: int
+    layer: str
+
+
+# Most templates are tests, which import the package and hold no other tag: to compile them takes
+# 5% of `new`.
+_PACKAGE = re.compile(r"(?<!\{)\{\{ package \}\}(?!\})")
+_NEEDS_JINJA = re.compile(r"\{[{%#]|\r")
+
+# Rendered files by their path in the project, with "/" on every system.
+Tree: TypeAlias = dict[str, File]
+
+
+class Renderer:
+    """Renders projects; files read and templates compiled for one are kept for the next.
+
+    `symbols` stand in for answers, and for the package, that are not known yet; `filters` replace
+    those of the templates.
+    """
+
+    def __init__(
+        self,
+        symbols: Mapping[str, str] = MappingProxyType({}),
+        filters: Mapping[str, Callable[..., str]] = MappingProxyType({}),
+    ) -> None:
+        self._symbols = symbols
+        self._environment = _sandbox(filters)
+        self._templates: dict[tuple[str, str], Template] = {}
+        self._sources: dict[Path, tuple[Source, ...]] = {}
+
+    def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
+        """The files of a project, sorted by path; LayerError when a layer is broken."""
+        self._environment.refill()
+        context = self._context(answers, layers, tool_version)
+        package = str(self._symbols.get("package", answers.package))
+        laid = lay([(layer, self._read(layer)) for layer in layers], package)
+        tree = {}
+        for path, (layer, source) in sorted(laid.items()):
+            data = source.data
+            if source.path.endswith(SUFFIX):
+                data = self._text(f"{layer.path}/{source.path}", data, context).encode()
+            tree[path] = File(data, source.mode, layer.path)
+        return tree
+
+    def next_steps(
+        self, answers: Answers, layers: Sequence[Layer], tool_version: str
+    ) -> tuple[str, ...]:
+        """The lines that the layers add to the end of `new`."""
+        self._environment.refill()
+        rendered = self._context(answers, layers, tool_version)["layers"]
+        steps = tuple(step for layer in rendered for step in layer.next_steps)
+        if not all(step.replace("\n", "").replace("\t", "").isprintable() for step in steps):
+            raise LayerError("next-steps of a layer hold what cannot be shown")
+        return steps
+
+    def names(self, layer: Layer) -> list[str]:
+        """The files of a layer as they are named in it."""
+        return [source.path for source in self._read(layer)]
+
+    def _context(
+        self, answers: Answers, layers: Sequence[Layer], tool_version: str
+    ) -> dict[str, Any]:
+        plain = {
+            **answers.as_dict(),
+            "package": answers.package,
+            "tool_version": tool_version,
+            "dependencies": _merge(layer.dependencies for layer in layers),
+            "dev_dependencies": _merge(layer.dev_dependencies for layer in layers),
+            **self._symbols,
+        }
+        context = {**plain, **_named(layers)}
+        return {**plain, **_named([self._render_manifest(layer, context) for layer in layers])}
+
+    def _render_manifest(self, layer: Layer, context: Mapping[str, Any]) -> Layer:
+        """The layer with its README slots and next steps rendered."""
+        label = f"{layer.path}/{MANIFEST}"
+        return replace(
+            layer,
+            readme={
+                key: self._text(f"{label} [readme] {key}", text, context)
+                for key, text in layer.readme.items()
+            },
+            next_steps=tuple(
+                self._text(f"{label} next-steps", step, context) for step in layer.next_steps
+            ),
+        )
+
+    def _read(self, layer: Layer) -> tuple[Source, ...]:
+        if layer.folder not in self._sources:
+            self._sources[layer.folder] = read_sources(layer)
+        return self._sources[layer.folder]
+
+    def _text(self, label: str, source: str | bytes, context: Mapping[str, Any]) -> str:
+        """Render one template; LayerError names it and the line that failed."""
+        try:
+            if len(source) > LONGEST_TEMPLATE:
+                raise ValueError(f"a template is longer than {LONGEST_TEMPLATE // 1000} kB")
+            text = source if isinstance(source, str) else source.decode("utf-8")
+            if not _NEEDS_JINJA.search(_PACKAGE.sub(" ", text)):
+                return _PACKAGE.sub(lambda _: str(context["package"]), text)
+            return self._compile(label, text).render(context)
+        except UnicodeDecodeError as error:
+            raise LayerError(f"{label} is not UTF-8 text") from error
+        except RecursionError as error:
+            line = _line_in(label, error.__traceback__)
+            raise LayerError(f"{label}:{line}: it is nested too deeply, or calls itself") from error
+        except Exception as error:  # whatever a template raises is the template's fault
+            line = getattr(error, "lineno", None) or _line_in(label, error.__traceback__)
+            reason = getattr(error, "message", None) or error
+            raise LayerError(f"{label}:{line}: {reason}") from error
+
+    def _compile(self, label: str, text: str) -> Template:
+        key = (label, text)
+        if key not in self._templates:
+            code = self._environment.compile(text, name=label, filename=label)
+            self._templates[key] = self._environment.template_class.from_code(
+                self._environment, code, self._environment.make_globals(None)
+            )
+        return self._templates[key]
+
+
+def _sandbox(filters: Mapping[str, Callable[..., str]]) -> Sandbox:
+    from ptscaffold.render.quoting import markdown_text, toml_value
+    from ptscaffold.render.sandbox import Sandbox
+
+    return Sandbox({"toml": toml_value, "md": markdown_text, **filters})
+
+
+def _named(layers: Sequence[Layer]) -> dict[str, Any]:
+    shown = list(map(_shown, layers))
+    kinds = {layer.path.partition("/")[0]: layer for layer in shown}
+    return {
+        "layers": shown,
+        "domain_layer": kinds["domains"],
+        "style_layer": kinds["styles"],
+    }
+
+
+def _shown(layer: Layer) -> SimpleNamespace:
+    """A layer as templates see it: without its folder, which has methods that read and write."""
+    manifest = {key: value for key, value in vars(layer).items() if key != "folder"}
+    return SimpleNamespace(**manifest, name=layer.name)
+
+
+def _merge(requirements: Iterable[Iterable[str]]) -> list[str]:
+    return sorted({item for group in requirements for item in group}, key=str.lower)
+
+
+def _line_in(label: str, traceback: TracebackType | None) -> int:
+    """The last line of the template `label` that a traceback went through, 1 when it did not."""
+    line = 1
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == label:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

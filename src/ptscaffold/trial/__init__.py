@@ -1,0 +1,1 @@
+"""Whether templates, projects and machines work."""

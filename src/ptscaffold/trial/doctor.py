@@ -1,0 +1,107 @@
+"""`ptscaffold doctor`: whether the machine and an environment are set up to train.
+
+`checkup` looks at that: modules that run in the Python that trains, whose libraries they try.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ptscaffold.errors import InterpreterError, UsageError, in_project, shell_command
+from ptscaffold.trial.children import Children
+
+if TYPE_CHECKING:
+    from ptscaffold.trial.children import Done
+
+__all__ = ["Diagnosis", "Patient", "diagnose", "find_python"]
+
+LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
+HEALTHY, SICK = 0, 3
+
+_CHECKUP: Final = Path(__file__).with_name("checkup")
+_COMPILED: Final = shutil.ignore_patterns("__pycache__")
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A folder and the Python that is looked at; `own` when that is an environment for projects."""
+
+    folder: Path
+    python: Path
+    own: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found: `facts` and `findings` as data, `text` as the same for a person."""
+
+    patient: Patient
+    text: str
+    facts: dict[str, Any]
+    findings: list[dict[str, str]]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.patient.folder),
+            "python": str(self.patient.python),
+            "environment": self.patient.own,
+            "facts": self.facts,
+            "findings": self.findings,
+        }
+
+
+def find_python(folder: Path) -> Patient:
+    """The Python that trains in a folder: of its `.venv`, else the active one, else our own."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="name the folder of a project, or none")
+    environment = folder / ".venv"
+    if not os.path.lexists(environment):
+        environment = Path(os.environ.get("VIRTUAL_ENV") or sys.prefix)
+        if environment.resolve() == Path(sys.prefix).resolve():
+            return Patient(folder, Path(sys.executable), own=False)
+    scripts = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+    return Patient(folder, environment.absolute().joinpath(*scripts), own=True)
+
+
+def diagnose(patient: Patient) -> Diagnosis:
+    """Run the module in that Python; InterpreterError when it does not run to its end there."""
+    if not patient.python.exists():
+        raise _broken(patient, "there is no such file")
+    options = [] if patient.own else ["--torch-optional"]
+    command = shell_command([str(patient.python), "-m", "checkup.doctor", *options])
+    with tempfile.TemporaryDirectory() as scratch:
+        # A copy, since what stands beside the modules would hide modules of the project's Python
+        shutil.copytree(_CHECKUP, Path(scratch, "checkup"), ignore=_COMPILED)
+        paths = os.pathsep.join(filter(None, [scratch, os.environ.get("PYTHONPATH", "")]))
+        environment = {**os.environ, "PYTHONPATH": paths}
+        log = Path(scratch, "doctor.log")
+        done = Children(limit=LIMIT).run(command, patient.folder, environment, log)
+    if done.code not in (HEALTHY, SICK):
+        raise _broken(patient, _reason(done))
+    try:
+        found = json.loads(done.stdout)
+        return Diagnosis(patient, done.stderr.rstrip(), found["facts"], found["findings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken(patient, f"it printed {done.stdout[:200]!r}") from error
+
+
+def _reason(done: Done) -> str:
+    if done.code is None:
+        return f"no answer in {LIMIT:.0f} s"
+    said = done.stderr.strip().splitlines()[-1:]
+    return "; ".join([f"exit code {done.code}", *said])
+
+
+def _broken(patient: Patient, reason: str) -> InterpreterError:
+    again = in_project(patient.folder, "doctor")
+    return InterpreterError(
+        f"{patient.python} does not run: {reason}",
+        hint=f"remove the environment and make it again, by uv sync for example; then {again}",
+    )

@@ -1,0 +1,149 @@
+"""Which projects `ptscaffold test` makes: combinations of layers, and shards of them.
+
+Every combination has one value of each factor: the domain, the style, and each feature on or off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ptscaffold.errors import UsageError, shell_command, unknown
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import KINDS
+from ptscaffold.render.answers import problems_of
+from ptscaffold.render.given import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ptscaffold.layers.packs import Pack
+
+__all__ = ["MATRICES", "Cell", "choose_cells"]
+
+# How many factors at a time take all their values together; None is all of them.
+MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}
+
+# A value for each factor; a feature that is off is "".
+Row: TypeAlias = tuple[str, ...]
+
+# Beyond, looking at every combination takes longer than anybody waits.
+MOST: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One project to make: the names of its layers, features in order."""
+
+    domain: str
+    style: str
+    features: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "+".join([f"{self.domain}-{self.style}", *self.features])
+
+    def command(self, packs: Sequence[Pack] = ()) -> str:
+        """What makes this project by hand."""
+        words = ["ptscaffold", "new", "--domain", self.domain, "--style", self.style]
+        words += [word for feature in self.features for word in ("--feature", feature)]
+        words += [word for pack in packs for word in ("--pack", pack.source)]
+        return shell_command(words)
+
+
+def choose_cells(
+    matrix: str = "minimal",
+    *,
+    domains: Sequence[str] = (),
+    styles: Sequence[str] = (),
+    features: Sequence[str] = (),
+    shard: str | None = None,
+    also: Sequence[str] = (),
+    catalogue: Catalogue | None = None,
+) -> list[Cell]:
+    """The cells of a matrix, the same ones in the same order for the same layers.
+
+    `domains` and `styles` restrict the choice; `features` are in every cell, and no other then.
+    A `shard` I/N is every N-th cell from the I-th on: together the shards are all cells.
+    UsageError for names that there are not, and when the layers asked for exclude each other; it
+    tells what `also` is wrong with the same command.
+    """
+    catalogue = catalogue or Catalogue()
+    given = {"domains": domains, "styles": styles, "features": features}
+    known = {kind: [layer.name for layer in catalogue.choices(kind)] for kind in KINDS}
+    problems = [*also]
+    problems += [
+        unknown(what, name, f"--{what}", known[kind])
+        for kind, what in KINDS.items()
+        for name in given[kind]
+        if name not in known[kind]
+    ]
+    if matrix not in MATRICES:
+        problems.append(unknown("matrix", matrix, "--matrix", MATRICES))
+    part = re.fullmatch(r"(\d{1,6})/(\d{1,6})", "1/1" if shard is None else shard)
+    if not part or not 1 <= int(part[1]) <= int(part[2]):
+        problems.append(f"--shard {shard!r} is not of the form I/N, with I from 1 to N")
+    if problems or not part:
+        raise UsageError(*problems, hint="see ptscaffold list, and ptscaffold test --help")
+    two = [
+        [name for name in known[kind] if name in (given[kind] or known[kind])]
+        for kind in ("domains", "styles")
+    ]
+    free = [] if features else known["features"]
+    rows = list(_combine(two, free))
+    cells = [_cell(row, free, features) for row in rows]
+    wrong = [_problems(cell, catalogue) for cell in cells]
+    if all(wrong):
+        raise UsageError(*(wrong[0] if wrong else ["no domain has a style to go with"]))
+    valid = [index for index, reasons in enumerate(wrong) if not reasons]
+    strength = MATRICES[matrix]
+    if strength is not None:
+        picked = _cover([rows[index] for index in valid], strength)
+        valid = [valid[index] for index in sorted(picked)]
+    return [cells[index] for index in valid][int(part[1]) - 1 :: int(part[2])]
+
+
+def _combine(two: list[list[str]], free: list[str]) -> Iterator[Row]:
+    """Every combination of a domain, a style, and each free feature off or on."""
+    count = len(two[0]) * len(two[1]) * 2 ** len(free)
+    if count > MOST:
+        raise UsageError(
+            f"{len(free)} features make {count} combinations, at most {MOST} can be looked through",
+            hint="name the features to test by --feature",
+        )
+    return product(*two, *[("", name) for name in free])
+
+
+def _cell(row: Row, free: list[str], always: Sequence[str]) -> Cell:
+    features = always or filter(None, row[2:])
+    return Cell(row[0], row[1], tuple(sorted(set(features))))
+
+
+def _problems(cell: Cell, catalogue: Catalogue) -> list[str]:
+    values = {"domain": cell.domain, "style": cell.style, "features": cell.features}
+    return problems_of(Given(values), catalogue)
+
+
+def _cover(rows: list[Row], strength: int) -> list[int]:
+    """The numbers of rows that together hold all that any rows hold, `strength` values at a time.
+
+    Greedy: each time the first of the rows that add most. Sets of values are bits of a number, so
+    that thousands of rows are no matter.
+    """
+    bits: dict[tuple[tuple[int, str], ...], int] = {}
+    held = [
+        sum(
+            1 << bits.setdefault(group, len(bits))
+            for group in combinations(enumerate(row), strength)
+        )
+        for row in rows
+    ]
+    missing = (1 << len(bits)) - 1
+    picked = []
+    while missing:
+        best = max(range(len(rows)), key=lambda number: (held[number] & missing).bit_count())
+        picked.append(best)
+        missing &= ~held[best]
+    return picked

@@ -1,0 +1,169 @@
+"""What came of a trial: as data, and as JUnit XML, which CI systems show."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree
+
+from ptscaffold.errors import WriteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+__all__ = ["Outcome", "Report", "Trial", "Tried", "junit", "write_junit"]
+
+# XML has no place for these, in whatever form.
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a step. `status` is ok, failed or skipped; `metrics` has a row an epoch."""
+
+    check: str
+    command: str
+    status: str = "ok"
+    seconds: float = 0.0
+    reason: str = ""
+    log: Path | None = None
+    stdout: str = ""
+    stderr: str = ""
+    metrics: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def accuracy(self) -> float | None:
+        """What `evaluate` has found: its last line is `accuracy 0.9556`."""
+        lines = self.stdout.split("\n") if self.check == "evaluate" else []
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        found = re.search(r"\baccuracy (\d+\.?\d*)", last)
+        return float(found[1]) if found else None
+
+    def tail(self, count: int = 15) -> list[str]:
+        """The last lines of the log."""
+        if self.log is None:
+            return []
+        return self.log.read_text(encoding="utf-8").splitlines()[-count:]
+
+    def as_dict(self, *, logs_kept: bool) -> dict[str, Any]:
+        return {
+            "name": self.check,
+            "command": self.command,
+            "seconds": round(self.seconds, 2),
+            "ok": {"ok": True, "failed": False}.get(self.status),
+            "reason": self.reason,
+            "log": str(self.log) if self.log is not None and logs_kept else None,
+        }
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A cell and what came of each step."""
+
+    name: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(outcome.status == "ok" for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """All that was tried. `logs` is the folder that was kept, None when it was removed."""
+
+    cells: tuple[Tried, ...]
+    seconds: float
+    logs: Path | None
+
+    @property
+    def ok(self) -> bool:
+        return all(cell.ok for cell in self.cells)
+
+    @property
+    def score(self) -> float:
+        """The share of checks that were passed; one that was skipped was not."""
+        passed = [o.status == "ok" for cell in self.cells for o in cell.outcomes]
+        return sum(passed) / len(passed) if passed else 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "cells": [
+                {
+                    "name": cell.name,
+                    "ok": cell.ok,
+                    "checks": [
+                        outcome.as_dict(logs_kept=self.logs is not None)
+                        for outcome in cell.outcomes
+                    ],
+                }
+                for cell in self.cells
+            ],
+            "ok": self.ok,
+            "score": round(self.score, 4),
+            "seconds": round(self.seconds, 2),
+            "logs": None if self.logs is None else str(self.logs),
+        }
+
+
+# Called with the name of a cell and what came of a step, as soon as it has come, from any thread.
+Report = Callable[[str, Outcome], None]
+
+
+def junit(trial: Trial) -> bytes:
+    """The report as a file; of a failure it holds the reason and the last lines of the output."""
+    root = ElementTree.Element("testsuites", name="ptscaffold test", time=f"{trial.seconds:.3f}")
+    for cell in trial.cells:
+        root.append(_suite(cell))
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data + b"\n"
+
+
+def write_junit(trial: Trial, path: Path) -> None:
+    try:
+        path.write_bytes(junit(trial))
+    except OSError as error:
+        raise WriteError(
+            f"cannot write {path}: {error.strerror}", hint="choose another file for --junit"
+        ) from error
+
+
+def _suite(cell: Tried) -> ElementTree.Element:
+    status = Counter(outcome.status for outcome in cell.outcomes)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=_text(cell.name),
+        tests=str(len(cell.outcomes)),
+        failures=str(status["failed"]),
+        errors="0",
+        skipped=str(status["skipped"]),
+        time=f"{sum(outcome.seconds for outcome in cell.outcomes):.3f}",
+    )
+    seen: Counter[str] = Counter()
+    for outcome in cell.outcomes:
+        seen[outcome.check] += 1
+        nth = seen[outcome.check]
+        name = outcome.check if nth == 1 else f"{outcome.check} {nth}"
+        suite.append(_case(cell.name, name, outcome))
+    return suite
+
+
+def _case(cell: str, name: str, outcome: Outcome) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase", classname=_text(cell), name=name, time=f"{outcome.seconds:.3f}"
+    )
+    if outcome.status == "failed":
+        failure = ElementTree.SubElement(case, "failure", message=_text(outcome.reason))
+        failure.text = _text("\n".join(outcome.tail()))
+    elif outcome.status == "skipped":
+        ElementTree.SubElement(case, "skipped", message=_text(outcome.reason))
+    return case
+
+
+def _text(text: str) -> str:
+    return _NO_XML.sub("\ufffd", text)

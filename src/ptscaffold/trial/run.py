@@ -1,0 +1,248 @@
+"""`ptscaffold test`: projects made from their templates, and everything a newcomer does with them.
+
+Each is made in a folder of its own below a temporary one, with the logs of all commands beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ptscaffold.errors import PtscaffoldError, UsageError
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.project.guard import deferred
+from ptscaffold.project.record import check_is_project, read_record
+from ptscaffold.project.state import packs_of
+from ptscaffold.trial.checks import needed, steps_of
+from ptscaffold.trial.children import Children
+from ptscaffold.trial.perform import Bench, perform
+from ptscaffold.trial.results import Outcome, Report, Trial, Tried
+from ptscaffold.trial.subjects import Maker, copy_of, floor, layers_of, new_project, write_scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from ptscaffold.trial.matrix import Cell
+
+
+__all__ = ["Gate", "try_cells", "try_project"]
+
+
+def try_cells(
+    cells: Sequence[Cell],
+    *,
+    catalogue: Catalogue | None = None,
+    jobs: int | None = None,
+    only: Collection[str] = (),
+    left_out: Mapping[str, Collection[str]] = MappingProxyType({}),
+    alone: Collection[str] = (),
+    keep: bool = False,
+    report: Report = lambda _name, _outcome: None,
+    limit: float = 1800,
+) -> Trial:
+    """Make the project of every cell and do with it what its README says, `jobs` at a time.
+
+    `left_out` are checks that a cell is spared, by its name. Those in `alone` have the machine to
+    themselves, so that they can be timed. UsageError without uv and for unknown checks;
+    KeyboardInterrupt with everything removed again and no process left. `limit` is the time that
+    one command may take, in seconds.
+    """
+    layers = catalogue or Catalogue()
+    makers = {cell.name: new_project(cell, layers) for cell in cells}
+    manner = _Manner(
+        wanted=needed(only),
+        left_out=left_out,
+        alone=frozenset(alone),
+        keep=keep,
+        report=report,
+        limit=limit,
+    )
+    return _try_all(makers, jobs, manner)
+
+
+def try_project(
+    project: Path,
+    *,
+    catalogue: Catalogue | None = None,
+    packs: Sequence[str] = (),
+    only: Collection[str] = (),
+    keep: bool = False,
+    report: Report = lambda _name, _outcome: None,
+    limit: float = 1800,
+) -> Trial:
+    """Do with a copy of a project what its README says; as above. UsageError when it is none."""
+    check_is_project(project)
+    wanted = needed(only)
+    if wanted == {"new"}:
+        raise UsageError("--only new makes projects; one that is there goes with other checks")
+    found = packs_of(project, read_record(project).packs, packs)
+    layers = layers_of(project, catalogue or Catalogue(packs=found))
+    makers = {project.resolve().name: copy_of(project, layers)}
+    return _try_all(makers, 1, _Manner(wanted=wanted, keep=keep, report=report, limit=limit))
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Gate:
+    """What is timed passes it `alone`, when all that is under way has ended; the rest `together`.
+
+    Who wants to be alone goes before those that come later.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._waiting = 0
+        self._taken = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken and not self._waiting)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._taken and not self._inside)
+            self._waiting -= 1
+            self._taken = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Manner:
+    """How projects are tried."""
+
+    wanted: frozenset[str]
+    left_out: Mapping[str, Collection[str]] = field(default_factory=dict)
+    alone: frozenset[str] = frozenset()
+    keep: bool
+    report: Report
+    limit: float
+    cores: int = field(default_factory=_cores)
+    gate: Gate = field(default_factory=Gate)
+
+
+def _try_all(makers: Mapping[str, Maker], jobs: int | None, manner: _Manner) -> Trial:
+    if "install" in manner.wanted and shutil.which("uv") is None:
+        raise UsageError(
+            "ptscaffold test makes the environments of projects by uv, which is not on PATH",
+            hint="python -m pip install uv; or give --only new, which needs none",
+        )
+    jobs = max(1, min(jobs or manner.cores // 2, len(makers)))
+    children = Children(limit=manner.limit)
+    began = time.monotonic()
+    root = Path(tempfile.mkdtemp(prefix="ptscaffold-test-")).resolve()
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        running = []
+        for name, maker in makers.items():
+            bench = Bench(
+                folder=root / "projects" / name,
+                logs=root / "logs" / name,
+                children=children,
+                threads=max(1, manner.cores // jobs),
+            )
+            running.append(pool.submit(_try_one, name, maker, bench, manner))
+        cells = tuple(map(_result, running))
+    except BaseException:
+        with deferred():
+            children.stop()
+            pool.shutdown(cancel_futures=True)
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    pool.shutdown()
+    kept = manner.keep or not all(cell.ok for cell in cells)
+    if not manner.keep:
+        shutil.rmtree(root / "projects" if kept else root, ignore_errors=True)
+    seconds = time.monotonic() - began
+    return Trial(cells=cells, seconds=seconds, logs=root / "logs" if kept else None)
+
+
+def _result(future: Future[Tried]) -> Tried:
+    """Wait for a cell, in turns, so that Ctrl-C comes through on every system."""
+    while True:
+        with suppress(TimeoutError):
+            return future.result(timeout=0.5)
+
+
+def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
+    """Make one project, do all steps with it, and unless it is to be kept remove it."""
+    bench.logs.mkdir(parents=True)
+    bench.folder.mkdir(parents=True)
+    outcomes = []
+    manner = replace(manner, wanted=manner.wanted - set(manner.left_out.get(name, ())))
+    for outcome in _outcomes(maker, bench, manner):
+        outcomes.append(outcome)
+        manner.report(name, outcome)
+    if not manner.keep:
+        shutil.rmtree(bench.folder, ignore_errors=True)
+    return Tried(name, tuple(outcomes))
+
+
+def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
+    began = time.monotonic()
+    try:
+        made = maker.make(bench.folder)
+        scripts = write_scripts(made.layers, bench.folder)
+        bench = replace(bench, folder=made.folder, floor=floor(made.layers))
+    except PtscaffoldError as error:
+        log = bench.logs / "00-new.log"
+        log.write_text(f"{error}\nhint: {error.hint}\n", encoding="utf-8")
+        yield Outcome(
+            check="new",
+            command=maker.command,
+            status="failed",
+            seconds=time.monotonic() - began,
+            reason=str(error),
+            log=log,
+        )
+        return
+    if maker.command:
+        yield Outcome(check="new", command=maker.command, seconds=time.monotonic() - began)
+    readme = made.folder / "README.md"
+    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
+    steps = [step for step in steps_of(text, made.printed, scripts) if step.check in manner.wanted]
+    installed = True
+    for number, step in enumerate(steps, 1):
+        if not installed:
+            yield Outcome(
+                check=step.check, command=step.command, status="skipped", reason="install failed"
+            )
+            continue
+        log = bench.logs / f"{number:02}-{step.check}.log"
+        if step.check in manner.alone:
+            with manner.gate.alone():
+                outcome = perform(step, replace(bench, threads=manner.cores), log)
+        else:
+            with manner.gate.together():
+                outcome = perform(step, bench, log)
+        installed = step.check != "install" or outcome.status == "ok"
+        yield outcome

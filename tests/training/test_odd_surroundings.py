@@ -1,0 +1,69 @@
+"""Runs end well where names, environment and output are not what a developer has."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training.conftest import Package, finish
+
+# A price, which is a formula to matplotlib; a script that its font lacks; marks of Markdown and TeX
+CLASSES = ("$$", "猫", "a_b^{c}")
+CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # set in a notebook's terminal
+FLAGS = ("--device", "cpu", "--dry-run", "--seed", "1732616000000", "--run-dir", "runs/odd")
+
+
+def write_classes(root: Path) -> Path:
+    rng = random.Random(0)
+    for name in CLASSES:
+        (root / name).mkdir(parents=True)
+        for number in range(20):
+            color = tuple(rng.randrange(256) for _ in range(3))
+            Image.new("RGB", (32, 32), color).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_names_and_environment_leave_pictures_as_they_are(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**KERNEL, "LC_ALL": "C", "PYTHONUTF8": "0"}.items():
+        monkeypatch.setenv(name, value)
+    data = write_classes(package.folder / "Bilder älter")
+    process = package.start("--data", str(data), *FLAGS)
+    stdout = finish(process)
+    assert "TensorBoard has no" not in stdout
+    events = EventAccumulator(str(package.folder / "runs/odd")).Reload()
+    assert {"predictions", "confusion_matrix"} <= set(events.Tags()["images"])
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_full_disk_is_one_line(package: Package) -> None:
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
+    )
+    module = f"runpy.run_module('{package.name}.train', run_name='__main__')"
+    flags = ("--device", "cpu", "--dry-run", "--run-dir", "runs/full")
+    process = package.python("-c", f"{limited}; {module}", *flags)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "cannot write to runs/full, with " in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_log_file_is_written_line_by_line(package: Package) -> None:
+    process = package.start("--device", "cpu", "--epochs", "50", "--run-dir", "runs/log")
+    try:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        assert next(line for line in lines if "classes" in line)
+        assert next(line for line in lines if line.startswith("epoch"))
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
