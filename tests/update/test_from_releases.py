@@ -387,11 +387,11 @@ def python(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_edited_project_trains_afterwards(
     domain: str, style: str, release: tuple[str, Catalogue], tmp_path: Path
 ) -> None:
-    """But for a module of the user's that has the name of a new one, which the summary names."""
+    """But for a deleted module and one that has the name of a new one, which the summary names."""
     project = tmp_path / NAME
     write_tree(project, made(release, domain, style))
     for name, edit in EDITS.items():
-        if name not in ("an own module of a name that is new", "an own module"):
+        if name not in ("an own module of a name that is new", "a module less"):
             edit.do(project, project / "src" / NAME)
     follow(project)
     old_run(project)
