@@ -116,7 +116,7 @@ def test_the_test_in_the_readme_is_that_of_the_example() -> None:
 
 
 def test_every_figure_was_measured() -> None:
-    results = ("tool", "update")
+    results = ("commands", "update")
     measured = [line for name in results for line in read(f"benchmarks/{name}.md").splitlines()]
     rows = [line for line in section("README.md", "Measured").splitlines() if line.startswith("|")]
     assert len(rows) > 4

@@ -13,7 +13,7 @@ import soundfile
 from PIL import Image
 from training.conftest import Package, finish
 
-from ptscaffold.matrix import choose_cells
+from ptscaffold.trial.matrix import choose_cells
 
 FEW = {"vision-plain", "vision-lightning", "vision-fastai", "text-plain", "audio-plain"}
 CELLS = [
