@@ -67,6 +67,8 @@ EXECUTABLE: Final = ("base/run.sh", "base/rendered.sh.jinja")
 HOSTILE: Final = (
     "- {{ 1 }} {% x %} \"q\" 's' \\ *a* a_b _c_ `d` [e] <f> &amp; ~~g~~ ${{ h }} 😀 ü # "
 )
+# As odd as what an export takes.
+ODD: Final = "Äll: 50% (or $5), it's - say - 'yes'! 😀 1. = + ^ | ; 深度 / x?"
 
 
 def write_toy(root: Path, changes: Mapping[str, bytes] | None = None) -> Catalogue:

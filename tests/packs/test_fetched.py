@@ -221,6 +221,7 @@ def test_the_pack_of_a_stranger_is_not_touched(
     choice = CHOICE[:4] if command == "add" else CHOICE
     assert run("new", "net", *choice, "--pack", str(remote.folder)).code == 0
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "another user"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "another cache"))
     source = remote.source if kind == "git" else record(work / "net")["packs"]["acme"]["source"]
     if kind == "folder inside":
         remote.folder.rename(work / "net/layers")
@@ -234,11 +235,25 @@ def test_the_pack_of_a_stranger_is_not_touched(
     ran = run(*commands.get(command, (command, "net")))
     assert ran.code == 2
     assert "which you have not used yet: it was not looked at" in ran.err
-    assert not (home / "XDG_CACHE_HOME").exists(), "something was fetched"
+    assert not (home / "another cache").exists(), "something was fetched"
     (hint,) = (line for line in ran.err.splitlines() if line.startswith("hint: "))
     allow = hint.partition("ptscaffold ")[2].split(" ")
     assert run(*allow).code == 0
     assert run("diff", "net").code == 0, "once is enough"
+
+
+@pytest.mark.parametrize("commit", ["../../../etc", "/etc", "HEAD", "--upload-pack=x", "ab12"])
+def test_a_recorded_commit_is_one(
+    run: Run, remote: Remote, work: Path, home: Path, commit: str
+) -> None:
+    assert run("new", "net", *CHOICE, "--pack", remote.source).code == 0
+    place = work / "net/.ptscaffold.toml"
+    recorded = record(work / "net")["packs"]["acme"]["commit"]
+    place.write_text(place.read_text().replace(recorded, commit))
+    for command in (("check", "net"), ("diff", "net"), ("update", "net")):
+        ran = run(*command)
+        assert ran.code in (1, 2, 3)
+        assert "is no commit or digest" in ran.err
 
 
 def test_a_folder_beside_the_project_is_no_installed_pack(

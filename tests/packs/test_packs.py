@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packs.conftest import ACME, Run, files, put
@@ -35,6 +36,22 @@ def record(project: Path) -> dict[str, object]:
     return tomllib.loads((project / ".ptscaffold.toml").read_text())
 
 
+def packs(project: Path) -> dict[str, dict[str, str]]:
+    """The packs in a record, without the digest of their files."""
+    found = record(project)["packs"]
+    assert isinstance(found, dict)
+    return {
+        name: {key: value for key, value in origin.items() if key != "digest"}
+        for name, origin in found.items()
+    }
+
+
+def digest_of(project: Path) -> str:
+    """What messages show of the digest in a record."""
+    found: Any = record(project)["packs"]
+    return str(found["acme"]["digest"])[:12]
+
+
 def test_a_pack_adds_a_domain_a_style_a_feature_and_files_for_all(
     run: Run, acme: Path, work: Path
 ) -> None:
@@ -44,7 +61,7 @@ def test_a_pack_adds_a_domain_a_style_a_feature_and_files_for_all(
     assert (work / "net/src/net/graph.py").read_text() == "nodes = 1\n"
     assert (work / "net/OWNERS").read_text() == "net of blue\n"
     assert (work / "net/.hidden/.dot").read_text() == "acme's\n"
-    assert record(work / "net")["packs"] == {"acme": {"source": "../../acme", "version": "1.0"}}
+    assert packs(work / "net") == {"acme": {"source": "../../acme", "version": "1.0"}}
     again = ran.err.splitlines()[1].partition("ptscaffold ")[2]
     assert "--pack ../acme" in again
     first = {path: (work / "net" / path).read_bytes() for path in files(work / "net")}
@@ -69,7 +86,8 @@ def test_list_and_show_know_packs(run: Run, acme: Path, work: Path) -> None:
     assert shown["files"]["OWNERS"] == "base/acme"
     assert "files" in json.loads(run("show", "base/acme", "--pack", "../acme", "--json").out)
     run("new", "net", *CHOICE, "--pack", "../acme")
-    assert "packs: acme 1.0 (../../acme)\n" in run("show", "net").out
+    known = digest_of(work / "net")
+    assert f"packs: acme 1.0 ({known}) (../../acme)\n" in run("show", "net").out
 
 
 @pytest.mark.parametrize(
@@ -158,7 +176,7 @@ def test_a_pack_in_a_git_repository(run: Run, acme: Path, work: Path, tmp_path: 
         assert run("new", f"net{ref[1:]}", *CHOICE, "--pack", source).code == 0
         project = work / f"net{ref[1:]}"
         assert (project / "wandb.txt").read_text() == text
-        recorded = record(project)["packs"]
+        recorded = packs(project)
         assert recorded == {"acme": {"source": source, "version": "1.0", "commit": commits[ref]}}
         assert run("check", project.name).code == 0
     ran = run("new", "x", *CHOICE, "--pack", f"git+{repository.as_uri()}@v9#subdirectory=layers")
@@ -188,7 +206,7 @@ def installed(acme: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_a_pack_of_an_installed_package(run: Run, work: Path, installed: Path) -> None:
     assert installed_packs() == {"acme": installed / "acme_templates/layers"}
     assert run("new", "net", *CHOICE, "--pack", "acme").code == 0
-    assert record(work / "net")["packs"] == {"acme": {"source": "acme", "version": "1.0"}}
+    assert packs(work / "net") == {"acme": {"source": "acme", "version": "1.0"}}
     assert run("check", "net").code == 0
     ran = run("new", "net2", *CHOICE, "--pack", "acmee")
     assert "unknown pack 'acmee' (acme). Did you mean 'acme'?" in ran.err
@@ -204,13 +222,16 @@ def test_a_project_follows_its_pack(run: Run, acme: Path, work: Path) -> None:
     put(work / "net", {"wandb.txt": "one\ntwo\nTHREE\n"})
     ran = run("check", "net")
     assert ran.code == 3
-    assert "made from 1.0 of the pack acme, which is 2.0 now (ptscaffold update net)" in ran.err
+    first = digest_of(work / "net")
+    assert f"made from 1.0 ({first}) of the pack acme, which is 2.0 (" in ran.err
+    assert ") now (ptscaffold update net)\n" in ran.err
     assert "-three" in run("diff", "net").out
     ran = run("update", "net")
     assert ran.code == 0, ran.err
+    assert f"  pack acme 1.0 ({first}) -> 2.0 ({digest_of(work / 'net')})\n" in ran.err
     assert (work / "net/wandb.txt").read_text() == "ONE\ntwo\nTHREE\n"
     assert (work / "net/more.txt").read_text() == "m\n"
-    assert record(work / "net")["packs"] == {"acme": {"source": "../../acme", "version": "2.0"}}
+    assert packs(work / "net") == {"acme": {"source": "../../acme", "version": "2.0"}}
     assert run("check", "net").code == 0
     history.main([str(acme)])
     put(acme, {"features/wandb/more.txt": "other\n"})
@@ -225,7 +246,7 @@ def test_answers_change_without_the_pack_moving_on(run: Run, acme: Path, work: P
     put(acme, {"features/wandb/wandb.txt": "other\n"})
     assert run("update", "net", "--set", "style=plain").code == 0
     assert (work / "net/wandb.txt").read_text() == "one\ntwo\nthree\n"
-    assert record(work / "net")["packs"] == {"acme": {"source": "../../acme", "version": "1.0"}}
+    assert packs(work / "net") == {"acme": {"source": "../../acme", "version": "1.0"}}
 
 
 def test_features_of_a_pack_come_and_go(run: Run, acme: Path, work: Path) -> None:
@@ -238,12 +259,32 @@ def test_features_of_a_pack_come_and_go(run: Run, acme: Path, work: Path) -> Non
     assert (work / "net/wandb.txt").is_file()
     assert (work / "net/OWNERS").read_text() == "net of acme\n"
     put(acme, dict.fromkeys(("base/.hidden/.dot", "base/OWNERS.jinja", "base/layer.toml")))
-    assert run("remove", "wandb", "--project", "net").code == 1, "the pack changed in its version"
-    put(acme, ACME)
-    put(acme, {"base/layer.toml": ACME["base/layer.toml"] + '[answers]\nteam = "acme"\n'})
-    assert run("remove", "wandb", "--project", "net").code == 0
+    assert run("remove", "wandb", "--project", "net").code == 0, "what the pack was is kept"
     assert "wandb.txt" not in files(work / "net")
     assert set(files(work / "net")) == {*before, "OWNERS"}
+
+
+def test_a_pack_under_work_needs_no_release(
+    run: Run, acme: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("new", "net", *CHOICE, "--pack", "../acme")
+    put(work / "net", {"wandb.txt": "one\ntwo\nMINE\n"})
+    put(acme, {"features/wandb/wandb.txt": "ONE\ntwo\nthree\n"})
+    assert "-three\n+MINE\n" in run("diff", "net").out
+    ran = run("check", "net")
+    assert ran.code == 3
+    assert "made from 1.0 (" in ran.err
+    ran = run("update", "net")
+    assert ran.code == 0, ran.err
+    assert (work / "net/wandb.txt").read_text() == "ONE\ntwo\nMINE\n"
+    assert run("check", "net").code == 0
+    # Another machine, on which it has never been used
+    put(acme, {"features/wandb/wandb.txt": "ONE\nTWO\nthree\n"})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    ran = run("diff", "net")
+    assert ran.code == 1
+    assert "the pack acme 1.0 (../acme) does not give what .ptscaffold.toml recorded" in ran.err
+    assert "ptscaffold update --record" in ran.err
 
 
 def test_a_pack_that_moved_or_lost_its_history_is_said(
@@ -256,13 +297,14 @@ def test_a_pack_that_moved_or_lost_its_history_is_said(
         assert ran.code == 2
         assert "hint: say where the pack acme is now: --pack WHERE" in ran.err
         assert run(*command, "--pack", "../elsewhere").code == 0
-    assert record(work / "net")["packs"] == {
-        "acme": {"source": "../../elsewhere", "version": "1.0"}
-    }
+    assert packs(work / "net") == {"acme": {"source": "../../elsewhere", "version": "1.0"}}
     put(tmp_path / "elsewhere", {"pack.toml": 'name = "acme"\nversion = "3.0"\n'})
     ran = run("update", "net")
     assert ran.code == 1
     assert "pack acme 3.0 does not know template version 1.0" in ran.err
+    assert "its release step was left out" in ran.err
+    assert run("update", "net", "--record").code == 0
+    assert run("check", "net").code == 0
 
 
 def test_the_release_step_of_a_pack(acme: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from export.toy import HOSTILE
+from export.toy import ODD
 
 from ptscaffold.errors import UsageError
 from ptscaffold.project.new import Request, create
@@ -54,17 +54,17 @@ def test_a_baked_project_is_the_one_of_new(
     scaffold: Scaffold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baked = scaffold(
-        domain="text", style="fastai", features=["docker"], name="net", description=HOSTILE
+        domain="text", style="fastai", features=["docker"], name="net", description=ODD
     )
     assert baked.answers == {
         "name": "net",
-        "description": HOSTILE,
+        "description": ODD,
         "domain": "text",
         "style": "fastai",
         "features": ["docker"],
     }
     monkeypatch.chdir(tmp_path)
-    sets = (f"description={HOSTILE}",)
+    sets = (f"description={ODD}",)
     request = Request(name="net", domain="text", style="fastai", features=("docker",), sets=sets)
     plan = create(request, dry_run=True).plan
     for path, file in plan.files.items():

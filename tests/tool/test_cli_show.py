@@ -186,3 +186,12 @@ def test_a_damaged_record_is_named(run: Run, work: Path) -> None:
         "error: cannot read .ptscaffold.toml: template-version is missing\n"
         "hint: restore the file from version control\n"
     )
+
+
+def test_what_a_layer_asks_for_is_shown(run: Run, layers_root: Path) -> None:
+    manifest = layers_root / "styles/plain/layer.toml"
+    manifest.write_text(manifest.read_text() + '\n[answers]\nhidden_size = "64"\n')
+    assert "hidden_size: 64\n" in run("show", "styles/plain").out
+    chosen = ("show", "--domain", "vision", "--style", "plain")
+    assert "hidden_size: 64\n" in run(*chosen).out
+    assert json.loads(run(*chosen, "--json").out)["answers"] == {"hidden_size": "64"}

@@ -53,6 +53,18 @@ def test_what_is_given_is_not_asked(catalogue: Catalogue, monkeypatch: pytest.Mo
     assert ask(catalogue, monkeypatch, "", **values).values == values
 
 
+def test_what_layers_ask_for_is_asked(
+    layers_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = layers_root / "styles/plain/layer.toml"
+    manifest.write_text(manifest.read_text() + '\n[answers]\nhidden_size = "64"\nseed = "0"\n')
+    chosen = {"domain": "text", "features": (), "name": "x", "seed": "7"}
+    given = ask(Catalogue(layers_root), monkeypatch, "plain\n\x07\n128\n", **chosen)
+    assert given.values == {**chosen, "style": "plain", "hidden_size": "128"}
+    said = capsys.readouterr().err
+    assert "Hidden size (--set hidden_size=TEXT) [64]:   hidden_size holds a control" in said
+
+
 def test_a_bad_answer_is_asked_again(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ def made(tmp_path: Path) -> Lab:
     made = made.change("2.0", changed)
     assert made.update().conflicts == ("notes.txt",)
     put(made.project, {"notes.txt": text({1: "resolved\n"})})
+    git(made.project, "add", "notes.txt")
     return made
 
 
@@ -71,10 +72,11 @@ def test_the_way_back_is_the_one_that_is_named(made: Lab) -> None:
 
 def test_a_commit_without_a_branch_is_named_too(made: Lab) -> None:
     undo_update(made.project)
-    git(made.project, "checkout", "--quiet", "--", ".")
+    git(made.project, "reset", "--quiet", "--hard")
     (made.project / "notes.txt.yours").unlink()
     detached(made)
     made.update()
+    git(made.project, "add", "--all")
     first = git(made.project, "rev-parse", "HEAD").strip()
     git(made.project, "switch", "--quiet", "main")
     with pytest.raises(PendingError, match=f"commit {first[:12]}") as caught:
@@ -96,7 +98,7 @@ def test_what_git_has_put_aside_is_not_taken_for_undone(
     assert continue_update(made.project).files == ["notes.txt"]
 
 
-@pytest.mark.parametrize("back", [("checkout", "--", "."), ("reset", "--quiet", "--hard")])
+@pytest.mark.parametrize("back", [("checkout", "HEAD", "--", "."), ("reset", "--quiet", "--hard")])
 def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[str, ...]) -> None:
     git(made.project, *back)
     with pytest.raises(PendingError, match="nothing to continue"):
@@ -118,7 +120,7 @@ def test_abort_keeps_what_was_written_since(
     ]
     assert (made.project / "tail.txt.yours").read_text() == "new\nand mine\n"
     assert (made.project / "notes.txt.yours").read_text() == text({1: "resolved\n"})
-    assert git(made.project, "diff") == ""
+    assert git(made.project, "diff", "HEAD") == ""
 
 
 def test_a_record_that_was_edited_since_keeps_that(made: Lab) -> None:

@@ -13,8 +13,8 @@ from update.trees import NOTES_PATH, lab, put, text
 import ptscaffold
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers import history
-from ptscaffold.layers.files import Source
-from ptscaffold.layers.history import ARCHIVE, History, digest_of_tree, tree_under
+from ptscaffold.layers.files import Source, digest_of_tree, tree_under
+from ptscaffold.layers.history import ARCHIVE, History
 from ptscaffold.project.state import render
 from ptscaffold.render.given import Given
 

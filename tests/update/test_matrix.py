@@ -652,11 +652,38 @@ def test_untracked_files_are_no_dirt(tmp_path: Path) -> None:
     ]
 
 
-def test_an_open_conflict_adds_nothing_to_what_git_sees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["", "deep/er"])
+@pytest.mark.parametrize("end", [continue_update, undo_update])
+def test_git_sees_an_open_conflict_as_one_until_it_ends(
+    tmp_path: Path, below: str, end: Callable[[Path], object]
+) -> None:
+    made = prepare(tmp_path / below, CASES["conflict"])
+    commit(tmp_path)
+    made.update()
+    place = f"{below}/toy/notes.txt".removeprefix("/")
+    assert git(tmp_path, "status", "--porcelain", "toy", below or ".").splitlines() == [
+        f"UU {place}"
+    ]
+    versions = [git(tmp_path, "show", f":{stage}:{place}") for stage in (1, 2, 3)]
+    assert versions == [text(), text({5: "mine\n"}), text({5: "theirs\n"})]
+    put(made.project, {"notes.txt": text({5: "both\n"})})
+    if end is continue_update:
+        end(made.project)
+        changed = [" M .ptscaffold.toml", " M notes.txt"]
+    else:
+        put(made.project, {"notes.txt": (tmp_path / place).read_text()})
+        end(made.project)
+        changed = ["?? notes.txt.yours"]
+    said = git(made.project, "status", "--porcelain", ".").splitlines()
+    assert [line.replace(f"{below}/toy/".removeprefix("/"), "") for line in said] == changed
+
+
+def test_a_conflict_in_a_file_that_git_does_not_track_is_none_of_its(tmp_path: Path) -> None:
     made = prepare(tmp_path, CASES["conflict"])
+    put(made.project, {".gitignore": "notes.txt\n"})
     commit(made.project)
     made.update()
-    assert git(made.project, "status", "--porcelain").splitlines() == [" M notes.txt"]
+    assert git(made.project, "status", "--porcelain") == ""
 
 
 def test_dirt_elsewhere_in_a_monorepo_is_no_matter(tmp_path: Path) -> None:

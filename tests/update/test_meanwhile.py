@@ -18,6 +18,7 @@ from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
 from ptscaffold.errors import PtscaffoldError, WriteError
+from ptscaffold.project.compare import check
 from ptscaffold.project.update import _write as write_update
 
 FOLDER = ".ptscaffold-update"
@@ -253,6 +254,41 @@ def test_an_update_of_any_disk(made: Lab, disk: str) -> None:
     for code in runs(made.project, act, save(made.project, "src/toy/data.py", appended), 7):
         assert code in (STOPPED, DONE_ALL_THE_SAME)
         assert holds(made.project, LINE)
+
+
+def test_a_file_that_is_mounted_alone_is_named(made: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+
+    def busy(source: Any, target: Any) -> None:
+        if Path(source).name == "notes.txt":
+            raise OSError(errno.EBUSY, "Device or resource busy", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", busy)
+    before = read_tree(made.project)
+    with pytest.raises(WriteError, match=r"notes\.txt: Device or resource busy") as caught:
+        made.update()
+    assert "it is mounted on its own: unmount it" in caught.value.hint
+    assert read_tree(made.project) == before
+
+
+def test_a_folder_that_cannot_be_searched_is_no_deletion(
+    made: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(made.history.root, {"domains/x/src/__package__/data.py": text({5: "theirs\n"})})
+    before, lstat = read_tree(made.project), Path.lstat
+
+    def refused(path: Path) -> os.stat_result:
+        if path.parent == made.project / "src/toy":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return lstat(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", refused)
+        for act in (made.update, lambda: check(made.project, history=made.history)):
+            with pytest.raises(PtscaffoldError, match=r"cannot read .*src/toy/.*Permission denied"):
+                act()
+    assert read_tree(made.project) == before
 
 
 # Another process, at random moments

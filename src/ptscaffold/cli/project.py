@@ -52,7 +52,7 @@ def update(
     from ptscaffold.cli import report
     from ptscaffold.errors import UsageError
     from ptscaffold.project.conflicts import continue_update, undo_update
-    from ptscaffold.project.update import record_anew
+    from ptscaffold.project.state import record_anew
     from ptscaffold.project.update import update as run_update
 
     if sum((continue_, abort, record, bool(set_ or to or dry_run or diff_ or force))) > 1:

@@ -1,4 +1,4 @@
-"""The questions that `new` asks a person: at most four, each with its flag and its default."""
+"""The questions that `new` asks a person: four, and those of layers, each with flag and default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ptscaffold.layers.names import split_path
-from ptscaffold.render.answers import FLAGS, problems_of
+from ptscaffold.render.answers import FLAGS, declared_answers, problems_of
 from ptscaffold.render.given import Given
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
         default = f"{given.values['domain']}-{given.values['style']}"
         check = _check(given, "name", catalogue)
         given = given.also(name=_answer(f"Project name ({FLAGS['name']})", default, check))
+    for key, default in declared_answers(given.values, catalogue).items():
+        if key not in given.values:
+            question = f"{key.replace('_', ' ').capitalize()} (--set {key}=TEXT)"
+            check = _check(given, key, catalogue)
+            given = given.also(**{key: _answer(question, default, check)})
     return given
 
 

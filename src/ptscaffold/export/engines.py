@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import LayerError, UsageError
-from ptscaffold.export.expressions import jinja_text
 from ptscaffold.export.formats import Engine, check_engine
 from ptscaffold.export.template import export
 from ptscaffold.layers.content import EXECUTABLE, REGULAR
@@ -83,12 +82,10 @@ def _cookiecutter() -> Callable[[Path, Path, Mapping[str, str]], None]:
         own = {"cookiecutters_dir": str(out.parent), "replay_dir": str(out.parent / "replay")}
         settings = out.parent / "settings.yaml"
         settings.write_text(json.dumps(own), encoding="utf-8")
-        # cookiecutter renders what it is given as an answer.
-        given = {key: jinja_text(value) for key, value in answers.items()}
         cookiecutter(
             str(template),
             no_input=True,
-            extra_context=given,
+            extra_context=dict(answers),
             output_dir=str(out),
             config_file=str(settings),
             accept_hooks=False,

@@ -3,33 +3,100 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
+import sys
+from textwrap import indent, wrap
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
-from ptscaffold.export.expressions import control_check, expand, jinja_text, name_check, taken_names
-from ptscaffold.layers.names import normalize
+from ptscaffold.export.rules import NAME, PACKAGE, TEXT, WRONG_NAME, WRONG_TEXT, taken
+from ptscaffold.export.skeleton import make_skeleton
+from ptscaffold.layers.names import LONGEST, normalize
 from ptscaffold.render.renderer import File
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ptscaffold.export.skeleton import Skeleton
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
+    from ptscaffold.render.renderer import Tree
 
-
-__all__ = ["ENGINES", "WRITERS", "Engine", "check_engine", "readme"]
+__all__ = ["ENGINES", "MARK", "WRITERS", "Engine", "check_engine", "readme"]
 
 Engine: TypeAlias = Literal["cookiecutter", "copier"]
-
-
 ENGINES: Final[tuple[Engine, ...]] = ("cookiecutter", "copier")
 
+# By this line of its README an export is known, so that the next one may take its place.
+MARK: Final = "It is written by `ptscaffold export`"
+TAKEN_NAME: Final = "Python, a library or a folder of every project has this name"
 
-# What PyYAML refuses to read as it is.
-_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+HOOK: Final = '''\
+"""Refuse answers that make no project, before anything is written."""
+
+import keyword
+import re
+import sys
+
+NAME = {{{{ cookiecutter.name | tojson }}}}
+PACKAGE = {{{{ cookiecutter.__package | tojson }}}}
+TEXTS = {{
+{texts}
+}}
+TAKEN = """
+{taken}
+""".split()
+
+if not re.search(r"{name}", NAME) or len(NAME) > {longest}:
+    sys.exit(f"name {{NAME!r}}: {wrong_name}")
+python = keyword.iskeyword(PACKAGE) or PACKAGE in sys.stdlib_module_names
+if python or PACKAGE in TAKEN or NAME.split(".")[0].lower() in TAKEN:
+    sys.exit(f"name {{NAME!r}}: {taken_name}")
+for key, text in TEXTS.items():
+    if not re.search(r\'\'\'{text}\'\'\', text):
+        sys.exit(f"{{key}} {{text!r}}: {wrong_text}")
+'''
+
+COPIER: Final = """\
+_min_copier_version: "9.0.0"
+_subdirectory: template
+
+# The rules for answers.
+name_pattern: {{type: str, when: false, default: '{name}'}}
+text_pattern: {{type: str, when: false, default: '{text}'}}
+taken_names:
+  type: str
+  when: false
+  default: >-
+{taken}
+
+# The questions.
+name:
+  type: str
+  help: Name of the project
+  default: {default}
+  validator: >-
+    {{% set package = {package} %}}
+    {{% if not (name | regex_search(name_pattern)) or name | length > {longest} %}}
+    {wrong_name}
+    {{% elif package in taken_names.split() or name.split(".")[0].lower() in taken_names.split() %}}
+    {taken_name}
+    {{% endif %}}
+{questions}
+package:
+  type: str
+  when: false
+  default: "{{{{ {package} }}}}"
+"""
+
+QUESTION: Final = """\
+{key}:
+  type: str
+  help: {help}
+  default: {default}
+  validator: "{{% if not ({key} | regex_search(text_pattern)) %}}{wrong}{{% endif %}}"
+"""
 
 
 def check_engine(name: str) -> Engine:
@@ -40,61 +107,79 @@ def check_engine(name: str) -> Engine:
     raise UsageError(unknown("engine", name, "--engine", ENGINES))
 
 
-def _for_cookiecutter(
-    skeleton: Skeleton, asks: Mapping[str, str], layers: Sequence[Layer]
-) -> dict[str, File]:
-    # cookiecutter has no validators: a wrong answer makes the folder's name one that is not there.
-    folder = "{{cookiecutter[cookiecutter.__valid]}}"
-    checks = [name_check("cookiecutter._taken.split()"), *map(control_check, list(asks)[1:])]
-    wrong = "".join(
-        expand(check, skeleton.prefix, key) for check, key in zip(checks, asks, strict=True)
-    )
-    variables = {
-        **{key: jinja_text(value) for key, value in asks.items()},
-        **skeleton.computed,
-        "_taken": " ".join(_taken(layers)),
-        "__valid": f"{{% set wrong %}}{wrong}{{% endset %}}{{{{ wrong or 'name' }}}}",
-        "__prompts__": _questions(asks),
-        "_copy_without_render": [re.sub(r"[\[*?]", r"[\g<0>]", path) for path in skeleton.static],
-        "_new_lines": "\n",
+def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
+    variables = {key: f"cookiecutter.{key}" for key in asks} | {"package": "cookiecutter.__package"}
+    skeleton = make_skeleton(tree, variables)
+    # cookiecutter renders every text: what looks like Jinja, or is not UTF-8, is kept from it.
+    odd = [path for path, file in skeleton.static.items() if _odd(file.data)]
+    settings: dict[str, Any] = {
+        **asks,
+        "__package": PACKAGE.replace("<name>", "cookiecutter.name"),
+        "__prompts__": {key: _question(key) for key in asks},
     }
-    settings = json.dumps(variables, indent=2, ensure_ascii=False) + "\n"
+    if odd:
+        escaped = [re.sub(r"[\[*?]", r"[\g<0>]", path) for path in odd]
+        settings |= {"_copy_without_render": escaped, "_new_lines": "\n"}
+    texts = "\n".join(
+        f'    "{key}": {{{{ cookiecutter.{key} | tojson }}}},' for key in asks if key != "name"
+    )
+    hook = HOOK.format(
+        texts=texts,
+        taken="\n".join(wrap(" ".join(_taken(layers)), 98)),
+        name=NAME,
+        text=TEXT,
+        longest=LONGEST,
+        wrong_name=WRONG_NAME,
+        wrong_text=WRONG_TEXT,
+        taken_name=TAKEN_NAME,
+    )
+    folder = "{{cookiecutter.name}}"
     return {
-        "cookiecutter.json": File(settings.encode(), 0o644, "ptscaffold"),
+        "cookiecutter.json": _file(json.dumps(settings, indent=2, ensure_ascii=False) + "\n"),
+        "hooks/pre_gen_project.py": _file(hook),
         **{f"{folder}/{path}": file for path, file in skeleton.templates.items()},
         **{f"{folder}/{path}": file for path, file in skeleton.static.items()},
     }
 
 
-def _for_copier(
-    skeleton: Skeleton, asks: Mapping[str, str], layers: Sequence[Layer]
-) -> dict[str, File]:
-    questions: dict[str, Any] = {"_min_copier_version": "9.0.0", "_subdirectory": "template"}
-    questions["taken_names"] = {"type": "str", "when": False, "default": " ".join(_taken(layers))}
-    for key, text in _questions(asks).items():
-        check = name_check("taken_names.split()") if key == "name" else control_check(key)
-        questions[key] = {
-            "type": "str",
-            "help": text,
-            "default": jinja_text(asks[key]),
-            "validator": expand(check, "", key),
-        }
-    for key, value in skeleton.computed.items():
-        questions[key] = {"type": "str", "when": False, "default": value}
-    text = "\n".join(f"{key}: {_yaml(value)}" for key, value in questions.items()) + "\n"
+def _odd(data: bytes) -> bool:
+    try:
+        return bool(re.search(r"\{[{%#]|\r", data.decode("utf-8")))
+    except UnicodeDecodeError:
+        return True
+
+
+def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
+    skeleton = make_skeleton(tree, {key: key for key in (*asks, "package")})
+    questions = [
+        QUESTION.format(
+            key=key, help=_question(key), default=_yaml(asks[key]), wrong=f"{key}: {WRONG_TEXT}"
+        )
+        for key in asks
+        if key != "name"
+    ]
+    words = _taken(layers, {*keyword.kwlist, *sys.stdlib_module_names})
+    settings = COPIER.format(
+        name=NAME,
+        text=TEXT.replace("'", "''"),
+        taken=indent("\n".join(wrap(" ".join(words), 96)), "    "),
+        default=_yaml(asks["name"]),
+        package=PACKAGE.replace("<name>", "name").strip("{} "),
+        longest=LONGEST,
+        wrong_name=f"name: {WRONG_NAME}",
+        taken_name=f"name: {TAKEN_NAME}",
+        questions="".join(questions),
+    )
     answers_file = "template/{{_copier_conf.answers_file}}.jinja"
     return {
-        "copier.yml": File(text.encode(), 0o644, "ptscaffold"),
-        answers_file: File(b"{{ _copier_answers | to_nice_yaml }}", 0o644, "ptscaffold"),
+        "copier.yml": _file(settings),
+        answers_file: _file("{{ _copier_answers | to_nice_yaml }}"),
         **{f"template/{path}.jinja": file for path, file in skeleton.templates.items()},
         **{f"template/{path}": file for path, file in skeleton.static.items()},
     }
 
 
-WRITERS: Final = {
-    "cookiecutter": ("cookiecutter.", _for_cookiecutter),
-    "copier": ("", _for_copier),
-}
+WRITERS: Final = {"cookiecutter": _for_cookiecutter, "copier": _for_copier}
 
 
 def readme(
@@ -108,22 +193,24 @@ def readme(
     }
     lines = ["# A project template", "", f"Makes projects of {chosen} (ptscaffold {__version__})."]
     lines += ["", "```sh", *(commands[engine] for engine in engines), "```", ""]
-    lines += [f"It asks for {', '.join(asks)}. There are no hooks and no tasks, nothing to trust."]
-    lines += ["It is written by `ptscaffold export`; change the layers and export it again."]
+    lines += [f"It asks for {', '.join(asks)}; answers that make no project are refused."]
+    lines += [f"{MARK}; the same command writes it anew once git holds your changes."]
     return "\n".join(lines) + "\n"
 
 
-def _questions(asks: Mapping[str, str]) -> dict[str, str]:
+def _question(key: str) -> str:
     known = {"name": "Name of the project", "description": "What it is, in one sentence"}
-    return {key: known.get(key, key.replace("_", " ").capitalize()) for key in asks}
+    return known.get(key, key.replace("_", " ").capitalize())
 
 
-def _taken(layers: Sequence[Layer]) -> list[str]:
+def _taken(layers: Sequence[Layer], python: Iterable[str] = ()) -> list[str]:
     brought = (r for layer in layers for r in (*layer.dependencies, *layer.dev_dependencies))
-    return taken_names(map(normalize, brought))
+    return taken(map(normalize, brought), python)
 
 
-def _yaml(value: Any) -> str:
-    """JSON, which is YAML, but for characters that YAML takes in another spelling only."""
-    text = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+def _yaml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # plain words, as `check` has them, are YAML so
+
+
+def _file(text: str) -> File:
+    return File(text.encode(), 0o644, "ptscaffold")

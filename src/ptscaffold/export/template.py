@@ -1,8 +1,8 @@
 """`export`: a choice of layers as templates that cookiecutter and copier take.
 
 The layers are rendered once, with symbols in place of the answers that are left to ask. A file in
-which a symbol turns up becomes a template, every other one is copied as it is. No hooks, no tasks,
-nothing to trust.
+which a symbol turns up becomes a template, every other one is copied as it is. One hook, of
+cookiecutter, checks the answers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import DestinationError, LayerError
-from ptscaffold.export.formats import ENGINES, WRITERS, Engine, check_engine, readme
-from ptscaffold.export.skeleton import Branched, make_skeleton, rehearsals, rehearse, render_symbols
+from ptscaffold.export.formats import ENGINES, MARK, WRITERS, Engine, check_engine, readme
+from ptscaffold.export.rules import check
+from ptscaffold.export.skeleton import Branched, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.project.apply import apply
+from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
+from ptscaffold.project.repository import committed, refuse_dirty
 from ptscaffold.render.answers import select_layers
 from ptscaffold.render.renderer import File
 
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Export", "Exported", "export", "export_template"]
+
+
+# What stands at the top of an export; whatever else is there is somebody's own.
+_PARTS = {"README.md", "cookiecutter.json", "copier.yml", "hooks", "template"}
+_PARTS |= {"{{cookiecutter.name}}"}
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,11 @@ def export(
             if not isinstance(cause, Branched) or cause.answer not in answers.more:
                 raise
             del asks[cause.answer]
+    check(asks)
+    rehearse(tree, asks, answers, layers)
     files: dict[str, File] = {}
-    trials = rehearsals(asks, answers, layers)
     for engine in engines:
-        prefix, write = WRITERS[engine]
-        skeleton = make_skeleton(tree, prefix)
-        rehearse(skeleton, trials)
-        files |= write(skeleton, asks, layers)
+        files |= WRITERS[engine](tree, asks, layers)
     fixed = {key: value for key, value in answers.more.items() if key not in asks}
     files["README.md"] = File(readme(answers, layers, engines, asks).encode(), 0o644, "ptscaffold")
     return Exported(dict(sorted(files.items())), asks, fixed)
@@ -100,7 +106,7 @@ def export_template(
     catalogue: Catalogue | None = None,
     dry_run: bool = False,
 ) -> Export:
-    """Write a template for other engines to a folder that is not there yet, or is empty.
+    """Write a template for other engines to a folder that is not there yet, or holds the last one.
 
     Both engines take it, or only `request.engine`. Raises what `create` raises.
     """
@@ -118,10 +124,27 @@ def export_template(
         files=exported.files,
         steps=(),
     )
+    if last := _last_export(directory):
+        if not dry_run:
+            seen = {path: read_plain(directory / path) for path in last}
+            gone = dict.fromkeys(last - plan.files.keys())
+            new = {path: Content(*file[:2]) for path, file in plan.files.items()}
+            write_files(directory, new | gone, seen)
+        return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
     try:
         found = survey(plan)
     except DestinationError as error:  # whose hint is that of `new`
-        raise DestinationError(*error.problems, hint="choose another folder") from error
+        hint = "choose another folder, or commit the export that is there: git keeps your changes"
+        raise DestinationError(*error.problems, hint=hint) from error
     if not dry_run:
         apply(plan, found)
     return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
+
+
+def _last_export(directory: Path) -> set[str]:
+    """The files of an export that git keeps as they are, so that another may take their place."""
+    readme = directory / "README.md"
+    if not readme.is_file() or MARK not in readme.read_text(encoding="utf-8", errors="replace"):
+        return set()
+    refuse_dirty(directory)
+    return {path for path in committed(directory) if path.split("/")[0] in _PARTS}

@@ -20,7 +20,8 @@ from ptscaffold.errors import PackError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fetched", "fetch", "is_address", "public", "repository_of"]
+
+__all__ = ["Fetched", "fetch", "is_address", "is_commit", "kept", "public", "repository_of"]
 
 _ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -45,6 +46,11 @@ class _Address(NamedTuple):
     def at(self, place: Path, commit: str) -> Fetched:
         called = (self.below or self.url).rstrip("/").rpartition("/")[2].removesuffix(".git")
         return Fetched(place / commit / self.below, commit, called)
+
+
+def is_commit(text: str) -> bool:
+    """Whether it is the whole number of a commit, which is no path and no option either."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def is_address(source: str) -> bool:
@@ -165,7 +171,7 @@ def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
     # Links could lead out of the pack, and nobody is asked for anything.
     environment = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
     try:
-        done = run_git(arguments, folder, ["core.symlinks=false"], **environment)
+        done = run_git(arguments, folder, ["core.symlinks=false"], b"", **environment)
     except OSError as error:
         reason = f"git cannot be run: {error.strerror}"
         raise PackError(f"cannot fetch {public(source)}: {reason}") from error
@@ -179,6 +185,11 @@ def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
 def _without(word: str) -> str:
     quote = word[:1] if word[:1] in "'\"" else ""
     return quote + public(word[len(quote) :])
+
+
+def kept(digest: str) -> Path:
+    """Where a pack with this digest is, if it was kept."""
+    return _cache() / f"digest-{digest}"
 
 
 def _cache() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import EXECUTABLE, REGULAR
-from ptscaffold.layers.manifest import MANIFEST, refuse_link
+from ptscaffold.layers.manifest import KINDS, MANIFEST, refuse_link
 from ptscaffold.layers.names import folded, refused
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from ptscaffold.layers.manifest import Layer
 
 
-__all__ = ["SUFFIX", "Laid", "Source", "lay", "read_folder", "read_sources", "target"]
+__all__ = ["SUFFIX", "Laid", "Source", "digest_of_tree", "lay", "read_folder", "read_sources"]
+__all__ += ["target", "tree_under", "write_source"]
 
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
@@ -174,3 +176,29 @@ def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
             if folders.setdefault(spelled, folder) != folder:
                 raise LayerError(f"{folders[spelled]} is spelled {folder} in {layer.path}")
             folder = folder.rpartition("/")[0]
+
+
+def tree_under(root: Path) -> dict[str, Source]:
+    """The files of all layers as they stand under `root`."""
+    return {
+        f"{kind}/{source.path}": source
+        for kind in ("base", *KINDS)
+        if (root / kind).is_symlink() or (root / kind).is_dir()
+        for source in read_folder(root / kind, kind)
+    }
+
+
+def digest_of_tree(tree: dict[str, Source]) -> str:
+    """The SHA-256 over the paths, modes and contents of a tree."""
+    lines = [
+        f"{path} {s.mode:o} {hashlib.sha256(s.data).hexdigest()[:32]}\n"
+        for path, s in sorted(tree.items())
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def write_source(place: Path, source: Source) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(source.data)
+    if source.mode == EXECUTABLE:
+        place.chmod(source.mode)

@@ -28,7 +28,11 @@ _HARMLESS: Final = ("core.hooksPath=/dev/null", "core.fsmonitor=", "core.quotePa
 
 
 def run_git(
-    arguments: Sequence[str], folder: Path, settings: Sequence[str] = (), **environment: str
+    arguments: Sequence[str],
+    folder: Path,
+    settings: Sequence[str] = (),
+    given: bytes = b"",
+    **environment: str,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git in a folder, on the repository of that folder; OSError when there is no git."""
     options = [word for setting in (*_HARMLESS, *settings) for word in ("-c", setting)]
@@ -38,7 +42,7 @@ def run_git(
         ["git", *options, *arguments],
         cwd=folder,
         env=inherited | ours | environment,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         check=False,
     )

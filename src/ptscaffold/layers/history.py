@@ -26,8 +26,9 @@ from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
 from ptscaffold.layers import catalogue
 from ptscaffold.layers.content import EXECUTABLE, REGULAR
-from ptscaffold.layers.files import Source, read_folder
-from ptscaffold.layers.manifest import KINDS, read_plain
+from ptscaffold.layers.fetch import kept
+from ptscaffold.layers.files import Source, digest_of_tree, tree_under, write_source
+from ptscaffold.layers.manifest import read_plain
 from ptscaffold.layers.packs import open_pack
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ptscaffold.layers.packs import Origin, Pack
 
 
-__all__ = ["ARCHIVE", "History", "digest_of_tree", "packs_at"]
+__all__ = ["ARCHIVE", "History", "packs_at"]
 
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked
@@ -84,14 +85,20 @@ class History:
             yield self.root
             return
         if version not in self._content["releases"]:
+            hint = "a newer ptscaffold made this project, or an unreleased one: install that"
+            if self.owner != "ptscaffold":
+                hint = (
+                    f"if {version} is a release of it, its release step was left out: check that"
+                    f" version out and run python -m ptscaffold.layers.history {self.root};"
+                    " ptscaffold update --record takes the pack as it is"
+                )
             raise ProvenanceError(
-                f"{self.owner} {self.version} does not know template version {version}",
-                hint=f"a newer {self.owner} made this project, or an unreleased one: install that",
+                f"{self.owner} {self.version} does not know template version {version}", hint=hint
             )
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
             try:
                 for path, source in self.tree(version).items():
-                    _write(Path(folder, path), source)
+                    write_source(Path(folder, path), source)
             except OSError as error:
                 raise PtscaffoldError(
                     f"cannot unpack {self.owner} {version}: {error.strerror}",
@@ -131,29 +138,6 @@ class History:
         scratch.replace(self.root / ARCHIVE)
         self.__dict__.pop("_content")  # what was read is no longer what is there
         return True
-
-
-def _write(place: Path, source: Source) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(source.data)
-    if source.mode == EXECUTABLE:
-        place.chmod(source.mode)
-
-
-def tree_under(root: Path) -> dict[str, Source]:
-    """The files of all layers as they stand under `root`."""
-    return {
-        f"{kind}/{source.path}": source
-        for kind in ("base", *KINDS)
-        if (root / kind).is_symlink() or (root / kind).is_dir()
-        for source in read_folder(root / kind, kind)
-    }
-
-
-def digest_of_tree(tree: dict[str, Source]) -> str:
-    """The SHA-256 over the paths, modes and contents of a tree."""
-    lines = [f"{path} {s.mode:o} {_key(s.data)}\n" for path, s in sorted(tree.items())]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _unpacked(packed: bytes) -> bytes:
@@ -215,16 +199,19 @@ def packs_at(
     with ExitStack() as stack:
         found = []
         for pack in (pack for pack in packs if pack.name in origins):
-            _, version, commit = origins[pack.name]
+            _, version, commit, digest = origins[pack.name]
             if commit and pack.commit not in ("", commit):
                 with suppress(PackError):
                     found.append(open_pack(pack.source, commit, online=online))
                     continue
+            if digest and pack.digest != digest and (place := kept(digest)).is_dir():
+                found.append(replace(pack, root=place, version=version))
+                continue
             archive = History(pack.root, pack.version, f"pack {pack.name}")
             if lenient and version not in (pack.version, *archive.releases()):
                 version = pack.version
             root = stack.enter_context(archive.folder(version))
-            found.append(replace(pack, root=root, version=version, commit=commit))
+            found.append(replace(pack, root=root, version=version))
         yield found
 
 

@@ -12,20 +12,22 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, PackError, unknown
-from ptscaffold.layers.fetch import fetch, is_address, public
+from ptscaffold.layers.fetch import fetch, is_address, kept, public
+from ptscaffold.layers.files import digest_of_tree, tree_under, write_source
 from ptscaffold.layers.manifest import KINDS, read_table, refuse_link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ptscaffold.layers.manifest import Layer
 
 
-__all__ = ["Origin", "Pack", "installed_packs", "open_pack", "open_packs", "origins_of"]
+__all__ = ["Origin", "Pack", "installed_packs", "keep", "open_pack", "open_packs", "origins_of"]
 __all__ += ["read_pack"]
 
 MANIFEST: Final = "pack.toml"
@@ -48,21 +50,36 @@ class Pack:
     root: Path
     commit: str = ""  # of the repository that it is from
 
+    @cached_property
+    def digest(self) -> str:
+        """That of its layers, where there is no commit to know them by."""
+        return "" if self.commit else digest_of_tree(tree_under(self.root))
+
+    @property
+    def shown(self) -> str:
+        return f"{self.version} ({(self.commit or self.digest)[:12]})"
+
 
 class Origin(NamedTuple):
-    """Where a pack came from, and the version of it that was used; its commit, if it has one."""
+    """Where a pack came from, and what of it was used: a version, and a commit or a digest."""
 
     source: str
     version: str
     commit: str = ""
+    digest: str = ""
 
     @property
     def shown(self) -> str:
-        return f"{self.version} ({self.commit[:12]})" if self.commit else self.version
+        known = self.commit or self.digest
+        return f"{self.version} ({known[:12]})" if known else self.version
 
     def moved(self, pack: Pack) -> bool:
         """Whether a pack is another than this was."""
-        return self.version != pack.version or self.commit not in ("", pack.commit)
+        if self.commit and pack.commit:
+            return self.commit != pack.commit
+        if self.digest and pack.digest:
+            return self.digest != pack.digest
+        return self.version != pack.version
 
 
 def open_packs(sources: Sequence[str]) -> list[Pack]:
@@ -94,7 +111,27 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
 def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) -> dict[str, Origin]:
     """What the project in a folder records of the packs that its layers are from."""
     used = [p for p in packs if any(layer.folder.is_relative_to(p.root) for layer in layers)]
-    return {pack.name: Origin(_way(pack, project), pack.version, pack.commit) for pack in used}
+    return {pack.name: _origin(pack, project) for pack in used}
+
+
+def _origin(pack: Pack, project: Path) -> Origin:
+    return Origin(_way(pack, project), pack.version, pack.commit, pack.digest)
+
+
+def keep(packs: Iterable[Pack]) -> None:
+    """Keep what folders hold that become others under the same version, as fetched ones are."""
+    from tempfile import TemporaryDirectory
+
+    for pack in packs:
+        with suppress(OSError, PackError):
+            place = kept(pack.digest)
+            if pack.commit or place.is_dir():
+                continue
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix="keep-", dir=place.parent) as scratch:
+                for path, source in tree_under(pack.root).items():
+                    write_source(Path(scratch, "pack", path), source)
+                Path(scratch, "pack").rename(place)
 
 
 def read_pack(root: Path, source: str, called: str = "") -> Pack:

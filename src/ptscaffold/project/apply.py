@@ -7,6 +7,7 @@ of what the project was made from comes last.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -223,4 +224,6 @@ def _explained(project: Path, what: str, then: str) -> Iterator[None]:
 def _refused(project: Path, what: str, error: OSError, then: str) -> WriteError:
     reason = error.strerror or error
     hint = f"free some space or see to the permissions; {then}"
+    if error.errno == errno.EBUSY:
+        hint = f"it is mounted on its own: unmount it, or mount the folder that it is in; {then}"
     return WriteError(f"cannot {what} {error.filename or project}: {reason}", hint=hint)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ptscaffold.errors import ProvenanceError, in_project
 from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
 from ptscaffold.layers.history import History
-from ptscaffold.layers.packs import Origin
 from ptscaffold.project.lines import Delta
 from ptscaffold.project.state import catalogues, open_project, recorded
 
@@ -113,7 +112,7 @@ def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple
     return [
         (
             f"made from {record.packs[pack.name].shown} of the pack {pack.name},"
-            f" which is {Origin(pack.source, pack.version, pack.commit).shown} now",
+            f" which is {pack.shown} now",
             in_project(project, "update"),
         )
         for pack in newest.packs

@@ -11,7 +11,13 @@ from ptscaffold.project.apply import abort, before, finish, pending
 from ptscaffold.project.journal import FOLDER, Entry, Journal
 from ptscaffold.project.lines import MARKERS
 from ptscaffold.project.record import check_is_project, rewritten
-from ptscaffold.project.repository import branch_of, has_stash, in_repository, way_back
+from ptscaffold.project.repository import (
+    branch_of,
+    has_stash,
+    in_repository,
+    unmark_conflicts,
+    way_back,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +59,9 @@ def continue_update(project: Path) -> Ended:
             "the files are as they were before the update: there is nothing to continue",
             hint=f"git stash pop, if they are there; or {way}, then update again",
         )
-    return Ended(list(found.conflicts), finish(project, rewritten))
+    kept = finish(project, rewritten)
+    unmark_conflicts(project, found.conflicts)
+    return Ended(list(found.conflicts), kept)
 
 
 def undo_update(project: Path) -> Ended:
@@ -73,7 +81,9 @@ def undo_update(project: Path) -> Ended:
             hint="git stash pop, then --abort; if it is not there, remove"
             f" {project / FOLDER}, and all is as it was",
         )
-    return Ended([entry.path for entry in found.files[:-1]], abort(project))
+    kept = abort(project)
+    unmark_conflicts(project, found.conflicts)
+    return Ended([entry.path for entry in found.files[:-1]], kept)
 
 
 def _check_branch(project: Path, found: Journal) -> None:

@@ -15,7 +15,7 @@ from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.fetch import public
 from ptscaffold.layers.names import split_path
-from ptscaffold.layers.packs import Pack, open_packs, origins_of
+from ptscaffold.layers.packs import Pack, keep, open_packs, origins_of
 from ptscaffold.layers.presets import Preset, find_preset
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
@@ -123,6 +123,7 @@ def create(
     if not dry_run:
         for source in (*request.packs, *(preset.packs if preset else ())):
             allow(source, directory)
+        keep(pack for pack in catalogue.packs if pack.name in origins)
         apply(plan, found)
     if installed:
         install(directory)

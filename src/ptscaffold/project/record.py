@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, in_project
 from ptscaffold.layers.content import Content, digest, read_plain, with_endings_of
+from ptscaffold.layers.fetch import is_commit
 from ptscaffold.layers.names import leads_astray
 from ptscaffold.layers.packs import Origin
 from ptscaffold.render.quoting import toml_value
@@ -209,18 +210,25 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
         answers, files = dict(table["answers"]), dict(table["files"])
         if astray := [path for path in files if leads_astray(path)]:
             raise ValueError(f"{astray[0]!r} is no file of a project")
+        packs = {}
+        for name, pack in dict(table.get("packs", {})).items():
+            known = [
+                pack["source"],
+                pack["version"],
+                pack.get("commit", ""),
+                pack.get("digest", ""),
+            ]
+            packs[name] = Origin(*_texts(known, "packs"))
+        for _, _, commit, key in packs.values():
+            if not all(is_commit(text) for text in (commit, key) if text):
+                raise ValueError(f"{commit or key!r} is no commit or digest")
         return Record(
             tool_version=tool,
             template_version=template,
             answers={**answers, "features": _texts(answers["features"], "features")},
             files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
             locked=tuple(_texts(table.get("locked", []), "locked")),
-            packs={
-                name: Origin(
-                    *_texts([pack["source"], pack["version"], pack.get("commit", "")], "packs")
-                )
-                for name, pack in dict(table.get("packs", {})).items()
-            },
+            packs=packs,
             content=content,
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

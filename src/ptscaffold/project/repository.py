@@ -7,14 +7,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, shell_command
+from ptscaffold.layers.content import with_endings_of
 from ptscaffold.layers.git import run_git
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["branch_of", "has_stash", "in_repository", "refuse_dirty", "way_back"]
+
+__all__ = ["branch_of", "committed", "has_stash", "in_repository", "mark_conflicts"]
+__all__ += ["refuse_dirty", "unmark_conflicts", "way_back"]
 
 
 def refuse_dirty(project: Path) -> None:
@@ -33,6 +36,14 @@ def refuse_dirty(project: Path) -> None:
             f"git has uncommitted changes here: {shown}",
             hint="commit or stash them first, so that the update stands alone; or --force",
         )
+
+
+def committed(project: Path) -> list[str]:
+    """The files under a folder that git keeps; none where there is no repository."""
+    if not in_repository(project):
+        return []
+    said = _asked(project, ["ls-files", "-z"], ["--", "."])
+    return [os.fsdecode(path) for path in said.split(b"\0") if path]
 
 
 def branch_of(project: Path) -> str:
@@ -57,6 +68,66 @@ def has_stash(project: Path) -> bool:
     with suppress(OSError):
         return _try(project, ["rev-parse", "--verify", "--quiet", "refs/stash"]).returncode == 0
     return False
+
+
+def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> None:
+    """Tell git's index of conflicts, so that editors show them; `sides` are base and theirs.
+
+    In vain where git does not track the file, or is itself about a merge.
+    """
+    lines = []
+    for path, (mode, digest, stage, name) in _entries(project, sides):
+        blob = _try(project, ["cat-file", "blob", digest]).stdout
+        found = [
+            _try(project, ["hash-object", "-w", "--stdin"], given=_like(blob, side)).stdout.decode()
+            for side in sides[path]
+        ]
+        if stage == "0" and all(found):
+            base, theirs = map(str.strip, found)
+            staged = enumerate((base, digest, theirs), 1)
+            lines += [f"0 {'0' * len(digest)}\t{name}"]
+            lines += [f"{mode} {key} {number}\t{name}" for number, key in staged]
+    _set_index(project, lines)
+
+
+def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
+    """Forget what `mark_conflicts` has told, as far as nobody has settled it."""
+    _set_index(
+        project,
+        [
+            line
+            for _, (mode, digest, stage, name) in _entries(project, paths)
+            if stage == "2"
+            for line in (f"0 {'0' * len(digest)}\t{name}", f"{mode} {digest}\t{name}")
+        ],
+    )
+
+
+def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]]]:
+    """What the index holds of files: each with mode, digest, stage and its name for git."""
+    if not paths or not in_repository(project):
+        return []
+    with suppress(OSError):
+        merging = _try(project, ["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])
+        prefix = _try(project, ["rev-parse", "--show-prefix"]).stdout.decode().rstrip("\n")
+        asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
+        listed = _try(project, asked).stdout.decode(errors="surrogateescape").split("\0")
+        if merging.returncode:
+            rows = (line.partition("\t") for line in listed if line)
+            return [(name.removeprefix(prefix), [*head.split(" "), name]) for head, _, name in rows]
+    return []
+
+
+def _set_index(project: Path, lines: Sequence[str]) -> None:
+    with suppress(OSError):  # git without its index is no worse off
+        if lines:
+            given = "".join(f"{line}\0" for line in lines).encode(errors="surrogateescape")
+            _try(project, ["update-index", "-z", "--index-info"], given=given)
+
+
+def _like(blob: bytes, side: bytes) -> bytes:
+    """The side of a conflict with the line endings that git keeps of the file."""
+    return with_endings_of(blob, side if b"\r\n" in blob else side.replace(b"\r\n", b"\n"))
 
 
 def way_back(branch: str) -> tuple[str, str]:
@@ -107,7 +178,8 @@ def _filters(project: Path) -> list[str]:
 
 
 def _try(
-    project: Path, arguments: Sequence[str], settings: Sequence[str] = ()
+    project: Path, arguments: Sequence[str], settings: Sequence[str] = (), given: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     # Nothing is fetched either, whatever protocol the repository says it needs.
-    return run_git(arguments, project, settings, GIT_ALLOW_PROTOCOL="", GIT_NO_LAZY_FETCH="1")
+    offline = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+    return run_git(arguments, project, settings, given, **offline)

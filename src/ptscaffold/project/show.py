@@ -71,6 +71,7 @@ def show_layer(layer: Layer) -> dict[str, Any]:
         "dev_dependencies": list(layer.dev_dependencies),
         "requires": list(layer.requires),
         "conflicts": list(layer.conflicts),
+        "answers": dict(layer.answers),
         "files": Renderer().names(layer),
     }
 
@@ -85,6 +86,7 @@ def show_selection(
     tree = Renderer().render(answers, layers, __version__)
     return {
         "layers": [layer.path for layer in layers],
+        "answers": dict(answers.more),
         "files": {path: file.layer for path, file in tree.items()},
     }
 

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import digest
+from ptscaffold.layers.content import Content, digest, read_plain
 from ptscaffold.layers.fetch import is_address, public
-from ptscaffold.layers.history import packs_at
-from ptscaffold.layers.packs import Origin, Pack, installed_packs, open_pack, open_packs
-from ptscaffold.project.apply import pending, recover
-from ptscaffold.project.record import RECORD, Record, check_is_project, read_record
+from ptscaffold.layers.history import History, packs_at
+from ptscaffold.layers.packs import (
+    Origin,
+    Pack,
+    installed_packs,
+    keep,
+    open_pack,
+    open_packs,
+    origins_of,
+)
+from ptscaffold.project.apply import pending, recover, write_files
+from ptscaffold.project.guard import locked
+from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, write_record
 from ptscaffold.project.trust import allow, is_allowed
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import Given
@@ -25,14 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ptscaffold.layers.history import History
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
 
-__all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "recorded"]
-__all__ += ["render"]
+__all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "record_anew"]
+__all__ += ["recorded", "refuse_newer", "render"]
 
 
 class Rendered(NamedTuple):
@@ -57,14 +65,17 @@ def open_project(project: Path, *, settle: bool = False) -> Record:
             hint=f"{in_project(project, 'update', '--continue')}, or --abort to go back",
         )
     check_is_project(project)
-    record = read_record(project, settle=settle)
+    return read_record(project, settle=settle)
+
+
+def refuse_newer(project: Path, record: Record) -> None:
+    """ProvenanceError when a newer ptscaffold wrote a record."""
     if _numbers(record.tool_version) > _numbers(__version__):
         raise ProvenanceError(
             f"{project / RECORD} was written by ptscaffold {record.tool_version},"
             f" and this is {__version__}",
             hint=f"uv tool install 'ptscaffold>={record.tool_version}', or by pip",
         )
-    return record
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:
@@ -136,6 +147,7 @@ def catalogues(
     The latter are of the version `newest` and of the newest packs, or the same and those of packs
     that join it. Only when `online` anything is fetched.
     """
+    refuse_newer(project, record)
     with ExitStack() as stack:
         today = packs_of(project, record.packs, packs, then=newest is None, online=online)
         made_with = stack.enter_context(packs_at(today, record.packs, online=online))
@@ -165,7 +177,7 @@ def packs_of(
     packs = {pack.name: pack for pack in open_packs(given)}
     for source in given:
         allow(source, project)
-    for name, (source, _, commit) in origins.items():
+    for name, (source, _, commit, _) in origins.items():
         if name in packs:
             continue
         place = _place_of(source, project)
@@ -208,3 +220,27 @@ def _place_of(source: str, project: Path) -> str:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d{1,9}", version)[:3]]
+
+
+def record_anew(
+    project: Path, *, history: History | None = None, packs: Sequence[str] = ()
+) -> Rendered:
+    """Write the record that the recorded answers and version give, and change nothing else.
+
+    For what a merge of two branches has put together, or a pack that was changed under its version.
+    """
+    history = history or History()
+    with locked(project), ExitStack() as stack:
+        seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
+        record = open_project(project, settle=True)
+        refuse_newer(project, record)
+        today = packs_of(project, record.packs, packs, then=True)
+        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
+        joining = [pack for pack in today if pack.name not in record.packs]
+        way = history.catalogue(record.template_version, [*then, *joining])
+        made = as_recorded(record, stack.enter_context(way))
+        origins = origins_of([*then, *joining], made.layers, project)
+        keep(pack for pack in [*then, *joining] if pack.name in origins)
+        data = write_record(made.answers, made.tree, made.version, origins, record)
+        write_files(project, {RECORD: Content(data)}, seen)
+    return made

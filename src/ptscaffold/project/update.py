@@ -4,14 +4,14 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
-from ptscaffold.layers.content import Content, read_content, read_plain
-from ptscaffold.layers.history import History, packs_at
-from ptscaffold.layers.packs import origins_of
+from ptscaffold.layers.content import Content, read_content
+from ptscaffold.layers.history import History
+from ptscaffold.layers.packs import keep, origins_of
 from ptscaffold.project.aftermath import lost_imports, missed, with_successors
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
@@ -19,13 +19,11 @@ from ptscaffold.project.lines import Delta
 from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.moves import left_behind, renames, replaced
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.repository import branch_of, refuse_dirty
+from ptscaffold.project.repository import branch_of, mark_conflicts, refuse_dirty
 from ptscaffold.project.state import (
     Rendered,
-    as_recorded,
     catalogues,
     open_project,
-    packs_of,
     recorded,
     render,
 )
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.catalogue import Catalogue
 
-__all__ = ["Update", "add", "record_anew", "remove", "update"]
+__all__ = ["Update", "add", "remove", "update"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,28 +132,6 @@ def update(
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
-def record_anew(
-    project: Path, *, history: History | None = None, packs: Sequence[str] = ()
-) -> Rendered:
-    """Write the record that the recorded answers and version give, and change nothing else.
-
-    For what a merge of two branches has put together, or a pack that was changed under its version.
-    """
-    history = history or History()
-    with locked(project), ExitStack() as stack:
-        seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
-        record = open_project(project, settle=True)
-        today = packs_of(project, record.packs, packs, then=True)
-        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
-        joining = [pack for pack in today if pack.name not in record.packs]
-        way = history.catalogue(record.template_version, [*then, *joining])
-        made = as_recorded(record, stack.enter_context(way))
-        origins = origins_of([*then, *joining], made.layers, project)
-        data = write_record(made.answers, made.tree, made.version, origins, record)
-        write_files(project, {RECORD: Content(data)}, seen)
-    return made
-
-
 def add(
     project: Path,
     features: Sequence[str],
@@ -239,6 +215,8 @@ def _follow(
             for name, origin in origins.items()
             if name in record.packs and record.packs[name][1:] != origin[1:]
         )
+        if not dry_run:
+            keep(pack for pack in after.packs if pack.name in origins)
     done = Update(
         project=project,
         old=old,
@@ -286,10 +264,14 @@ def _rendered(
 def _write(done: Update) -> list[str]:
     """Write an update, the record last; says what was kept beside."""
     seen = {path: was for change in done.changes for path, was in change.seen.items()}
-    return write_files(
+    kept = write_files(
         done.project,
         {**done.writes(), RECORD: Content(done.record)},
         {**seen, RECORD: done.recorded},
         conflicts=done.conflicts,
         branch=branch_of(done.project) if done.conflicts else "",
     )
+    old, new = done.old.tree, done.new.tree
+    sides = {path: (old[path].data, new[path].data) for path in done.conflicts if path in old}
+    mark_conflicts(done.project, sides)
+    return kept

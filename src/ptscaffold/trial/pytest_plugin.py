@@ -70,7 +70,6 @@ def scaffold(
     def make(
         *, domain: str, style: str, features: list[str] | None = None, **options: Any
     ) -> Baked:
-        from ptscaffold.export.expressions import jinja_text
         from ptscaffold.export.template import export_template
         from ptscaffold.project.new import Request
 
@@ -87,7 +86,7 @@ def scaffold(
         template = tmp_path_factory.mktemp("template") / "template"
         made = export_template(chosen, template)
         answers = made.plan.answers.as_dict()
-        asked = {key: jinja_text(answers[key]) for key in made.exported.asks}
+        asked = {key: answers[key] for key in made.exported.asks}
         baked = cookies.bake(extra_context=asked, template=str(template))
         if baked.exception is not None:
             raise baked.exception
