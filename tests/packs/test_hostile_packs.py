@@ -716,7 +716,7 @@ VALUES = st.recursive(
 )
 MANIFEST_KEYS = """
     label help summary order dependencies dev-dependencies requires conflicts overrides only renames
-    formerly answers renamed-answers next-steps readme pyproject name version packs locked x
+    moved formerly answers renamed-answers next-steps readme pyproject name version packs locked x
 """
 KEYS = st.sampled_from(MANIFEST_KEYS.split())
 NAMES = st.lists(

@@ -1065,3 +1065,29 @@ def test_the_command_prints_a_patch_byte_for_byte(
     monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     assert cli.run(["update", "--diff", str(made.project)]) == 0
     assert b"\n+\xff\n" in capsysbinary.readouterr().out
+
+
+LONG = text(count=30)
+SHORT = text(count=12)
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "kind"),
+    [
+        ("long.py", LONG, text(dict.fromkeys(range(1, 23), "new\n"), 30), "aside"),
+        ("long.py", LONG, text(dict.fromkeys(range(1, 20), "new\n"), 30), "merged"),
+        ("long.md", LONG, text(dict.fromkeys(range(1, 23), "new\n"), 30), "merged"),
+        ("short.py", SHORT, text(dict.fromkeys(range(1, 11), "new\n")), "merged"),
+    ],
+)
+def test_what_is_written_anew_is_not_merged(
+    path: str, before: str, after: str, kind: str, tmp_path: Path
+) -> None:
+    mine = before + "mine\n"
+    project = lab(tmp_path).change("1.5", {f"base/{path}": before}).make()
+    put(project.project, {path: mine})
+    done = project.change("2.0", {f"base/{path}": after}).update()
+    assert {change.path: change.kind for change in done.changes} == {path: kind}
+    if kind == "aside":
+        assert (project.project / path).read_text() == after
+        assert (project.project / f"{path}.yours").read_text() == mine

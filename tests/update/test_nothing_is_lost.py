@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import event, given, seed, settings
 from hypothesis import strategies as st
-from update.trees import Lab, Text, Tree, lab, put, read_tree, to_crlf
+from update.trees import Lab, Text, lab, missing, put, read_tree, to_crlf
 
 from ptscaffold.project.conflicts import undo_update
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.record import RECORD
-from ptscaffold.project.update import Update
 
 # Each file of the template that is changed, and what it is called in the project.
 FILES = {
@@ -113,29 +110,6 @@ def next_version(made: Lab, changes: list[Edit]) -> Lab:
     table = "".join(f'"{old}" = "{new}"\n' for old, new in renames.items())
     manifest = f'label = "Base"\nhelp = "what all have"\n[renames]\n{table}'
     return made.change("2.0", {**files, "base/layer.toml": manifest})
-
-
-def lines_of(data: bytes) -> Counter[bytes]:
-    return Counter(data.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n"))
-
-
-def missing(recorded: Tree, yours: Tree, after: Tree, done: Update) -> Mapping[str, object]:
-    """The lines of a person's that are in none of the files that the summary names for theirs.
-
-    They are those that a file has oftener than the template it was made from.
-    """
-    lost = {}
-    for path, (data, _) in yours.items():
-        if path == RECORD:
-            continue
-        changes = [c for c in done.changes if path in (c.path, c.formerly)]
-        homes = {path, *(name for c in changes for name, to in c.writes.items() if to is not None)}
-        mine = lines_of(data) - lines_of(recorded.get(path, (b"", False))[0])
-        found = sum((lines_of(after[home][0]) for home in homes if home in after), Counter[bytes]())
-        del mine[b""]  # what stands for the end of an empty file
-        if mine - found:
-            lost[path] = mine - found
-    return lost
 
 
 @seed(1)

@@ -6,6 +6,7 @@ import functools
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,6 +163,29 @@ def to_crlf(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and not is_binary(data := path.read_bytes()):
             path.write_bytes(data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+
+
+def lines_of(data: bytes) -> Counter[bytes]:
+    return Counter(data.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n"))
+
+
+def missing(recorded: Tree, yours: Tree, after: Tree, done: Update) -> Mapping[str, object]:
+    """The lines of a person's that are in none of the files that the summary names for theirs.
+
+    They are those that a file has oftener than the template it was made from.
+    """
+    lost = {}
+    for path, (data, _) in yours.items():
+        if path == RECORD:
+            continue
+        changes = [c for c in done.changes if path in (c.path, c.formerly)]
+        homes = {path, *(name for c in changes for name, to in c.writes.items() if to is not None)}
+        mine = lines_of(data) - lines_of(recorded.get(path, (b"", False))[0])
+        found = sum((lines_of(after[home][0]) for home in homes if home in after), Counter[bytes]())
+        del mine[b""]  # what stands for the end of an empty file
+        if mine - found:
+            lost[path] = mine - found
+    return lost
 
 
 def git(folder: Path, *arguments: str, given: bytes | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import in_project, shell_command
 from ptscaffold.layers.fetch import public
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
 __all__ += ["preset", "shown", "tree", "updated"]
+
+# What to look at comes last, where a terminal shows it.
+_ORDER: Final = ("same", "updated", "added", "removed", "merged", "kept", "aside", "conflict")
 
 
 def tree(root: str, paths: Iterable[str]) -> str:
@@ -108,22 +111,23 @@ def updated(done: Update) -> str:
     before, after = old.answers.as_dict(), new.answers.as_dict()
     changed = [key for key in after if key in before and before[key] != after[key]]
     lines += [f"  {key}: {_flat(before[key])} -> {_flat(after[key])}" for key in changed]
-    lines += [f"  {note}" for note in done.notes]
     width = max((len(change.path) for change in done.changes), default=0)
-    for change in sorted(done.changes, key=lambda c: (c.wants_you, c.kind, c.path)):
+    for change in sorted(done.changes, key=lambda c: (_ORDER.index(c.kind), c.path)):
         name = f"{change.formerly} -> {change.path}" if change.formerly else change.path
         lines.append(f"  {change.kind:<8}  {name:<{width}}  {change.why}")
     if not (done.changes or changed or done.notes) and old.version == new.version:
         return f"{lines[0]}, nothing to do"
+    lines += [f"  {note}" for note in done.notes]
     lines.append(f"{_files(len(done.changes))}, {done.unchanged} more as they were")
+    if any(change.kind == "aside" for change in done.changes):
+        lines.append("Look at the files marked aside and take from them what you need:")
+        lines.append("  git log -p -- FILE shows what you had changed in each.")
     if done.dry_run:
         lines.append("Nothing written.")
     elif done.conflicts:
         lines.append("Conflicts stand between <<<<<<< and >>>>>>>. When they are resolved:")
         way = in_project(done.project, "update", "--continue")
         lines.append(f"  {way}     (or --abort to go back)")
-    elif done.wants_you:
-        lines.append("Look at the files marked aside and take from them what you need.")
     if not done.dry_run and "pyproject.toml" in done.writes():
         lines.append("pyproject.toml has changed: uv sync, or install the project again.")
     return "\n".join(lines)

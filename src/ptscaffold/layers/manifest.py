@@ -67,6 +67,7 @@ class Layer:
     overrides: tuple[str, ...] = ()
     only: Mapping[str, str] = field(default_factory=dict)  # files laid over one layer alone
     renames: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)  # dropped files: what does their work
     formerly: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict)
     renamed_answers: Mapping[str, str] = field(default_factory=dict)

@@ -6,8 +6,9 @@ file that both changed is merged; where that is impossible, both versions stay.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ptscaffold.layers.content import (
     Content,
@@ -33,6 +34,8 @@ __all__ = ["Change", "Kind", "merge_trees"]
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
 Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "kept", "same"]
+
+SHORTEST: Final = 20  # lines of a file that can count as written anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +189,11 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         return Change(path=path, kind="aside", why=why, writes=writes)
     if any(is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
         return _beside(path, new, place, "both changed it, and it is no text")
+    if not path.endswith(".md") and _written_anew(old.data, new.data):
+        kept = place.free_name(f"{path}.yours")
+        writes = {path: _like(yours, new, _mode(sides)), kept: yours}
+        why = f"the template has written it anew; yours is kept as {kept}"
+        return Change(path=path, kind="aside", why=why, writes=writes)
     text, conflicts = merge_text(yours.data, old.data, new.data, place.label)
     merged = Content(text, _mode(sides))
     if conflicts:
@@ -219,6 +227,9 @@ def _renamed(
         if folded(old_path) == folded(path):  # one file, on a disk where case makes no difference
             place.seen[path] = None
     moved = here or there
+    if moved is None and before and _written_anew(before.data, new.data):
+        why = f"new in the template, where it had {old_path}, which you deleted"
+        return Change(path=path, kind="added", why=why, writes={path: new})
     settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), place, None)
     if here is None:
         return replace(settled, formerly=old_path)
@@ -242,6 +253,17 @@ def _beside(path: str, new: Content, place: Place, why: str) -> Change:
     name = place.free_name(f"{path}.new")
     text = f"{why}: yours stays, the template's is {name}"
     return Change(path=path, kind="aside", why=text, writes={name: new})
+
+
+def _written_anew(old: bytes, new: bytes) -> bool:
+    """Whether so little of a file is left that lines of it say nothing in the new one.
+
+    A merge would put them between lines that have nothing to do with them, often without a
+    conflict. Prose is merged, since a section stands for itself, and so are short files, whose
+    conflicts are read at once.
+    """
+    before, after = (Counter(filter(bytes.strip, side.splitlines())) for side in (old, new))
+    return before.total() >= SHORTEST and (before & after).total() < before.total() / 3
 
 
 def _mode(sides: Sides) -> int:

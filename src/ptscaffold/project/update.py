@@ -12,6 +12,7 @@ from ptscaffold.errors import UsageError, in_project, unknown
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
 from ptscaffold.layers.packs import keep, origins_of
+from ptscaffold.project.aftermath import lost_imports, missed, with_successors
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.lines import Delta
@@ -205,7 +206,9 @@ def _follow(
             renames=renames(old, new),
             replaced=replaced(old.answers, new.answers),
         )
-        notes += left_behind(old, new, project)
+        changes = with_successors(changes, new)
+        notes += left_behind(old, new, project) + lost_imports(changes, new, project)
+        notes += missed(changes, new, project)
         origins = origins_of(after.packs, new.layers, project)
         notes += tuple(
             f"pack {name} {record.packs[name].shown} -> {origin.shown}"

@@ -223,6 +223,8 @@ def migrate(
         if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
             notes.append(f"{key} {values[key]} is now called {new}")
             values[key] = new
+    # What a person chooses anew and does not go together is an error, which names both
+    kept = {f"{kind}/{values.get(key)}" for key, kind in _KINDS.items() if key not in told.values}
     features = []
     for feature in values.get("features", ()):
         new = _renamed("features", feature, catalogue)
@@ -231,7 +233,12 @@ def migrate(
         elif feature not in catalogue.names("features"):
             notes.append(f"feature {feature} is no longer in the template")
             continue
-        features.append(new or feature)
+        name = new or feature
+        at_odds = sorted(kept.intersection(catalogue.layer(f"features/{name}").conflicts))
+        if at_odds and "features" not in told.values:
+            notes.append(f"feature {name} no longer goes with {at_odds[0]}: it is left out")
+            continue
+        features.append(name)
     values["features"] = tuple(features)
     renamed = _renamed_answers({**values, **told.values}, catalogue)
     # Who has the new one already may have another answer of the old name: that is none to rename.
