@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DestinationError", "InstallError", "InterpreterError", "LayerError", "PackError"]
 __all__ += ["PendingError", "ProvenanceError", "PtscaffoldError", "UsageError", "WriteError"]
-__all__ += ["in_project", "not_an_option", "shell_command", "unknown"]
+__all__ += ["in_project", "not_an_option", "printable", "shell_command", "unknown"]
 
 LONGEST: Final = 2_000  # characters of one problem
 
@@ -46,7 +46,7 @@ class PtscaffoldError(Exception):
     def __init__(self, *problems: str, hint: str = "") -> None:
         self.problems = tuple(map(_shown, problems))
         super().__init__("\n".join(self.problems))
-        self.hint = hint or self.default_hint
+        self.hint = _shown(hint or self.default_hint)
 
 
 class UsageError(PtscaffoldError):
@@ -89,8 +89,12 @@ class PendingError(PtscaffoldError):
 
 
 def _shown(problem: str) -> str:
-    cut = problem if len(problem) <= LONGEST else f"{problem[:LONGEST]}..."
-    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], cut)
+    return printable(problem if len(problem) <= LONGEST else f"{problem[:LONGEST]}...")
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:

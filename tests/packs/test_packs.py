@@ -17,6 +17,7 @@ from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers import history
 from ptscaffold.layers.packs import installed_packs
 
+WANDB = "features/wandb/wandb.txt"
 CHOICE = ("--domain", "graph", "--style", "fabric", "--feature", "wandb")
 
 
@@ -262,6 +263,27 @@ def test_features_of_a_pack_come_and_go(run: Run, acme: Path, work: Path) -> Non
     assert run("remove", "wandb", "--project", "net").code == 0, "what the pack was is kept"
     assert "wandb.txt" not in files(work / "net")
     assert set(files(work / "net")) == {*before, "OWNERS"}
+
+
+def test_packs_come_and_go_in_a_record_that_people_wrote_to(
+    run: Run, acme: Path, work: Path
+) -> None:
+    put(acme, dict.fromkeys(("base/.hidden/.dot", "base/OWNERS.jinja", "base/layer.toml")))
+    (acme / "base/.hidden").rmdir()
+    (acme / "base").rmdir()
+    run("new", "net", "--domain", "toy", "--style", "plain")
+    place = work / "net/.ptscaffold.toml"
+    first = f"# ours\n{place.read_text()}"
+    place.write_text(first)
+    assert run("add", "wandb", "--project", "net", "--pack", "../acme").code == 0
+    assert packs(work / "net") == {"acme": {"source": "../../acme", "version": "1.0"}}
+    put(acme, {"pack.toml": 'name = "acme"\nversion = "1.1"\n', WANDB: "next\n"})
+    assert run("update", "net").code == 0
+    assert packs(work / "net") == {"acme": {"source": "../../acme", "version": "1.1"}}
+    ran = run("update", "net", "--record", "--json")
+    assert json.loads(ran.out)["answers"]["features"] == ["wandb"]
+    assert run("remove", "wandb", "--project", "net").code == 0
+    assert place.read_text() == first
 
 
 def test_a_pack_under_work_needs_no_release(

@@ -137,6 +137,25 @@ WRONG = {
 }
 
 
+def test_what_a_record_holds_is_no_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody copies a line from a hint that a stranger has written."""
+    made = lab(tmp_path).make()
+    place = made.project / RECORD
+    plain = place.read_text()
+    for version in (f"{NEWER}'; touch x #", f"{NEWER}\\u001b[2J"):
+        place.write_text(plain.replace(f'"{__version__}"', f'"{version}"', 1))
+        assert cli.run(["update", str(made.project)]) == 1
+        hint = capsys.readouterr().err.partition("hint: ")[2]
+        assert hint == f"uv tool install 'ptscaffold>={NEWER}', or by pip\n"
+    named = '[packs.acme]\nsource = "../x\\u001b[2J"\nversion = "1"\n\n[files]'
+    place.write_text(plain.replace("[files]", named))
+    assert cli.run(["update", str(made.project)]) == 2
+    assert cli.run(["show", str(made.project)]) == 0
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("command", ["update", "diff", "check", "remove f"])
 def test_what_is_wrong_with_it_is_said(

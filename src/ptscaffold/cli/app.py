@@ -16,6 +16,7 @@ from ptscaffold.cli import options
 from ptscaffold.cli import project as cli_project
 from ptscaffold.cli import trial as cli_proof
 from ptscaffold.cli.console import Commands, out, out_json, run_app, say
+from ptscaffold.errors import printable
 
 __all__ = ["main", "run"]
 
@@ -228,7 +229,7 @@ def show(
     if as_json:
         out_json(data)
     else:
-        out(report.shown(data))
+        out(printable(report.shown(data)))
     return 0
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ptscaffold import __version__
-from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, unknown
+from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
 from ptscaffold.project.guard import as_keyboard_interrupt
 
 __all__ = ["ClickException", "Commands", "explain", "out", "out_bytes", "out_json", "run_app"]
@@ -97,7 +97,7 @@ def out_json(data: Any) -> None:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
 
 
 # Typer's base of all usage errors; it exports one of them only.

@@ -79,10 +79,11 @@ def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
 
 
 def _files_below(project: Path, below: str) -> list[str]:
-    """The files below a folder, but for what is hidden or made by tools; in `.` those of Python."""
+    """The files below a folder; in `.` those of Python, but for what is hidden or made by tools."""
     found = []
     for place, folders, names in os.walk(project / below):
-        folders[:] = [n for n in folders if n[0] != "." and n not in _MADE]
+        left_out = _MADE if below == "." else {"__pycache__"}
+        folders[:] = [n for n in folders if n not in left_out and (below != "." or n[0] != ".")]
         here = Path(place).relative_to(project)
         found += [(here / n).as_posix() for n in names if below != "." or n.endswith(".py")]
     return sorted(found)

@@ -70,11 +70,12 @@ def open_project(project: Path, *, settle: bool = False) -> Record:
 
 def refuse_newer(project: Path, record: Record) -> None:
     """ProvenanceError when a newer ptscaffold wrote a record."""
-    if _numbers(record.tool_version) > _numbers(__version__):
+    if (numbers := _numbers(record.tool_version)) > _numbers(__version__):
+        wanted = ".".join(map(str, numbers))  # and nothing else that a stranger may have written
         raise ProvenanceError(
             f"{project / RECORD} was written by ptscaffold {record.tool_version},"
             f" and this is {__version__}",
-            hint=f"uv tool install 'ptscaffold>={record.tool_version}', or by pip",
+            hint=f"uv tool install 'ptscaffold>={wanted}', or by pip",
         )
 
 
