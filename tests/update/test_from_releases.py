@@ -401,7 +401,6 @@ def test_an_edited_project_trains_afterwards(
 
 
 @pytest.mark.nightly
-@pytest.mark.xfail(reason="find in run.py takes the folder of a run without settings.json")
 @pytest.mark.parametrize("command", ["evaluate", "predict x.png", "train --resume auto"])
 @pytest.mark.parametrize(("domain", "style"), DIAGONAL)
 def test_runs_of_a_release_are_refused_in_one_line(

@@ -64,8 +64,9 @@ def find(where: str | Path | None, name: str) -> Path:
     newest = where in (None, "auto")
     if not newest and Path(str(where)).is_file():
         return Path(str(where))
-    folders = RUNS.glob("*/") if newest else [Path(str(where))]
-    found = [path for folder in folders for path in folder.glob(name)]
+    folders = list(RUNS.glob("*/")) if newest else [Path(str(where))]
+    runs = [folder for folder in folders if (folder / "settings.json").exists()]
+    found = [path for folder in runs for path in folder.glob(name)]
     if not found:
         raise SystemExit(f"no {name} in {RUNS if newest else where}: train first")
     return max(found, key=lambda path: path.stat().st_mtime)
