@@ -1,14 +1,14 @@
 """What TensorBoard shows beside the curves. Nothing of it can end a run."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities.plot import plot_confusion_matrix
@@ -28,6 +28,13 @@ def optional(what: str) -> Iterator[None]:
             print(f"TensorBoard has no {what}: {error}".splitlines()[0])
 
 
+def spread(parts: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Take some nine examples of a batch or a data set: often they stand class by class."""
+    size = len(parts[-1])
+    chosen = range(0, size, max(1, size // 9))[:9]
+    return [tuple(part[i] for part in parts) for i in chosen]
+
+
 def add_graph(writer: SummaryWriter, model: nn.Module, inputs: Tensor) -> None:
     if hasattr(next(model.parameters()), "device_mesh"):
         return  # in shards: all processes would have to take part
@@ -40,16 +47,14 @@ def add_pictures(
     step: int,
     task: Task,
     spec: Any,
-    examples: Dataset[Any],
+    examples: list[tuple[Tensor, Tensor, Tensor]],
     scores: Tensor,
     targets: Tensor,
 ) -> None:
-    """Draw some examples with their scores (N, C), and which classes are taken for which."""
+    """Draw examples (input, target, scores), and which classes are taken for which."""
     with optional("predictions"):
-        count = len(examples)  # type: ignore[arg-type]
-        chosen = list(range(0, count, max(1, count // 9)))[:9]  # often they stand class by class
-        inputs = [examples[i][0] for i in chosen]
-        show(writer, inputs, targets[chosen], scores[chosen], task, spec, step)
+        inputs, labels, found = zip(*examples[:: max(1, len(examples) // 9)][:9], strict=True)
+        show(writer, list(inputs), torch.stack(labels), torch.stack(found), task, spec, step)
     if task.kind == "classification" and len(task.names) <= 50:
         with optional("confusion matrix"):
             counts = multiclass_confusion_matrix(scores, targets, len(task.names))

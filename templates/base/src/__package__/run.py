@@ -33,7 +33,12 @@ def parse(description: str | None) -> Config:
     if config.resume is None:
         return config
     folder = find(config.resume, "last.*").parent
-    config = tyro.cli(Config, description=description, default=load_config(folder))
+    saved = load_config(folder)
+    config = tyro.cli(Config, description=description, default=saved)
+    if any(getattr(config, k) != getattr(saved, k) for k in ("epochs", "batch_size", "lr")):
+        raise SystemExit("--epochs, --batch-size and --lr are those of the run: start another one")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"going on with {folder}")
     return replace(config, resume=str(folder), run_dir=folder)
 
 
@@ -64,7 +69,7 @@ def find(where: str | Path | None, name: str) -> Path:
     newest = where in (None, "auto")
     if not newest and Path(str(where)).is_file():
         return Path(str(where))
-    folders = list(RUNS.glob("*/")) if newest else [Path(str(where))]
+    folders = set(RUNS.glob("*/")) - {RUNS / "dry-run"} if newest else {Path(str(where))}
     runs = [folder for folder in folders if (folder / "settings.json").exists()]
     found = [path for folder in runs for path in folder.glob(name)]
     if not found:
@@ -74,7 +79,10 @@ def find(where: str | Path | None, name: str) -> Path:
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    folder = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    name = "dry-run" if config.dry_run else f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = config.run_dir or RUNS / name
+    if folder == RUNS / "dry-run":
+        shutil.rmtree(folder, ignore_errors=True)
     if config.resume is None and any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +118,9 @@ def catch_signals(interrupt: Callable[[], None] = lambda: None) -> list[int]:
 def leave(folder: Path, signals: list[int]) -> NoReturn:
     """End a run that was stopped by a signal, in this process or in another one."""
     if os.environ.get("RANK", "0") == "0":
-        print(f"stopped: go on with --resume {folder}")
+        saved = any(folder.glob("last.*"))
+        print(
+            f"stopped: go on with --resume {folder}" if saved else "stopped: nothing is saved yet"
+        )
     # torchrun takes every code but 0 for a failure, and may start the run again
     raise SystemExit(0 if "TORCHELASTIC_RUN_ID" in os.environ else 128 + signals[0])

@@ -32,6 +32,8 @@ def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
 
     `suffixes` are those of the examples; none where tables hold the inputs themselves.
     """
+    if not data.exists():
+        raise SystemExit(f"{data}: no such file or folder")
     try:
         if data.name.lower().endswith(ARCHIVES):
             data = unpack(data)
@@ -39,8 +41,9 @@ def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
         if data.is_dir():
             found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
             tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
-        elif not tables or not data.exists():
-            raise SystemExit(f"{data}: give a folder, an archive or a table ({', '.join(TABLES)})")
+        elif not tables:
+            kinds = ", ".join([*sorted(TABLES), *ARCHIVES])
+            raise SystemExit(f"{data}: give a folder, or a file of the kinds {kinds}")
         splits = [split_of(p.stem) for p in tables]
         frames = [from_frame(read_rows(p), config, suffixes, str(p)) for p in tables]
         frames = [f.assign(split=s or f["split"]) for f, s in zip(frames, splits, strict=True)]

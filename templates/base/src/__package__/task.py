@@ -34,6 +34,8 @@ class Task:
     def encode(self, target: Any) -> Tensor:
         """Give the class (), the labels (C,) as 0 and 1, or the numbers (C,) in their units."""
         if self.kind == "classification":
+            if target not in self.names:
+                raise SystemExit(f"{target} is no class of this model: {', '.join(self.names)}")
             return torch.tensor(self.names.index(target))
         if self.kind == "multilabel":
             return torch.tensor([float(name in target) for name in self.names])

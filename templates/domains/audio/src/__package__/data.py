@@ -108,14 +108,7 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
             self.ends = [0, *np.cumsum([len(sound) for sound in sounds])]
 
     def read_whole(self, item: Any) -> Tensor:
-        return torch.from_numpy(self.read(item, LONG, 0)).half()
-
-    def read(self, item: Any, seconds: float, place: float) -> NDArray[np.float32]:
-        try:
-            return read_sound(item, self.spec.sample_rate, seconds, place)
-        except (OSError, ValueError, soundfile.SoundFileError) as error:
-            warnings.warn(f"silence stands in for {name_of(item)}: {error}", stacklevel=1)
-            return np.zeros(1, np.float32)
+        return torch.from_numpy(try_to_read(item, self.spec.sample_rate, LONG, 0)).half()
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -124,7 +117,8 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed % 2**32, self.epoch, index))
         place = rng.random() if self.train else 0.5
         if self.kept is None:
-            sound = self.read(self.inputs[index], self.spec.seconds, place)
+            item = self.inputs[index]
+            sound = try_to_read(item, self.spec.sample_rate, self.spec.seconds, place)
         else:
             sound = self.kept[self.ends[index] : self.ends[index + 1]].float().numpy()
         return to_input(sound, self.spec, place, MARGIN * self.train), self.targets[index]
@@ -210,6 +204,15 @@ def read_sound(item: Any, rate: int, seconds: float, place: float = 0.5) -> NDAr
             if len(mono):
                 return resample(mono, file.samplerate, rate)
     raise ValueError("there is no sound in it")
+
+
+def try_to_read(item: Any, rate: int, seconds: float, place: float) -> NDArray[np.float32]:
+    """Read a sound to train with: one that is damaged ends no run."""
+    try:
+        return read_sound(item, rate, seconds, place)
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
+        warnings.warn(f"silence stands in for {name_of(item)}: {error}", stacklevel=1)
+        return np.zeros(1, np.float32)
 
 
 def resample(mono: NDArray[np.float32], old: int, new: int) -> NDArray[np.float32]:

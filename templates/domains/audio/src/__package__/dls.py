@@ -18,7 +18,7 @@ from fastai.basics import (
 from matplotlib.axes import Axes
 
 from .config import Config
-from .data import MARGIN, read_sound, to_input
+from .data import MARGIN, to_input, try_to_read
 from .learner import loader_options, make_splitter, target_block
 from .model import Spec, make_model
 from .task import Task
@@ -41,7 +41,7 @@ class ReadSound(Transform):
 
     def __call__(self, item: Any, split_idx: int | None = None, **kwargs: Any) -> TensorSound:
         place, margin = (random.random(), MARGIN) if split_idx == 0 else (0.5, 0.0)
-        sound = read_sound(item, self.spec.sample_rate, self.spec.seconds, place)
+        sound = try_to_read(item, self.spec.sample_rate, self.spec.seconds, place)
         return TensorSound(to_input(sound, self.spec, place, margin))
 
 

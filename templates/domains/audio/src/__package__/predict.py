@@ -1,6 +1,6 @@
 """Predict the classes of sounds: one JSON object a line.
 
-python -m <package>.predict --checkpoint runs/NAME/best.pt RECORDING.wav MY_FOLDER
+python -m <package>.predict --checkpoint CHECKPOINT RECORDING.wav MY_FOLDER
 
 Of a long recording the scores are the mean over clips, one after the other.
 """

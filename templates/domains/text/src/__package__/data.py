@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
@@ -18,7 +18,7 @@ from .task import Task
 
 SUFFIXES = {".txt", ".text", ".md"}
 # Scripts without spaces: each character is a word
-CHARACTERS = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+CHARACTERS = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 
 
 def make_table(config: Config) -> pd.DataFrame:
@@ -74,6 +74,7 @@ def train_tokenizer(texts: list[str], vocab_size: int = 30_000) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(CHARACTERS), "isolated"), pre_tokenizers.ByteLevel()]
     )
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=["[UNK]"],

@@ -4,6 +4,7 @@ import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
+from zlib import crc32
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     `weights`, a name or a folder, is given where training starts, and read only then.
     """
     if spec.transformer is None:
-        return TextNet(load_tokenizer(spec.tokenizer).get_vocab_size(), num_outputs)
+        return TextNet(load_tokenizer(spec.tokenizer).get_vocab(), num_outputs)
     with fetching("--pretrained", weights) if weights else nullcontext():
         return Pretrained(spec, num_outputs, weights)
 
@@ -61,43 +62,76 @@ class Block(nn.Module):
         return x + self.dropout(self.linear(F.gelu(y)))
 
 
+class Bag(nn.Module):
+    """TF-IDF of words, pairs of words and parts of words (Bojanowski et al., 2017), then one layer.
+
+    All are counted in `size` buckets by their hashes (Weinberger et al., 2009).
+    """
+
+    parts: Tensor
+    texts: Tensor
+
+    def __init__(self, vocab: dict[str, int], num_outputs: int, size: int = 2**16) -> None:
+        super().__init__()
+        self.size = size
+        parts = torch.full((max(vocab.values()) + 1, 40), size)
+        for token, number in vocab.items():
+            word = token.replace("Ġ", " ") + " "
+            pieces = [word[i : i + n] for n in (2, 3, 4, 5) for i in range(len(word) - n + 1)]
+            hashes = [crc32(part.encode()) % size for part in [word, *pieces[:39]]]
+            parts[number, : len(hashes)] = torch.tensor(hashes)
+        self.register_buffer("parts", parts, persistent=False)
+        self.register_buffer("texts", torch.zeros(1 + size))  # seen in training; those of a bucket
+        self.head = nn.Linear(size + 2, num_outputs)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        parts = self.parts[ids].masked_fill(~mask[..., None], self.size).flatten(1)
+        pairs = (ids[:, :-1] * 1_000_003 + ids[:, 1:]) % self.size
+        places = torch.cat([parts, pairs.masked_fill(~mask[:, 1:], self.size)], dim=1)
+        counts = torch.zeros(len(ids), self.size + 1, device=ids.device)
+        counts = counts.scatter_add(1, places, torch.ones_like(places, dtype=counts.dtype))[:, :-1]
+        if self.training:
+            self.texts += F.pad((counts > 0).sum(dim=0).float(), (1, 0), value=len(ids))
+        idf = 1 + ((1 + self.texts[0]) / (1 + self.texts[1:])).log()
+        x = F.normalize((counts.clamp(min=1).log() + (counts > 0)) * idf)
+        # Turned: AdamW takes as large steps for rare words as for frequent ones where each has
+        # a weight of its own, and learns them by heart
+        x = torch.view_as_real(torch.fft.rfft(x, norm="ortho")).flatten(1)  # (B, size + 2)
+        return self.head(4 * x)
+
+
 class TextNet(nn.Module):
-    """A bag of tokens and pairs (Joulin et al., 2016) beside convolutions (Kim, 2014).
+    """A bag of words and their parts beside convolutions (Kim, 2014).
 
     The bag learns from few texts as a linear model does; the convolutions see the order of words.
     """
 
-    def __init__(
-        self, vocab_size: int, num_outputs: int, dim: int = 64, pairs: int = 2**15
-    ) -> None:
+    def __init__(self, vocab: dict[str, int], num_outputs: int, dim: int = 64) -> None:
         super().__init__()
-        self.bag_tokens, self.bag_pairs = nn.Embedding(vocab_size, dim), nn.Embedding(pairs, dim)
-        self.tokens = nn.Embedding(vocab_size, dim)
+        self.bag = Bag(vocab, num_outputs)
+        self.tokens = nn.Embedding(max(vocab.values()) + 1, dim)
         self.blocks = nn.ModuleList([Block(dim), Block(dim)])
-        self.bag_norm, self.norm = nn.LayerNorm(dim), nn.LayerNorm(2 * dim)
-        self.dropout = nn.Dropout(0.5)
-        self.head = nn.Linear(3 * dim, num_outputs)
+        self.norm, self.dropout = nn.LayerNorm(2 * dim), nn.Dropout(0.5)
+        self.head = nn.Linear(2 * dim, num_outputs)
         nn.init.normal_(self.tokens.weight, std=0.02)
-        for embedding in (self.bag_tokens, self.bag_pairs):
-            nn.init.normal_(embedding.weight, std=0.005)
-        nn.init.zeros_(self.head.weight)  # every class equally likely at first
-        nn.init.zeros_(self.head.bias)
+        for head in (self.bag.head, self.head):
+            nn.init.zeros_(head.weight)  # every class equally likely at first
+            nn.init.zeros_(head.bias)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        mask = (input_ids != PAD)[..., None]  # (B, T, 1)
+        mask = input_ids != PAD  # (B, T)
         ids = input_ids.clamp(min=0)
+        bag = self.bag(ids, mask)
+        mask = mask[..., None]
         length = mask.sum(dim=1).clamp(min=1)  # (B, 1)
-        pairs = (ids[:, :-1] * 1_000_003 + ids[:, 1:]) % self.bag_pairs.num_embeddings
-        bag = (self.bag_tokens(ids) * mask).sum(dim=1)
-        bag = bag + (self.bag_pairs(pairs) * mask[:, 1:]).sum(dim=1)
-        bag = self.bag_norm(bag / (2 * length).sqrt())  # (B, C)
         x = self.tokens(ids)  # (B, T, C)
         for block in self.blocks:
             x = block(x, mask)
         mean = (x * mask).sum(dim=1) / length
         most = x.masked_fill(~mask, -1e4).amax(dim=1)
         x = self.norm(torch.cat([mean, most], dim=1))  # (B, 2C)
-        return self.head(self.dropout(torch.cat([bag, x], dim=1)))
+        # Less, so that the bag is learned first: of few texts it is the better part
+        return bag + 0.1 * self.head(self.dropout(x))
 
 
 class Pretrained(nn.Module):

@@ -76,14 +76,15 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
         try:
             return read_image(item, self.spec.image_size)
         except UNREADABLE as error:
-            print(f"left out, cannot be read: {item}: {error}")
+            print(f"cannot be read: {item}: {error}")
             return None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = read_image(self.inputs[index], self.spec.image_size)
+        image = self.read_or_none(self.inputs[index])
+        image = image or Image.new("RGB", (self.spec.image_size, self.spec.image_size))
         with torch.random.fork_rng(devices=[]):  # so that a resumed run repeats the augmentation
             torch.default_generator.manual_seed(hash((self.seed, self.epoch, index)))
             return self.transform(image), self.targets[index]

@@ -1,6 +1,6 @@
 """Predict the classes of images: one JSON object a line.
 
-python -m <package>.predict --checkpoint runs/NAME/best.pt PHOTO.jpg MY_FOLDER
+python -m <package>.predict --checkpoint CHECKPOINT PHOTO.jpg MY_FOLDER
 """
 
 import json

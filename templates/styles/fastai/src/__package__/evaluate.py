@@ -34,20 +34,21 @@ def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module,
 def main(
     checkpoint: Path | None = None,
     data: Path | None = None,
-    split: Literal["train", "val", "test"] | None = None,
+    split: Literal["train", "val", "test", "all"] | None = None,
 ) -> None:
     """Evaluate.
 
     Args:
         checkpoint: default: the best of the newest run
         data: default: what the run has trained with
-        split: default: test, where there is one, or else val
+        split: default: test, where there is one, or else val; all of other data
     """
     path = find(checkpoint and str(checkpoint), "best.pth")
     config = load_config(path.parent)
     table = make_table(replace(config, data=data or config.data))
-    split = split or ("test" if (table["split"] == "test").any() else "val")
-    rows = table[table["split"] == split]
+    other = data is not None and data != config.data
+    split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
+    rows = table[(table["split"] == split) | (split == "all")]
     model, task, spec = load_model(path)
     dls = make_dls(table, task, spec, config)
     learn = Learner(dls, model, TaskLoss(task), metrics=make_metrics(task))

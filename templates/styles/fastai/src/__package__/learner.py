@@ -25,7 +25,7 @@ from fastai.callback.all import GradientClip
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .boards import add_pictures
+from .boards import add_pictures, spread
 from .config import Config
 from .optim import split
 from .run import leave
@@ -60,10 +60,14 @@ def part(trained: set[str], model: nn.Module) -> list[list[nn.Parameter]]:
 
 def to_precision(learn: Learner, config: Config) -> Learner:
     """fastai has mixed precision for CUDA alone."""
-    if learn.dls.device.type != "cuda" or config.precision == "fp32":
+    cuda, precision = learn.dls.device.type == "cuda", config.precision
+    if precision == "auto":
+        bf16 = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if bf16 else "fp16"
+    precision = precision if cuda else "fp32"
+    print(f"device {learn.dls.device}, precision {precision}")
+    if precision == "fp32":
         return learn
-    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    precision = ("bf16" if bf16 else "fp16") if config.precision == "auto" else config.precision
     return learn.to_bf16() if precision == "bf16" else learn.to_fp16()
 
 
@@ -130,12 +134,14 @@ class TensorBoard(Callback):
 
     def before_validate(self) -> None:
         self.seen: list[tuple[Tensor, ...]] = []
+        self.examples: list[Any] = []
 
     def after_batch(self) -> None:
         if not self.training:
-            if not self.seen:
-                self.first: Any = list(zip(self.x[:9].cpu(), self.y.cpu(), strict=False))
-            self.seen.append((self.pred.float().cpu(), self.y.cpu()))
+            scores = self.task.scores(self.pred.float().cpu())
+            if self.iter % max(1, self.n_iter // 9) == 0:
+                self.examples += spread([self.x.cpu(), self.y.cpu(), scores])
+            self.seen.append((scores, self.y.cpu()))
             return
         self.step += 1
         if self.step % self.every == 0:
@@ -148,9 +154,8 @@ class TensorBoard(Callback):
         values = self.recorder.log[2:]
         self.log({f"val/{name}": value for name, value in zip(names, values, strict=True)})
         if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
-            logits, targets = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
-            scores = self.task.scores(logits)
-            found = self.first, scores, targets
+            scores, targets = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
+            found = self.examples, scores, targets
             add_pictures(self.writer, self.step, self.task, self.spec, *found)
 
     def log(self, scalars: dict[str, float]) -> None:

@@ -30,25 +30,29 @@ def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module,
 def main(
     checkpoint: Path | None = None,
     data: Path | None = None,
-    split: Literal["train", "val", "test"] | None = None,
+    split: Literal["train", "val", "test", "all"] | None = None,
 ) -> None:
     """Evaluate.
 
     Args:
         checkpoint: default: the best of the newest run
         data: default: what the run has trained with
-        split: default: test, where there is one, or else val
+        split: default: test, where there is one, or else val; all of other data
     """
     hush()
     path = find(checkpoint, "best.ckpt")
     config = load_config(path.parent)
     module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
     table = make_table(replace(config, data=data or config.data))
-    split = split or ("test" if (table["split"] == "test").any() else "val")
-    examples = Examples(table[table["split"] == split], module.task, module.spec)
+    other = data is not None and data != config.data
+    split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
+    examples = Examples(
+        table[(table["split"] == split) | (split == "all")], module.task, module.spec
+    )
     quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False}
     trainer = Trainer(**machine(config), **quiet, logger=False)
-    loader = DataLoader(examples, batch_size=64, collate_fn=collate)
+    options: Any = {"num_workers": config.num_workers, "collate_fn": collate}
+    loader = DataLoader(examples, batch_size=64, **options)
     [found] = trainer.test(module, loader, verbose=False)
     metric = f"test/{module.task.monitor[0]}"
     print(split, *(f"{k[5:]} {v:.4f}" for k, v in found.items() if k != metric))

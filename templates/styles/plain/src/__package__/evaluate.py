@@ -28,6 +28,7 @@ def evaluate(
     task: Task,
     device: torch.device,
     autocast: AbstractContextManager[Any] | None = None,
+    num_workers: int = 0,
 ) -> tuple[dict[str, float], Tensor, Tensor]:
     """Give the metrics, the scores (N, C) and the targets of all examples, from all processes."""
     training = model.training
@@ -36,7 +37,7 @@ def evaluate(
     each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
     part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
     logits, targets = [], []
-    for inputs, batch_targets in DataLoader(part, 64, collate_fn=collate):
+    for inputs, batch_targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
         with autocast or nullcontext():
             logits.append(model(inputs.to(device)).float().cpu())
         targets.append(batch_targets)
@@ -65,23 +66,24 @@ def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module,
 def main(
     checkpoint: Path | None = None,
     data: Path | None = None,
-    split: Literal["train", "val", "test"] | None = None,
+    split: Literal["train", "val", "test", "all"] | None = None,
 ) -> None:
     """Evaluate.
 
     Args:
         checkpoint: default: the best of the newest run
         data: default: what the run has trained with
-        split: default: test, where there is one, or else val
+        split: default: test, where there is one, or else val; all of other data
     """
     path = find(checkpoint, "best.pt")
     config = load_config(path.parent)
     device, _ = start(config)
     model, task, spec = load_model(path, str(device))
     table = make_table(replace(config, data=data or config.data))
-    split = split or ("test" if (table["split"] == "test").any() else "val")
-    examples = Examples(table[table["split"] == split], task, spec)
-    result, _, _ = evaluate(model, examples, task, device)
+    other = data is not None and data != config.data
+    split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
+    examples = Examples(table[(table["split"] == split) | (split == "all")], task, spec)
+    result, _, _ = evaluate(model, examples, task, device, None, config.num_workers)
     last = task.monitor[0]
     print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))
     print(f"{last} {result[last]:.4f} on {len(examples)} examples")

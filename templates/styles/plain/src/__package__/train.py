@@ -22,7 +22,7 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .boards import add_end, add_graph, add_pictures
+from .boards import add_end, add_graph, add_pictures, spread
 from .config import Config, with_defaults
 from .data import Examples, collate, make_spec, make_table
 from .device import RANK, WORLD_SIZE, agreed, start
@@ -138,7 +138,9 @@ def train(
             if writer:
                 writer.close()
             leave(folder, stop)
-        result, scores, labels = evaluate(model, val_set, task, device, autocast)
+        result, scores, labels = evaluate(
+            model, val_set, task, device, autocast, config.num_workers
+        )
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
         state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
         better = result[metric] if mode == "max" else -result[metric]
@@ -153,7 +155,10 @@ def train(
             with (folder / "metrics.jsonl").open("a") as stream:
                 print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=stream)
             if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
-                add_pictures(writer, state["step"], task, spec, val_set, scores, labels)
+                shown = [(x, y, found) for (x, y), found in spread((val_set, scores))]
+                add_pictures(writer, state["step"], task, spec, shown, scores, labels)
+        if state["waited"] >= config.patience:
+            print(f"stopped early: val/{metric} is no better since {config.patience} epochs")
         if config.dry_run or state["waited"] >= config.patience:
             break
     if writer:
