@@ -71,7 +71,7 @@ class Bag(nn.Module):
     parts: Tensor
     texts: Tensor
 
-    def __init__(self, vocab: dict[str, int], num_outputs: int, size: int = 2**16) -> None:
+    def __init__(self, vocab: dict[str, int], num_outputs: int, size: int = 2**17) -> None:
         super().__init__()
         self.size = size
         parts = torch.full((max(vocab.values()) + 1, 40), size)
