@@ -199,8 +199,11 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="give a folder, an archive or a table"):
+    with pytest.raises(SystemExit, match="nothing: no such file or folder"):
         read(tmp_path / "nothing")
+    (tmp_path / "notes.pdf").touch()
+    with pytest.raises(SystemExit, match=r"notes.pdf: give a folder, or a file of the kinds \.csv"):
+        read(tmp_path / "notes.pdf")
     with pytest.raises(SystemExit, match=r"no CLASS/FILE of the kinds \.png, \.txt"):
         read(tmp_path)
     make_folders(tmp_path / "train")
