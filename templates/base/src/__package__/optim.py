@@ -33,15 +33,11 @@ def freeze(model: nn.Module) -> None:
 
 
 def make_optimizer(
-    model: nn.Module,
-    lr: float,
-    steps: int,
-    weight_decay: float = 0.05,
-    below_head: float = 0.1,
-    fused: bool = True,
+    model: nn.Module, lr: float, steps: int, weight_decay: float = 0.05, fused: bool = True
 ) -> tuple[AdamW, OneCycleLR]:
     groups: list[dict[str, Any]] = []
-    for parameters, rate in zip(split(model), (lr * below_head, lr), strict=True):
+    below_head = lr * getattr(model, "below_head", 0.1)
+    for parameters, rate in zip(split(model), (below_head, lr), strict=True):
         for decayed in (True, False):  # norms and biases are not
             chosen = [p for p in parameters if (p.dim() > 1) == decayed and p.requires_grad]
             decay = weight_decay if decayed else 0.0

@@ -24,7 +24,7 @@ class Config:
     epochs: int = 0  # 0: by the number of examples
     patience: int = 0  # epochs without a better validation that end the run; 0: half of all
     batch_size: int = 32  # examples a step, over all processes
-    lr: float = 0.0  # peak learning rate of AdamW; 0: 3e-3, pretrained 1e-3 (timm) or 3e-4
+    lr: float = 0.0  # peak learning rate of AdamW; 0: 3e-3, a pretrained transformer 3e-4
 
     seed: int = 0
     device: str = "auto"  # auto: CUDA, then MPS, then the CPU
@@ -39,8 +39,8 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 300 if not (config.data or config.dataset) else 1000  # steps; the sample is easy
-    epochs = config.epochs or (8 if config.pretrained else min(max(enough // steps, 12), 80))
-    tuned = 1e-3 if is_timm(config.pretrained or "") else 3e-4
+    epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
+    tuned = 3e-3 if is_timm(config.pretrained or "") else 3e-4
     lr = config.lr or (tuned if config.pretrained else 3e-3)
     workers = config.num_workers
     if workers < 0:  # small sets are kept in memory: nothing is left to wait for

@@ -77,6 +77,8 @@ class ConvNet(nn.Module):
 class Spectral(nn.Module):
     """A network of timm that sees the spectrogram as a picture with one channel."""
 
+    below_head = 1.0  # of the rate: spectrograms are far from the photographs that it has seen
+
     def __init__(self, spec: Spec, num_outputs: int, weights: str | None) -> None:
         super().__init__()
         import timm
