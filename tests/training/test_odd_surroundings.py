@@ -42,6 +42,11 @@ def test_names_and_environment_leave_pictures_as_they_are(
 
 
 @pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_gpu_s_precision_trains_on_the_cpu(package: Package) -> None:
+    package.run("--device", "cpu", "--precision", "bf16", "--dry-run", "--run-dir", "runs/bf16")
+
+
+@pytest.mark.parametrize("package", CELLS, indirect=True)
 def test_a_full_disk_is_one_line(package: Package) -> None:
     limited = (
         "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"

@@ -38,7 +38,7 @@ class Config:
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
-    enough = 300 if not (config.data or config.dataset) else 1000  # steps; the sample is easy
+    enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
     tuned = 3e-3 if is_timm(config.pretrained or "") else 3e-4
     lr = config.lr or (tuned if config.pretrained else 3e-3)

@@ -80,7 +80,7 @@ class Module(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         steps = int(self.trainer.estimated_stepping_batches)
-        fused = self.trainer.precision != "16-mixed"  # its gradients could not be clipped
+        fused = self.trainer.precision == "32-true"  # else its gradients could not be clipped
         lr = self.hparams["lr"]
         optimizer, schedule = optim.make_optimizer(self.model, lr, steps, fused=fused)
         by_step: Any = {"scheduler": schedule, "interval": "step", "name": "lr"}
