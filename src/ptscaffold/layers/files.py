@@ -99,12 +99,12 @@ def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Lai
 def _absent(
     layer: Layer, sources: Sequence[Source], chosen: Set[str], package: str
 ) -> frozenset[str]:
-    """The files of a layer that go over another layer alone, which is not chosen."""
+    """The files of a layer that go over certain other layers alone, of which none is chosen."""
     only = {target(path, package): other for path, other in layer.only.items()}
     stale = only.keys() - {target(s.path, package) for s in sources}
     if stale:
         raise LayerError(f"{layer.path} has {min(stale)} in `only`, but no such file")
-    return frozenset(path for path, other in only.items() if other not in chosen)
+    return frozenset(path for path, others in only.items() if chosen.isdisjoint(others.split()))
 
 
 def target(path: str, package: str) -> str:

@@ -65,7 +65,7 @@ class Layer:
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
-    only: Mapping[str, str] = field(default_factory=dict)  # files laid over one layer alone
+    only: Mapping[str, str] = field(default_factory=dict)  # files laid over certain layers alone
     renames: Mapping[str, str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)  # dropped files: what does their work
     formerly: tuple[str, ...] = ()
@@ -155,7 +155,8 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
     if not problems:
         problems += [
             f"'only' has {layer!r} for {file!r}, which is not the path of a layer"
-            for file, layer in table.get("only", {}).items()
+            for file, layers in table.get("only", {}).items()
+            for layer in layers.split() or [layers]
             if not _LAYER.fullmatch(layer)
         ][:MOST_PROBLEMS]
     if not problems and any(len(text) > LONGEST_DEFAULT for text in declared.values()):

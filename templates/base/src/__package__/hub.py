@@ -1,9 +1,12 @@
-"""What is fetched from the Hugging Face hub, or fails to be."""
+"""Pretrained networks: fetching them, and what is their head."""
 
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 
 @contextmanager
@@ -24,3 +27,18 @@ def fetching(flag: str, name: str) -> Iterator[None]:
     except Exception as error:  # of the network, of the file, of a network of another kind
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise SystemExit(f"{flag} {name}: {reason[0]}") from None
+
+
+def split(model: Any) -> list[list[nn.Parameter]]:
+    """Part the parameters into those that were pretrained and those of the new head."""
+    for module in model.modules():
+        if hasattr(module, "get_classifier"):  # timm
+            head = {*module.get_classifier().parameters()}
+            break
+        if hasattr(module, "base_model"):  # transformers
+            head = {*module.parameters()} - {*module.base_model.parameters()}
+            break
+    else:
+        return [[], list(model.parameters())]
+    below = [p for p in model.parameters() if p not in head]
+    return [below, [p for p in model.parameters() if p in head]]

@@ -6,20 +6,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-
-def split(model: Any) -> list[list[nn.Parameter]]:
-    """Part the parameters into those that were pretrained and those of the new head."""
-    for module in model.modules():
-        if hasattr(module, "get_classifier"):  # timm
-            head = {*module.get_classifier().parameters()}
-            break
-        if hasattr(module, "base_model"):  # transformers
-            head = {*module.parameters()} - {*module.base_model.parameters()}
-            break
-    else:
-        return [[], list(model.parameters())]
-    below = [p for p in model.parameters() if p not in head]
-    return [below, [p for p in model.parameters() if p in head]]
+from .hub import split
 
 
 def freeze(model: nn.Module) -> None:

@@ -81,8 +81,8 @@ def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
     name = "dry-run" if config.dry_run else f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     folder = config.run_dir or RUNS / name
-    if folder == RUNS / "dry-run":
-        shutil.rmtree(folder, ignore_errors=True)
+    if config.dry_run and not config.run_dir:
+        shutil.rmtree(folder, ignore_errors=True)  # of the last one
     if config.resume is None and any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     tuned = 3e-3 if is_timm(config.pretrained or "") else 3e-4
     lr = config.lr or (tuned if config.pretrained else 3e-3)
     workers = config.num_workers
-    if workers < 0:  # small sets are kept in memory: nothing is left to wait for
+    if workers < 0:  # starting them takes longer than an epoch of a small set
         workers = min(os.cpu_count() or 1, 8) if num_examples > 10_000 or config.pretrained else 0
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
     patience = config.patience or max(epochs // 2, 3)

@@ -27,7 +27,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from .boards import add_pictures, spread
 from .config import Config
-from .optim import split
+from .hub import split
 from .run import leave
 from .task import Task
 

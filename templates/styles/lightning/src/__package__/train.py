@@ -46,9 +46,10 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {}
     waited = [state.get("wait_count", 0) for state in saved.get("callbacks", {}).values()]
-    if last and max(waited) >= config.patience:  # Lightning would train one more epoch
+    if max(waited, default=0) >= config.patience:  # Lightning would train one more epoch
         print(f"finished before: {config.resume}")
-        return dict(torch.load(last.with_name("best.ckpt"), "cpu", weights_only=True)["metrics"])
+        path = find(config.resume, "best.ckpt")
+        return dict(torch.load(path, "cpu", weights_only=True)["metrics"])
     step = saved.get("global_step", 0)
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     folder = start_run(config, **described) if first else Path("runs/other")

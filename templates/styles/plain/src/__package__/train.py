@@ -157,7 +157,7 @@ def train(
             if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
                 shown = [(x, y, found) for (x, y), found in spread((val_set, scores))]
                 add_pictures(writer, state["step"], task, spec, shown, scores, labels)
-        if state["waited"] >= config.patience:
+        if state["waited"] >= config.patience and epoch + 1 < config.epochs:
             print(f"stopped early: val/{metric} is no better since {config.patience} epochs")
         if config.dry_run or state["waited"] >= config.patience:
             break
