@@ -112,7 +112,11 @@ def test_a_file_for_one_layer_alone_is_laid_with_it_alone(layers_root: Path) -> 
     path = layers_root / "styles/plain/layer.toml"
     put(layers_root, "styles/plain/src/__package__/data.py", "ours = 1\n")
     text = 'overrides = ["src/__package__/data.py"]\n' + path.read_text()
-    for other, layer in (("domains/vision", "styles/plain"), ("domains/text", "domains/vision")):
+    for other, layer in (
+        ("domains/vision", "styles/plain"),
+        ("domains/text", "domains/vision"),
+        ("domains/text domains/vision", "styles/plain"),
+    ):
         path.write_text(f'{text}\n[only]\n"src/__package__/data.py" = "{other}"\n')
         assert render(layers_root)["src/vision_plain/data.py"].layer == layer
 

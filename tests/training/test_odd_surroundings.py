@@ -46,6 +46,20 @@ def test_a_gpu_s_precision_trains_on_the_cpu(package: Package) -> None:
     package.run("--device", "cpu", "--precision", "bf16", "--dry-run", "--run-dir", "runs/bf16")
 
 
+@pytest.mark.parametrize("package", CELLS[:1], indirect=True)
+def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -> None:
+    named = ("--device", "cpu", "--dry-run", "--run-dir", "runs/dry-run")
+    package.run(*named)
+    kept = package.weights("runs/dry-run")
+    process = package.start(*named)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "runs/dry-run holds a run" in stderr
+    assert package.weights("runs/dry-run").keys() == kept.keys()
+    package.run(*named[:3])
+    package.run(*named[:3])
+
+
 @pytest.mark.parametrize("package", CELLS, indirect=True)
 def test_a_full_disk_is_one_line(package: Package) -> None:
     limited = (

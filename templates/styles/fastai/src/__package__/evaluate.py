@@ -50,6 +50,8 @@ def main(
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
     model, task, spec = load_model(path)
+    for target in rows["target"]:
+        task.encode(target)  # says which class the model does not know
     dls = make_dls(table, task, spec, config)
     learn = Learner(dls, model, TaskLoss(task), metrics=make_metrics(task))
     with learn.no_bar():
