@@ -188,7 +188,8 @@ def bare_loop(config: Any) -> None:
     import torch.nn.functional as F
     from torch import nn
     from torch.utils.data import DataLoader
-    from vision_plain.data import Examples, make_spec, make_table
+    from vision_plain.data import make_spec, make_table
+    from vision_plain.dataset import Examples
     from vision_plain.model import make_model
     from vision_plain.task import Task
 

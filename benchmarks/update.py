@@ -42,7 +42,7 @@ import ptscaffold
 
 NEXT = "99.0.0"
 PACKAGE = f"src/{NAME}"
-EDITED = f"{PACKAGE}/optim.py"
+EDITED = f"{PACKAGE}/task.py"
 RECORDS = (".ptscaffold.toml", ".copier-answers.yml", ".cruft.json")
 ANSWERS = "{{ _copier_answers|to_nice_yaml -}}\n"
 
@@ -146,8 +146,8 @@ def change(package: Path) -> None:
     )
     templates = package / "templates"
     base = templates / "base/src/__package__"
-    optim = base / "optim.py"
-    optim.write_text(f"# The next version\n{optim.read_text(encoding='utf-8')}", encoding="utf-8")
+    task = base / "task.py"
+    task.write_text(f"# The next version\n{task.read_text(encoding='utf-8')}", encoding="utf-8")
     for path in (base / "tracking.py", templates / "domains/vision/src/__package__/model.py"):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n\nNEXT = True\n")

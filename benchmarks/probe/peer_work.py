@@ -38,7 +38,7 @@ def make_model(**ignored: Any) -> nn.Module:
 def make_split(name: str) -> Dataset[tuple[Tensor, Tensor]]:
     table, spec, task = load()
     rows = table[table["split"] == name]
-    split: Dataset[tuple[Tensor, Tensor]] = module("data").Examples(
+    split: Dataset[tuple[Tensor, Tensor]] = module("dataset").Examples(
         rows, task, spec, train=name == "train"
     )
     return split

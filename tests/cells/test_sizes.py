@@ -14,12 +14,12 @@ from ptscaffold.render.given import gather
 from ptscaffold.render.renderer import Renderer
 from ptscaffold.trial.matrix import Cell, choose_cells
 
-# At most: lines of the package, its modules, lines of the tests, of README.md. The first two are on
-# their way to (750, 12), (850, 13) and (900, 13): they may only become smaller.
+# At most: lines of the package, its modules, lines of the tests, of README.md. The first are on their
+# way to 750, 850 and 900: they may only become smaller.
 LIMITS: Final = {
-    "vision": (1490, 17, 400, 120),
-    "text": (1570, 17, 400, 120),
-    "audio": (1725, 18, 400, 120),
+    "vision": (1315, 12, 400, 120),
+    "text": (1345, 13, 400, 120),
+    "audio": (1470, 13, 400, 120),
 }
 CELLS = [cell for cell in choose_cells("all") if not cell.features]
 

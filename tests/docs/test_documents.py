@@ -138,7 +138,7 @@ def test_contributing_names_every_key_of_a_manifest() -> None:
         for layer in catalogue.choices(kind):
             package = layer.folder / "src" / "__package__"
             needed = {
-                "domains": ("config", "data", "model", "show", "predict", "sample"),
+                "domains": ("config", "data", "model", "predict", "sample"),
                 "styles": ("train", "evaluate"),
             }
             for module in needed[kind]:

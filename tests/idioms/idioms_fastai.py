@@ -36,7 +36,7 @@ from matplotlib import pyplot as plt
 from project.config import Config, with_defaults
 from project.data import make_spec, make_table
 from project.dls import make_dls, make_learner
-from project.learner import TaskLoss, TensorBoard, make_metrics
+from project.learner import RunFolder, TaskLoss
 from project.task import Task
 from project.train import train
 
@@ -71,8 +71,7 @@ def learner(table: pd.DataFrame, path: Path, kind: str = "classification") -> Le
     config = with_defaults(config, SIZES["train"])
     task, spec = Task.fit(kind, table), make_spec(config, table)
     torch.manual_seed(0)
-    options = {"loss_func": TaskLoss(task), "metrics": make_metrics(task), "path": path}
-    return make_learner(make_dls(table, task, spec, config), task, spec, **options)
+    return make_learner(make_dls(table, task, spec, config), task, spec, path=path)
 
 
 @pytest.fixture(params=KINDS)
@@ -339,7 +338,7 @@ def test_a_pretrained_network_is_frozen_and_fine_tuned(
     config = with_defaults(pretrained_config(network), SIZES["train"])
     task, spec = Task.fit("classification", sample), make_spec(config, sample)
     dls = make_dls(sample, task, spec, config)
-    learn = make_learner(dls, task, spec, network, loss_func=TaskLoss(task), path=tmp_path)
+    learn = make_learner(dls, task, spec, network, path=tmp_path)
     learn.freeze()
     assert len(learn.opt.param_lists) > 1
     body = [p for p in learn.opt.param_lists[0] if p.dim() > 1]
@@ -377,7 +376,7 @@ def test_fine_tuning_that_was_stopped_ends_like_one_that_was_not(
         if seen.count("val/loss") == epochs_done:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(TensorBoard, "log", stop)
+    monkeypatch.setattr(RunFolder, "log", stop)
     with pytest.raises(SystemExit):
         train(replace(config, run_dir=Path("cut")))
     monkeypatch.undo()

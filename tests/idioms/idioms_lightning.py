@@ -20,11 +20,11 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
-from project.callbacks import Boards, Lines
 from project.config import Config
 from project.data import collate, make_table
 from project.datamodule import DataModule
 from project.module import Module
+from project.train import Progress
 from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassRecall
@@ -87,7 +87,7 @@ def test_early_stopping(data: DataModule, module: Module, monitor: str) -> None:
 
 def test_csv_logger_alone(data: DataModule, module: Module, tmp_path: Path) -> None:
     logger = CSVLogger(tmp_path, name="csv", version=0)
-    callbacks = [LearningRateMonitor(), Lines(), Boards()]
+    callbacks = [LearningRateMonitor(), Progress()]
     trainer(logger=logger, callbacks=callbacks).fit(module, data)
     folder = tmp_path / "csv/version_0"
     assert len(values(folder / "metrics.csv", "train/loss")) == 8
@@ -100,19 +100,19 @@ def test_csv_logger_alone(data: DataModule, module: Module, tmp_path: Path) -> N
 
 def test_csv_logger_beside_tensorboard(data: DataModule, module: Module, tmp_path: Path) -> None:
     loggers = [TensorBoardLogger(tmp_path, "tb", 0), CSVLogger(tmp_path, "csv", 0)]
-    trainer(logger=loggers, callbacks=[Lines(), Boards()]).fit(module, data)
+    trainer(logger=loggers, callbacks=[Progress()]).fit(module, data)
     assert len(values(tmp_path / "csv/version_0/metrics.csv", "train/loss")) == 8
     assert "lr: 0.001" in (tmp_path / "tb/version_0/hparams.yaml").read_text()
     assert list((tmp_path / "tb/version_0").glob("events*"))
 
 
 def test_callbacks_without_any_logger(data: DataModule, module: Module) -> None:
-    trainer(callbacks=[Lines(), Boards()]).fit(module, data)
+    trainer(callbacks=[Progress()]).fit(module, data)
 
 
 def test_rich_progress_bar(data: DataModule, module: Module) -> None:
     bar = RichProgressBar()
-    trainer(enable_progress_bar=True, callbacks=[bar, Lines()]).fit(module, data)
+    trainer(enable_progress_bar=True, callbacks=[bar, Progress()]).fit(module, data)
 
 
 def test_the_rate_that_lr_find_suggests_is_used(data: DataModule, module: Module) -> None:
@@ -134,7 +134,7 @@ def test_batch_size_finder(data: DataModule, module: Module) -> None:
 
 
 def test_fast_dev_run(data: DataModule, module: Module) -> None:
-    callbacks = [LearningRateMonitor(), Lines(), Boards()]
+    callbacks = [LearningRateMonitor(), Progress()]
     run = trainer(fast_dev_run=True, logger=CSVLogger("csv"), callbacks=callbacks)
     run.fit(module, data)
     assert run.global_step == 1
@@ -200,6 +200,7 @@ def test_a_checkpoint_is_loaded_in_a_fresh_process(
     script = """
 import sys, torch
 from project.module import Module
+from project.train import Progress
 module = Module.load_from_checkpoint(sys.argv[1], weights_only=True)
 print(module.task.names, sum(float(p.double().sum()) for p in module.parameters()))
 """
@@ -232,7 +233,7 @@ def test_data_module_with_another_module(data: DataModule) -> None:
 
 def test_module_with_another_loader(data: DataModule, module: Module) -> None:
     ordinary = DataLoader(data.train_set, 4, shuffle=True, collate_fn=collate)
-    run = trainer(callbacks=[Lines(), Boards()])
+    run = trainer(callbacks=[Progress()])
     run.fit(module, ordinary, DataLoader(data.val_set, 4, collate_fn=collate))
     assert run.global_step == 16
 
@@ -329,6 +330,7 @@ from lightning import Trainer
 from project.config import Config
 from project.datamodule import DataModule
 from project.module import Module
+from project.train import Progress
 config = Config(data=Path({str(few)!r}), columns="input:target", batch_size=8, num_workers=0)
 data = DataModule(config)
 data.setup("fit")

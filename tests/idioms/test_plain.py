@@ -77,13 +77,9 @@ IDIOMS = {
     "label smoothing": Idiom((("task.py", "label_smoothing=0.1", "label_smoothing=0.2"),)),
     "SGD": Idiom(
         (
-            ("optim.py", "import AdamW", "import SGD"),
-            ("optim.py", "tuple[AdamW, ", "tuple[SGD, "),
-            (
-                "optim.py",
-                "optimizer = AdamW(groups, lr, fused=fused)",
-                "optimizer = SGD(groups, lr, momentum=0.9)",
-            ),
+            ("train.py", "import AdamW, Optimizer", "import SGD, Optimizer"),
+            ("train.py", "-> AdamW:", "-> SGD:"),
+            ("train.py", "AdamW(options, lr, fused=True)", "SGD(options, lr, momentum=0.9)"),
         ),
         (HEART,),
     ),

@@ -57,13 +57,12 @@ class Package:
 
     def epochs(self, run: str) -> list[dict[str, Any]]:
         """What validation has found, a row an epoch, as far as it is written."""
-        for path in (self.folder / run).glob("*"):
+        rows: list[dict[str, Any]] = []
+        for path in sorted((self.folder / run).rglob("*")):
             if path.name in ("metrics.jsonl", "metrics.csv", "history.csv"):
                 with path.open(newline="") as file:
-                    read = csv.DictReader if path.suffix == ".csv" else lambda f: map(json.loads, f)
-                    rows = [dict(row) for row in read(file)]
-                return [row for row in rows if any(row[key] for key in row if key[:3] == "val")]
-        return []
+                    rows += csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file)
+        return [row for row in rows if any(row[key] for key in row if key[:3] == "val")]
 
     def wait_for_an_epoch(self, run: str, process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 120

@@ -28,8 +28,9 @@ data, Task = module("data"), module("task").Task
 table = data.make_table(config)
 spec, task = data.make_spec(config, table), Task.fit(config.task, table)
 rows = table[table["split"] == "val"][:16]
-loader = torch.utils.data.DataLoader(data.Examples(rows, task, spec), 16, collate_fn=data.collate)
-batch = next(iter(loader))
+inputs = map(data.make_transform(spec), data.preload(list(rows["input"]), spec))
+items = list(zip(inputs, map(task.encode, rows["target"]), strict=True))
+batch = next(iter(torch.utils.data.DataLoader(items, 16, collate_fn=data.collate)))
 nn.init.zeros_ = lambda tensor: nn.init.normal_(tensor, std=0.1)
 torch.manual_seed(0)
 model = module("model").make_model(spec, len(task.names)).eval()

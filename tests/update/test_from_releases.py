@@ -222,7 +222,7 @@ EDITS = {
     ),
     "a module less that has another name": Edit(
         lambda project, package: (package / "preview.py").unlink(),
-        ["added +PACKAGE/show.py +new in the template, where it had PACKAGE/preview.py, which you"],
+        ["kept +PACKAGE/preview.py +you deleted it, and so did the template\n"],
     ),
     "a folder that git leaves out": Edit(appending(".gitignore", "wandb/\n")),
     "lines end as on Windows": Edit(lambda project, package: to_crlf(project)),

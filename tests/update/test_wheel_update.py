@@ -83,7 +83,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     first = install(release(checkout, folder / "first"), folder / "venv1")
     package = templates / "base/src/__package__"
     change(package / "run.py", OLD_LINE, NEW_LINE)
-    append(package / "boards.py", "\n# The next version\n")
+    append(package / "task.py", "\n# The next version\n")
     (package / "extra.py").write_text('"""New in the next version."""\n')
     (package / "extra.py").chmod(0o755)
     append(templates / "base/README.md.jinja", "\nThe end of {{ name }}.\n")
@@ -136,7 +136,7 @@ def test_the_next_release_updates_a_project(
     append(package / "run.py", "\n# Mine\n")
     append(package / "model.py", "\n# Mine too\n")
     (project / "notes.txt").write_text("mine\n")
-    (package / "boards.py").unlink()
+    (package / "task.py").unlink()
 
     shown = json.loads(run(second, "show", "digits", "--json").stdout)
     assert (shown["template_version"], shown["newest_version"]) == (__version__, NEXT)
@@ -161,8 +161,8 @@ def test_the_next_release_updates_a_project(
     assert after["src/digits/model.py"] == before["src/digits/model.py"]
     assert after["README.md"][0].endswith(b"The end of digits.\n")
     assert after["src/digits/extra.py"][1] & 0o111
-    assert "src/digits/boards.py" not in after
-    assert "boards.py" in done.stderr
+    assert "src/digits/task.py" not in after
+    assert "task.py" in done.stderr
     assert after["notes.txt"] == before["notes.txt"]
 
     checked = run(second, "check", "digits")

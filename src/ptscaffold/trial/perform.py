@@ -29,7 +29,7 @@ __all__ = ["Bench", "perform"]
 _INTERRUPTED: Final = "runs/interrupted"
 _STOPPED: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT)
 
-# What the styles keep their metrics in, the first that is there.
+# What the styles keep their metrics in; with Lightning a resumed run has a file of its own.
 _METRICS: Final = ("metrics.jsonl", "metrics.csv", "history.csv")
 
 PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
@@ -127,14 +127,11 @@ def _newest_run(folder: Path) -> Path:
 
 def _rows(run: Path) -> tuple[dict[str, Any], ...]:
     """The rows of a run with what was found by validation; none when they cannot be read yet."""
-    path = next((run / name for name in _METRICS if (run / name).is_file()), None)
-    if path is None:
-        return ()
+    rows: list[dict[str, Any]] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = (
-                list(map(json.loads, file)) if path.suffix == ".jsonl" else [*csv.DictReader(file)]
-            )
+        for path in sorted(path for name in _METRICS for path in run.rglob(name)):
+            with path.open(encoding="utf-8", newline="") as file:
+                rows += map(json.loads, file) if path.suffix == ".jsonl" else csv.DictReader(file)
         return tuple(dict(row) for row in rows if any(row[k] for k in row if str(k)[:3] == "val"))
     except (OSError, ValueError, TypeError, csv.Error):
         return ()

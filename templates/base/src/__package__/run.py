@@ -1,4 +1,4 @@
-"""The folder of a run: settings.json says with what, the checkpoints lie beside it."""
+"""The run: its flags, its folder, and how it ends when it is stopped."""
 
 import errno
 import json
@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,12 +23,15 @@ import tyro
 from .config import Config
 
 RUNS = Path("runs")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parse(description: str | None) -> Config:
     """Read the flags; with --resume, what that run had stands in for what is not given."""
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     config = tyro.cli(Config, description=description)
+    if config.freeze and not config.pretrained:
+        raise SystemExit("--freeze trains the head of a network of --pretrained")
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
         there = any(config.run_dir.glob("last.*"))
         config = replace(config, resume=str(config.run_dir) if there else None)
@@ -37,8 +42,6 @@ def parse(description: str | None) -> Config:
     config = tyro.cli(Config, description=description, default=saved)
     if any(getattr(config, k) != getattr(saved, k) for k in ("epochs", "batch_size", "lr")):
         raise SystemExit("--epochs, --batch-size and --lr are those of the run: start another one")
-    if os.environ.get("RANK", "0") == "0":
-        print(f"going on with {folder}")
     return replace(config, resume=str(folder), run_dir=folder)
 
 
@@ -49,14 +52,14 @@ def main(train: Callable[[Config], object], description: str | None) -> None:
         train(config)
     except torch.OutOfMemoryError:
         raise SystemExit("the memory of the GPU is full: try a smaller --batch-size") from None
+    except PermissionError as error:
+        raise SystemExit(str(error)) from None
     except (OSError, RuntimeError) as error:
-        full = getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if not full and "inline_container" not in str(error):  # how torch.save calls it
-            raise
+        if getattr(error, "errno", 0) not in FULL and "inline_container" not in str(error):
+            raise  # a full disk is the latter to torch.save
         folder = config.run_dir or RUNS
-        reason = str(error).splitlines()[-1].strip()
         free = shutil.disk_usage(folder).free / 1e6
-        raise SystemExit(f"cannot write to {folder}, with {free:.0f} MB free: {reason}") from None
+        raise SystemExit(f"cannot write to {folder}, with {free:.0f} MB free: {error}") from None
 
 
 def load_config(folder: Path) -> Config:
@@ -66,52 +69,43 @@ def load_config(folder: Path) -> Config:
 
 def find(where: str | Path | None, name: str) -> Path:
     """Give a checkpoint by its file, the folder of its run, or, with None and auto, the newest."""
-    newest = where in (None, "auto")
-    if not newest and Path(str(where)).is_file():
+    if where not in (None, "auto") and Path(str(where)).is_file():
         return Path(str(where))
-    folders = set(RUNS.glob("*/")) - {RUNS / "dry-run"} if newest else {Path(str(where))}
-    runs = [folder for folder in folders if (folder / "settings.json").exists()]
-    found = [path for folder in runs for path in folder.glob(name)]
+    folders = RUNS.glob("[!d]*/") if where in (None, "auto") else [Path(str(where))]  # no dry-run
+    found = [path for folder in folders for path in folder.glob(name)]
     if not found:
-        raise SystemExit(f"no {name} in {RUNS if newest else where}: train first")
+        raise SystemExit(f"no {name} in {where or RUNS}: train first")
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    name = "dry-run" if config.dry_run else f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    folder = config.run_dir or RUNS / name
+    folder = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     if config.dry_run and not config.run_dir:
-        shutil.rmtree(folder, ignore_errors=True)  # of the last one
+        folder = RUNS / "dry-run"
+        shutil.rmtree(folder, ignore_errors=True)
     if config.resume is None and any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {"python": sys.version.split()[0], "torch": torch.__version__, "git": commit()}
+    status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
+    versions = {"torch": torch.__version__, "git": "" if status else commit}
     content = {"config": asdict(config), "versions": versions, **what}
-    text = json.dumps(content, indent=2, default=str)
-    (folder / "settings.json").write_text(text, encoding="utf-8")
+    (folder / "settings.json").write_text(json.dumps(content, indent=2, default=str))
     return folder
 
 
-def commit() -> str:
-    with suppress(OSError, subprocess.CalledProcessError):  # no git, as in a container
-        command = ["git", "rev-parse", "HEAD"]
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
-    return ""
+def settings(config: Config) -> dict[str, Any]:
+    """Give the numbers of a configuration as they are, the rest as texts for TensorBoard."""
+    texts = {k: str(v).encode(errors="replace").decode() for k, v in asdict(config).items()}
+    return texts | {k: v for k, v in asdict(config).items() if isinstance(v, int | float)}
 
 
-def catch_signals(interrupt: Callable[[], None] = lambda: None) -> list[int]:
+def catch_signals() -> list[int]:
     """Give the list that SIGTERM and Ctrl-C are put into, so that a run ends with its step."""
     caught: list[int] = []
-
-    def catch(number: int, _: Any) -> None:
-        caught.append(number)
-        if number == signal.SIGINT:
-            interrupt()
-
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, catch)
-        signal.signal(signal.SIGINT, catch)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: caught.append(number))
     return caught
 
 
@@ -119,8 +113,36 @@ def leave(folder: Path, signals: list[int]) -> NoReturn:
     """End a run that was stopped by a signal, in this process or in another one."""
     if os.environ.get("RANK", "0") == "0":
         saved = any(folder.glob("last.*"))
-        print(
-            f"stopped: go on with --resume {folder}" if saved else "stopped: nothing is saved yet"
-        )
+        print("stopped:", f"go on with --resume {folder}" if saved else "nothing is saved yet")
     # torchrun takes every code but 0 for a failure, and may start the run again
     raise SystemExit(0 if "TORCHELASTIC_RUN_ID" in os.environ else 128 + signals[0])
+
+
+@contextmanager
+def optional(what: str) -> Iterator[None]:
+    """Say what TensorBoard cannot show, and go on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a font without a letter, a traced branch
+        try:
+            yield
+        except Exception as error:
+            print(f"TensorBoard has no {what}: {error}".splitlines()[0])
+
+
+@contextmanager
+def fetching(flag: str, name: str) -> Iterator[None]:
+    """Say in one line, and at once, what cannot be had; trying the hub takes half a minute."""
+    try:
+        from huggingface_hub import constants
+
+        try:
+            if not Path(name).is_dir():
+                urllib.request.urlopen(constants.ENDPOINT, timeout=5).close()
+        except OSError:
+            constants.HF_HUB_OFFLINE = True  # what was downloaded before is still there
+        yield
+    except ImportError as error:
+        extra = "hub" if flag == "--dataset" else "pretrained"
+        raise SystemExit(f"{flag} {name}: {error}: uv sync --extra {extra}") from None
+    except Exception as error:  # of the network, of the file, of a network of another kind
+        raise SystemExit(f"{flag} {name}: {error}".splitlines()[0]) from None

@@ -1,26 +1,25 @@
 """The table of examples: whatever layout data comes in, rows of `input`, `target` and `split`."""
 
 import csv
-import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .config import Config
-from .hub import fetching
+from .run import fetching
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "dev": "val"}
 SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
-TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 INPUTS = ["path", "file", "filename", "file_name", "image", "audio", "text", "sentence"]
 TARGETS = ["label", "labels", "class", "category", "target", "tags", "value"]
@@ -34,23 +33,18 @@ def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
     """
     if not data.exists():
         raise SystemExit(f"{data}: no such file or folder")
-    try:
-        if data.name.lower().endswith(ARCHIVES):
-            data = unpack(data)
-        tables = [data] if data.suffix.lower() in TABLES else []
-        if data.is_dir():
-            found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
-            tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
-        elif not tables:
-            kinds = ", ".join([*sorted(TABLES), *ARCHIVES])
-            raise SystemExit(f"{data}: give a folder, or a file of the kinds {kinds}")
-        splits = [split_of(p.stem) for p in tables]
-        frames = [from_frame(read_rows(p), config, suffixes, str(p)) for p in tables]
-        frames = [f.assign(split=s or f["split"]) for f, s in zip(frames, splits, strict=True)]
-        rows = pd.concat(frames) if frames else read_folders(data, suffixes)
-    except PermissionError as error:
-        raise SystemExit(f"{error.filename}: permission denied") from None
-    return divide(rows.reset_index(drop=True), config)
+    data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
+    tables = [data]
+    if data.is_dir():
+        found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
+        tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
+        if not tables:
+            return read_folders(data, suffixes)
+    elif data.suffix.lower() not in TABLES:
+        kinds = ", ".join(TABLES + ARCHIVES)
+        raise SystemExit(f"{data}: give a folder, or a file of the kinds {kinds}")
+    frames = [from_frame(read_rows(p), config, suffixes, p, split_of(p.stem)) for p in tables]
+    return pd.concat(frames, ignore_index=True)
 
 
 def split_of(name: str) -> str:
@@ -68,10 +62,9 @@ def unpack(archive: Path) -> Path:
     if not folder.is_dir():
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
+        options: Any = {} if archive.suffix == ".zip" else {"filter": "data"}
         try:
-            shutil.unpack_archive(
-                archive, scratch, filter=None if archive.suffix == ".zip" else "data"
-            )
+            shutil.unpack_archive(archive, scratch, **options)
         except Exception as error:  # every format has errors of its own
             raise SystemExit(f"cannot unpack {archive}: {error}") from None
         scratch.rename(folder)
@@ -81,20 +74,19 @@ def unpack(archive: Path) -> Path:
 
 def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     tops = [p for p in sorted(root.iterdir()) if p.is_dir() and not hidden(p.name)]
-    depth = int(bool(tops) and all(split_of(p.name) for p in tops))
-    inner = [{p.name for p in top.iterdir() if p.is_dir() and not hidden(p.name)} for top in tops]
+    depth = int(all(split_of(p.name) for p in tops))
+    inner = [{p.name for p in top.iterdir() if p.is_dir()} for top in tops]
     alike = len(tops) > 1 and bool(inner[0]) and all(names == inner[0] for names in inner)
     if not depth and (alike or any(split_of(p.name) for p in tops)):
         names = ", ".join(p.name for p in tops)
         raise SystemExit(f"{root}: are {names} splits or classes? Call splits train, val and test")
-    rows, left_out = list[tuple[str, str, str]](), Counter[str]()
+    rows, left_out = [], Counter[str]()
     for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not hidden(name))
         for path in (Path(parent, name) for name in sorted(files) if not hidden(name)):
             parts = path.relative_to(root).parts
             if path.suffix.lower() in suffixes and path.exists() and len(parts) > depth + 1:
-                label = os.fsencode(parts[depth]).decode(errors="replace")  # in the C locale, too
-                rows.append((str(path), tidy(label), split_of(parts[0]) if depth else ""))
+                rows.append((str(path), tidy(parts[depth]), split_of(parts[0]) if depth else ""))
             else:
                 left_out[path.suffix.lower() or path.name] += 1
     if left_out:
@@ -111,30 +103,26 @@ def refuse(error: OSError) -> None:
 def read_rows(path: Path) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return pd.read_parquet(path)
-    content = path.read_bytes()
-    coding = "utf-16-le" if b"\0" in content[1:2] else "utf-8-sig"
-    coding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else coding
     try:
-        text = content.decode(coding)
-        if path.suffix.lower() == ".jsonl":
-            return pd.DataFrame([json.loads(line) for line in text.split("\n") if line.strip()])
-        named = re.match(r"sep=(.)\r?\n", text)  # as spreadsheets write it
-        text = text[named.end() :] if named else text
-        mark = named[1] if named else max("\t,;|", key=text.partition("\n")[0].count)
-        # In a file with tabs a quote is a character like any other
-        quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting)
-        header, *rows = [row for row in reader if row]
-    except (ValueError, csv.Error) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() == ".jsonl":
+                return pd.DataFrame([json.loads(line) for line in file if line.strip()])
+            mark = max("\t,;|", key=file.readline().count)
+            file.seek(0)
+            # In a file with tabs a quote is a character like any other
+            quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
+            reader = csv.reader(file, delimiter=mark, quoting=quoting)
+            header, *rows = [row for row in reader if row]
+    except ValueError as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
     for row in rows:
         if len(row) != len(header):  # pandas would shift the columns
             raise SystemExit(f"{path}: {len(header)} columns, but {mark.join(row)!r}: use quotes")
-    return pd.DataFrame(rows, columns=[name.strip() for name in header])
+    return pd.DataFrame(rows, columns=header)
 
 
 def from_frame(
-    frame: pd.DataFrame, config: Config, suffixes: Collection[str], source: str
+    frame: pd.DataFrame, config: Config, suffixes: Collection[str], source: Path, split: str = ""
 ) -> pd.DataFrame:
     """Take the columns of the inputs, the targets and the split out of any table."""
     names = [str(name) for name in frame.columns]
@@ -145,13 +133,13 @@ def from_frame(
         raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns INPUT:TARGET")
     inputs = list(frame[first])
     if suffixes:
-        inputs = [str(Path(source).parent / i) if isinstance(i, str) else i for i in inputs]
+        inputs = [str(source.parent / i) if isinstance(i, str) else i for i in inputs]
         missing = [i for i in inputs if isinstance(i, str) and not Path(i).exists()]
         if missing:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]
-    splits = [split_of(str(cell)) for cell in frame["split"]] if "split" in frame else ""
+    splits = [split or split_of(str(cell)) for cell in frame.get("split", [""] * len(frame))]
     return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
 
 
@@ -168,19 +156,18 @@ def from_hub(name: str, config: Config, suffixes: Collection[str]) -> pd.DataFra
             frame = part.to_pandas()
             for column, kind in part.features.items():
                 if isinstance(kind, datasets.ClassLabel):
-                    frame[column] = [kind.names[number] for number in frame[column]]
-            rows = from_frame(frame, config, suffixes, name)
-            frames.append(rows.assign(split=split_of(key)))
-    return divide(pd.concat(frames, ignore_index=True), config)
+                    frame[column] = kind.int2str(frame[column])
+            frames.append(from_frame(frame, config, suffixes, Path(name), split_of(key)))
+    return pd.concat(frames, ignore_index=True)
 
 
-def read_target(row: Any, task: str, names: list[str], source: str) -> Any:
+def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
     """Give a class, a list of labels or a list of numbers."""
-    try:
-        if task == "regression":
+    if task == "regression":
+        try:
             return [float(value) for value in row]
-    except (TypeError, ValueError):
-        raise SystemExit(f"{source}: {row[0]!r} is not a number, as regression needs") from None
+        except (TypeError, ValueError):
+            raise SystemExit(f"{source}: {row[0]!r} is no number, as regression needs") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
         return [n for n, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
     if task == "multilabel":
@@ -192,26 +179,38 @@ def read_target(row: Any, task: str, names: list[str], source: str) -> Any:
 
 
 def tidy(label: Any) -> str:
-    """Spell a label in one way: 1.0 as 1, accents as one character."""
-    text = unicodedata.normalize("NFC", str(label).strip())
-    return re.sub(r"\.0+$", "", text) if re.fullmatch(r"-?\d+\.0+", text) else text
+    """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
+    text = os.fsencode(str(label).strip()).decode(errors="replace")
+    return unicodedata.normalize("NFC", re.sub(r"(?<=\d)\.0+$", "", text))
 
 
-def divide(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+def divide(
+    table: pd.DataFrame, config: Config, readable: Callable[[Any], object] | None = None
+) -> pd.DataFrame:
     """Split what is not split, classes alike and equal inputs together, and say what there is."""
+    keys = [item if isinstance(item, str) else id(item) for item in table["input"]]
+    if readable:  # files, or what the hub has of them
+        with ThreadPoolExecutor() as pool:
+            keys = list(pool.map(content_key, table["input"]))
+            good = list(map(bool, pool.map(readable, table["input"])))
+        if not all(good):
+            first = str(table["input"][good.index(False)])[:200]
+            print(f"left out {good.count(False)} that cannot be read, such as {first}")
+        table, keys = table[good], [key for key, kept in zip(keys, good, strict=True) if kept]
+    table, seed = table.assign(key=keys), config.seed % 2**32
     there = set(table["split"]) - {""}
     if "train" in there:
-        table = table[table["split"] != ""].reset_index(drop=True)
+        table = table[table["split"] != ""]
     table.loc[table["split"] == "", "split"] = "train"
-    keys = content_keys(table["input"])
     by_class = config.task == "classification"
     for part, share in {"test": SHARE, "val": SHARE / (1 - SHARE)}.items():
         if part in there or (part == "test" and there):
             continue
-        rest = table[(table["split"] == "train") & ~keys.duplicated()]
+        rest = table[table["split"] == "train"].drop_duplicates("key")
         strata = rest["target"] if by_class else pd.Series("", index=rest.index)
-        chosen = rest.groupby(strata).sample(frac=share, random_state=config.seed % 2**32).index
-        table.loc[keys.isin(keys[chosen]) & (table["split"] == "train"), "split"] = part
+        chosen = rest.groupby(strata).sample(frac=share, random_state=seed)["key"]
+        table.loc[table["key"].isin(chosen) & (table["split"] == "train"), "split"] = part
+    table = table.drop(columns="key").sample(frac=1, random_state=seed, ignore_index=True)
     counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
     sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
     if not counts["train"] or not counts["val"]:
@@ -228,12 +227,9 @@ def divide(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     return table
 
 
-def content_keys(inputs: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Give equal texts, and files of equal bytes, the same key."""
-    first = inputs.iloc[0]
-    if not isinstance(first, str) or len(first) > 999 or not Path(first).is_file():
-        return inputs.map(lambda text: text if isinstance(text, str) else id(text))
-    sizes = inputs.map(os.path.getsize)
-    twins = inputs[sizes.duplicated(keep=False)]  # only files of one size can be equal
-    digests = twins.map(lambda path: hashlib.blake2b(Path(path).read_bytes()).hexdigest())
-    return inputs.mask(inputs.index.isin(twins.index), digests)
+def content_key(item: Any) -> Any:
+    """Give files that are as long and begin alike the same key."""
+    if not isinstance(item, str):
+        return id(item)
+    with Path(item).open("rb") as file:
+        return hash(file.read(2**16)), file.seek(0, os.SEEK_END)

@@ -6,8 +6,12 @@ from typing import Any, Literal
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import Accuracy, F1Score, MeanAbsoluteError, MetricCollection, R2Score
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities.plot import plot_confusion_matrix
 
 Kind = Literal["classification", "multilabel", "regression"]
 
@@ -90,8 +94,24 @@ class Task:
             found, true = self.names[int(scores.argmax())], self.names[int(target)]
             return f"{found} {scores.max():.0%} (is {true})", found == true
         if self.kind == "multilabel":
-            parts = ([self.names[i] for i in (x > 0.5).nonzero()] for x in (scores, target))
+            parts = [[self.names[i] for i in (x > 0.5).nonzero()] for x in (scores, target)]
         else:
-            parts = ([f"{value:.3g}" for value in x.tolist()] for x in (scores, target))
+            parts = [[f"{value:.3g}" for value in x.tolist()] for x in (scores, target)]
         found, true = map(", ".join, parts)
         return f"{found} (is {true})", found == true or self.kind == "regression"
+
+    def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
+        """Show which classes are taken for which, and curves of precision and recall."""
+        size = len(self.names)
+        if self.kind == "regression" or size > 50:
+            return
+        true = targets if self.kind == "multilabel" else F.one_hot(targets, size)
+        for number, name in enumerate(self.names):
+            tag = f"precision_recall/{name}"
+            writer.add_pr_curve(tag, true[:, number], scores[:, number], step)
+        if self.kind == "classification":
+            counts = multiclass_confusion_matrix(scores, targets, size)
+            figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
+            names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
+            plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")
+            writer.add_figure("confusion_matrix", figure, step)

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from .model import is_timm
-
 
 @dataclass(frozen=True)
 class Config:
@@ -40,11 +38,18 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
-    tuned = 3e-3 if is_timm(config.pretrained or "") else 3e-4
-    lr = config.lr or (tuned if config.pretrained else 3e-3)
+    lr = config.lr or (3e-3 if is_timm(config.pretrained or "") else 3e-4)
     workers = config.num_workers
     if workers < 0:  # starting them takes longer than an epoch of a small set
         workers = min(os.cpu_count() or 1, 8) if num_examples > 10_000 or config.pretrained else 0
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
     patience = config.patience or max(epochs // 2, 3)
     return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)
+
+
+def is_timm(name: str) -> bool:
+    """Whether a name or a folder is timm's: names of transformers hold a slash."""
+    settings = Path(name, "config.json")
+    if name and settings.is_file():
+        return '"architecture"' in settings.read_text(encoding="utf-8")
+    return "/" not in name or name.startswith(("timm/", "hf-hub:"))

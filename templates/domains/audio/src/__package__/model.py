@@ -3,17 +3,17 @@
 import json
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .config import is_timm
 from .features import LogMel, SpecAugment
-from .hub import fetching
+from .run import fetching
 
-# What a fine-tuned network does without: its masks come from NumPy's random numbers, and a layer
-# that is left out has no gradient
+# Masks would come from NumPy's random numbers, and a layer that is left out has no gradient
 PLAIN = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "layerdrop": 0.0}
 
 
@@ -23,29 +23,46 @@ class Spec:
 
     sample_rate: int
     seconds: float
-    arch: str | None = None  # a network of timm; None: the small one
-    transformer: str | None = None  # JSON of the configuration of a network of transformers
-    extractor: str | None = None  # JSON of its feature extractor
+    arch: str = ""  # a network of timm
+    transformer: str = ""  # or one of transformers, its configuration as JSON
+    extractor: str = ""  # with its feature extractor
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Waveforms (B, samples), or features of an extractor, to logits (B, num_outputs).
-
-    `weights`, a name or a folder, is given where training starts, and read only then.
-    """
-    if spec.arch is None and spec.transformer is None:
+    """Waveforms (B, samples) to logits (B, num_outputs); training starts from `weights`."""
+    if not spec.arch and not spec.transformer:
         return ConvNet(spec, num_outputs)
-    kind = Spectral if spec.arch else Transformer
     with fetching("--pretrained", weights) if weights else nullcontext():
-        return kind(spec, num_outputs, weights)
+        return (Spectral if spec.arch else Transformer)(spec, num_outputs, weights)
 
 
-def conv(width_in: int, width: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    )
+def pretrained_spec(name: str, seconds: float) -> Spec:
+    """Ask timm or transformers what a pretrained network wants."""
+    with fetching("--pretrained", name):
+        if is_timm(name):
+            import timm
+
+            arch = timm.create_model(source(name)).pretrained_cfg["architecture"]
+            return Spec(16000, seconds, arch)
+        from transformers import AutoConfig, AutoFeatureExtractor
+
+        config = AutoConfig.from_pretrained(name, num_labels=1, **PLAIN)
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+        parts = config.to_json_string(use_diff=False), extractor.to_json_string()
+        return Spec(extractor.sampling_rate, seconds, "", *parts)
+
+
+def source(name: str) -> str:
+    """Say to timm where a network is: in a folder, on the hub, or among its own names."""
+    where = "local-dir:" if Path(name).is_dir() else "hf-hub:" if name.startswith("timm/") else ""
+    return where + name
+
+
+def zeros(head: nn.Module) -> nn.Module:
+    """Let a new head call every class equally likely."""
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return head
 
 
 class ConvNet(nn.Module):
@@ -55,22 +72,15 @@ class ConvNet(nn.Module):
         super().__init__()
         hop = 0.010 if spec.seconds <= 2 else 0.020  # words need more detail than long sounds
         self.log_mel, self.augment = LogMel(spec.sample_rate, hop=hop), SpecAugment()
-        self.convs = nn.Sequential(
-            conv(1, 16, stride=2),
-            conv(16, 32),
-            nn.MaxPool2d(2),
-            conv(32, 64),
-            nn.MaxPool2d(2),
-            conv(64, 128),
-            conv(128, 128),
-            nn.MaxPool2d(2),
-            conv(128, 128),
-        )
-        self.head = zeros(nn.Linear(256, num_outputs))
+        layers: list[nn.Module] = []
+        for number, (a, b) in enumerate(pairwise((1, 16, 32, 64, 128, 128, 128))):
+            conv = nn.Conv2d(a, b, 3, 1 if number else 2, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(b), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if number in (1, 2, 4) else []
+        self.convs, self.head = nn.Sequential(*layers), zeros(nn.Linear(256, num_outputs))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        x = self.augment(self.log_mel(waveforms))  # (B, mels, frames)
-        x = self.convs(x[:, None])  # (B, 128, mels/16, frames/16)
+        x = self.convs(self.augment(self.log_mel(waveforms)))  # (B, 128, mels/16, frames/16)
         return self.head(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
 
 
@@ -84,17 +94,15 @@ class Spectral(nn.Module):
         import timm
 
         name = source(weights) if weights else spec.arch
-        options: dict[str, Any] = {"in_chans": 1, "num_classes": num_outputs}
         self.log_mel, self.augment = LogMel(spec.sample_rate, mels=128), SpecAugment()
-        self.net = timm.create_model(name, pretrained=bool(weights), **options)
+        self.net = timm.create_model(name, bool(weights), in_chans=1, num_classes=num_outputs)
         zeros(self.get_classifier())
 
     def get_classifier(self) -> nn.Module:
         return self.net.get_classifier()
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        x = self.augment(self.log_mel(waveforms))  # (B, 128, frames)
-        return self.net(x[:, None])
+        return self.net(self.augment(self.log_mel(waveforms)))
 
 
 class Transformer(nn.Module):
@@ -105,16 +113,13 @@ class Transformer(nn.Module):
         from transformers import AutoConfig, AutoModelForAudioClassification, logging
 
         logging.set_verbosity_error()  # that the head is new is no news
-        config = AutoConfig.for_model(**json.loads(spec.transformer or ""))
-        config.num_labels = num_outputs
+        auto = AutoModelForAudioClassification
+        config = AutoConfig.for_model(**json.loads(spec.transformer) | {"num_labels": num_outputs})
         if weights:
-            self.net = AutoModelForAudioClassification.from_pretrained(
-                weights, config=config, ignore_mismatched_sizes=True
-            )
+            self.net = auto.from_pretrained(weights, config=config, ignore_mismatched_sizes=True)
         else:
-            self.net = AutoModelForAudioClassification.from_config(config)
-        *_, last = (m for m in self.get_classifier().modules() if isinstance(m, nn.Linear))
-        zeros(last)
+            self.net = auto.from_config(config)
+        zeros([m for m in self.get_classifier().modules() if isinstance(m, nn.Linear)][-1])
         if hasattr(self.net, "freeze_feature_encoder"):  # as its authors fine-tune it
             self.net.freeze_feature_encoder()
 
@@ -124,40 +129,3 @@ class Transformer(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.net(inputs).logits
-
-
-def zeros(head: nn.Module) -> nn.Module:
-    """Let a new head call every class equally likely."""
-    for parameter in head.parameters():
-        nn.init.zeros_(parameter)
-    return head
-
-
-def pretrained_spec(name: str, seconds: float) -> Spec:
-    """Ask timm or transformers what a pretrained network wants."""
-    with fetching("--pretrained", name):
-        if is_timm(name):
-            import timm
-
-            arch = timm.create_model(source(name)).pretrained_cfg["architecture"]
-            return Spec(16000, seconds, arch=arch)
-        from transformers import AutoConfig, AutoFeatureExtractor
-
-        config = AutoConfig.from_pretrained(name, num_labels=1, **PLAIN)
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-        parts = config.to_json_string(use_diff=False), extractor.to_json_string()
-        return Spec(extractor.sampling_rate, seconds, None, *parts)
-
-
-def is_timm(name: str) -> bool:
-    """Whether a name or a folder is timm's: names of transformers hold a slash."""
-    settings = Path(name, "config.json")
-    if settings.is_file():
-        return "architecture" in json.loads(settings.read_text(encoding="utf-8"))
-    return "/" not in name or name.startswith(("timm/", "hf-hub:"))
-
-
-def source(name: str) -> str:
-    if Path(name).is_dir():
-        return f"local-dir:{name}"
-    return f"hf-hub:{name}" if name.startswith("timm/") else name

@@ -12,7 +12,7 @@ class Config:
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None  # of a table, as INPUT:TARGET[,TARGET], if their names do not tell
     max_length: int = 0  # tokens of a text, the rest is cut off; 0: 256
-    num_workers: int = -1  # loading processes; -1: none, texts are encoded before the start
+    num_workers: int = 0  # loading processes; texts are encoded before the start
 
     pretrained: str | None = None  # fine-tune a network of transformers, by its name or a folder
     freeze: bool = False  # train the head of a pretrained network alone
@@ -21,7 +21,7 @@ class Config:
     epochs: int = 0  # 0: by the number of examples
     patience: int = 0  # epochs without a better validation that end the run; 0: half of all
     batch_size: int = 32  # examples a step, over all processes
-    lr: float = 0.0  # peak learning rate of AdamW; 0: 2e-3, for a pretrained network 1e-3
+    lr: float = 1e-3  # peak learning rate of AdamW
 
     seed: int = 0
     device: str = "auto"  # auto: CUDA, then MPS, then the CPU
@@ -35,10 +35,8 @@ class Config:
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
-    enough = 400 if not (config.data or config.dataset) else 1000  # steps; the sample is easy
+    enough = 400 if not (config.data or config.dataset) else 1600  # steps; the sample is easy
     epochs = config.epochs or (6 if config.pretrained else min(max(enough // steps, 6), 30))
-    lr = config.lr or (1e-3 if config.pretrained else 2e-3)
-    workers = max(config.num_workers, 0)
-    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
+    print(f"{epochs} epochs of {steps} steps, peak learning rate {config.lr}")
     patience = config.patience or max(epochs // 2, 3)
-    return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)
+    return replace(config, epochs=epochs, patience=patience)

@@ -4,24 +4,13 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from fastai.text.all import (
-    ColReader,
-    ColSplitter,
-    DataBlock,
-    DataLoaders,
-    Learner,
-    TensorText,
-    TitledStr,
-    Transform,
-    TransformBlock,
-    dispatch,
-    display_df,
-    pad_input,
-)
+from fastai.data.transforms import ColReader, ColSplitter
+from fastai.text.all import DataBlock, DataLoaders, Learner, TensorText, TransformBlock, pad_input
+from fastai.torch_basics import TitledStr, Transform, dispatch, display_df
 
 from .config import Config
-from .data import load_input
-from .learner import loader_options, make_splitter, target_block
+from .data import make_transform
+from .learner import for_task, loaders, make_splitter, target_block
 from .model import PAD, Spec, load_tokenizer, make_model
 from .task import Task
 
@@ -33,13 +22,22 @@ class TokenIds(TensorText):
 class Tokenize(Transform):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.transform = spec, make_transform(spec)
 
     def encodes(self, text: str) -> TokenIds:
-        return TokenIds(load_input(text, self.spec))
+        return TokenIds(self.transform(text))
 
     def decodes(self, ids: TokenIds) -> TitledStr:
         return TitledStr(load_tokenizer(self.spec.tokenizer).decode(ids[ids != PAD].tolist()))
+
+
+@dispatch
+def show_results(
+    x: TokenIds, y: Any, samples: Any, outs: Any, max_n: int = 9, **kwargs: Any
+) -> None:
+    pairs = list(zip(samples, outs, strict=False))[:max_n]
+    rows = [(str(text)[:150], target, *found) for (text, target), found in pairs]
+    display_df(pd.DataFrame(rows, columns=["text", "target", "prediction"]))
 
 
 def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> DataLoaders:
@@ -50,21 +48,11 @@ def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> Dat
         get_y=ColReader("target"),
         splitter=ColSplitter("split", on="val"),
     )
-    rows = table[table["split"] != "test"]
-    return block.dataloaders(rows, **loader_options(rows, config))
+    return loaders(block, table, config)
 
 
 def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    return Learner(dls, model, splitter=make_splitter(model), **options)
-
-
-@dispatch
-def show_results(
-    x: TokenIds, y: Any, samples: Any, outs: Any, max_n: int = 9, **kwargs: Any
-) -> None:
-    pairs = list(zip(samples, outs, strict=False))[:max_n]
-    rows = [(str(text)[:150], target, found) for (text, target), (found,) in pairs]
-    display_df(pd.DataFrame(rows, columns=["text", "target", "prediction"]))
+    return Learner(dls, model, splitter=make_splitter(model), **for_task(task), **options)

@@ -7,35 +7,13 @@ python -m <package>.predict --checkpoint CHECKPOINT - < ONE_TEXT_A_LINE.txt
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import torch
 import tyro
 
-from .data import SUFFIXES, load_input, pad, read_text
+from .data import SUFFIXES, make_transform, read_text
 from .evaluate import load_model
-
-
-@torch.inference_mode()
-def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None) -> None:
-    """Predict.
-
-    Args:
-        inputs: texts, files of one text each, or - for the lines of standard input
-        checkpoint: default: the best of the newest run
-    """
-    model, task, spec = load_model(checkpoint)
-    rows, failed = read_inputs(inputs), False
-    while batch := list(islice(rows, 32)):
-        ids = [load_input(text, spec) for _, text in batch]
-        for (name, _), scores in zip(batch, task.scores(model(pad(ids))), strict=True):
-            result = {"error": "the model gives no finite scores"}
-            if scores.isfinite().all():
-                result = task.decode(scores)
-            failed |= "error" in result
-            print(json.dumps({"input": name, **result}, ensure_ascii=False))
-    raise SystemExit(int(failed))
 
 
 def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
@@ -50,6 +28,21 @@ def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
             yield item, read_text(Path(item))
         else:
             yield item, item
+
+
+@torch.inference_mode()
+def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None) -> None:
+    """Predict.
+
+    Args:
+        inputs: texts, files of one text each, or - for the lines of standard input
+        checkpoint: default: the best of the newest run
+    """
+    model, task, spec = load_model(checkpoint)
+    transform = make_transform(spec)
+    for name, text in read_inputs(inputs):
+        result = task.decode(task.scores(model(transform(text)[None]))[0])
+        print(json.dumps({"input": name, **result}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

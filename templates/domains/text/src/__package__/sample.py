@@ -25,8 +25,7 @@ CLASSES = sorted(ADJECTIVES)
 
 def make_sample(num_texts: int = 3000, seed: int = 0) -> pd.DataFrame:
     """Write texts, no two the same, the classes in equal shares."""
-    rng = random.Random(seed)
-    found: dict[str, str] = {}
+    rng, found = random.Random(seed), dict[str, str]()
     while len(found) < num_texts:
         label = CLASSES[len(found) % len(CLASSES)]
         found[write(label, rng)] = label

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .hub import fetching
+from .run import fetching
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def pretrained_spec(name: str, image_size: int) -> Spec:
 
 
 def source(name: str) -> str:
-    return f"local-dir:{name}" if Path(name).is_dir() else name
+    if Path(name).is_dir():
+        return f"local-dir:{name}"
+    return f"hf-hub:{name}" if "/" in name and ":" not in name else name
 
 
 class Block(nn.Module):

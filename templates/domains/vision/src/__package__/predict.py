@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from .data import SUFFIXES, load_input
+from .data import SUFFIXES, make_transform
 from .evaluate import load_model
 
 
@@ -22,17 +22,14 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
         checkpoint: default: the best of the newest run
     """
     model, task, spec = load_model(checkpoint)
+    transform, failed = make_transform(spec), False
     found = [p for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
-    failed = False
-    for file in found:
-        if file in files or file.suffix.lower() in SUFFIXES:
-            try:
-                scores = task.scores(model(load_input(file, spec)[None]))[0]
-            except (OSError, ValueError, SyntaxError) as error:
-                print(json.dumps({"input": str(file), "error": str(error)}))
-                failed = True
-                continue
-            print(json.dumps({"input": str(file), **task.decode(scores)}, ensure_ascii=False))
+    for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
+        try:
+            result = task.decode(task.scores(model(transform(str(file))[None]))[0])
+        except (OSError, ValueError, SyntaxError) as error:
+            result, failed = {"error": str(error)}, True
+        print(json.dumps({"input": str(file), **result}, ensure_ascii=False))
     raise SystemExit(int(failed))
 
 

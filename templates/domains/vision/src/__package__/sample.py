@@ -1,6 +1,7 @@
 """A small data set that needs no download: shapes of any place, size, rotation and color."""
 
 import math
+import os
 import random
 from pathlib import Path
 
@@ -13,10 +14,7 @@ SCALE = 4  # drawn large, then reduced: smooth edges
 def make_sample(root: Path, num_images: int = 2000, size: int = 32, seed: int = 0) -> Path:
     """Write root/CLASS/*.png unless they are there."""
     if not root.is_dir():
-        rng, scratch = (
-            random.Random(seed),
-            root.with_name(f"{root.name}.{random.getrandbits(32):x}"),
-        )
+        rng, scratch = random.Random(seed), root.with_name(f"{root.name}.{os.getpid()}")
         for number in range(num_images):
             label = CLASSES[number % len(CLASSES)]
             (scratch / label).mkdir(parents=True, exist_ok=True)

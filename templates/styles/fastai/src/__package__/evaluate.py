@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from fastai.basics import DataLoaders, Learner
+from fastai.learner import DataLoaders, Learner
 from fastai.learner import load_model as load_weights
 from torch import nn
 
 from .data import make_table
 from .dls import make_dls, make_learner
-from .learner import TaskLoss, make_metrics
+from .learner import for_task
 from .model import Spec
 from .run import find, load_config
 from .task import Task
@@ -23,10 +23,10 @@ from .task import Task
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
     """Rebuild a trained model, ready to predict, from the checkpoint and the settings beside it."""
-    path = find(checkpoint and str(checkpoint), "best.pth")
+    path = find(checkpoint, "best.pth")
     saved = json.loads((path.parent / "settings.json").read_text(encoding="utf-8"))
     task, spec = Task(**saved["task"]), Spec(**saved["spec"])
-    model = make_learner(DataLoaders(), task, spec, loss_func=TaskLoss(task)).model
+    model = make_learner(DataLoaders(), task, spec).model
     load_weights(path, model, None, with_opt=False, device=device)
     return model.to(device).eval(), task, spec
 
@@ -43,24 +43,22 @@ def main(
         data: default: what the run has trained with
         split: default: test, where there is one, or else val; all of other data
     """
-    path = find(checkpoint and str(checkpoint), "best.pth")
+    path = find(checkpoint, "best.pth")
     config = load_config(path.parent)
     table = make_table(replace(config, data=data or config.data))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
     model, task, spec = load_model(path)
-    for target in rows["target"]:
-        task.encode(target)  # says which class the model does not know
+    rows["target"].map(task.encode)  # says which class the model does not know
     dls = make_dls(table, task, spec, config)
-    learn = Learner(dls, model, TaskLoss(task), metrics=make_metrics(task))
+    learn = Learner(dls, model, **for_task(task))
     with learn.no_bar():
         values = learn.validate(dl=dls.test_dl(rows, with_labels=True))
-    names = ["loss", *(metric.name for metric in learn.metrics)]
-    result = dict(zip(names, values, strict=True))
-    best = task.monitor[0]
-    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != best))
-    print(f"{best} {result[best]:.4f} on {len(rows)} examples")
+    result = dict(zip(["loss", *learn.metrics.attrgot("name")], values, strict=True))
+    last = task.monitor[0]
+    print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))
+    print(f"{last} {result[last]:.4f} on {len(rows)} examples")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a Learner needs: loss and metrics of the task, callbacks that fill the run's folder."""
+"""What a Learner needs: target, loss and metrics of the task, callbacks that fill the folder."""
 
 import json
 import time
@@ -8,77 +8,54 @@ from typing import Any
 
 import pandas as pd
 import torch
-from fastai.basics import (
-    AccumMetric,
-    Callback,
-    CancelEpochException,
-    CategoryBlock,
-    Learner,
-    MultiCategoryBlock,
-    Recorder,
-    RegressionBlock,
-    TransformBlock,
-    default_device,
-    set_seed,
-)
-from fastai.callback.all import GradientClip
+from fastai.callback.core import Callback, CancelEpochException
+from fastai.callback.training import GradientClip
+from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
+from fastai.data.core import DataLoaders
+from fastai.metrics import AccumMetric
+from fastai.torch_core import set_seed
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .boards import add_pictures, spread
 from .config import Config
-from .hub import split
-from .run import leave
+from .data import draw
+from .run import catch_signals, leave, optional
 from .task import Task
 
 
-def target_block(task: Task) -> TransformBlock:
-    if task.kind == "classification":
-        return CategoryBlock(vocab=task.names, sort=False)
-    if task.kind == "multilabel":
-        return MultiCategoryBlock(vocab=task.names)
-    return RegressionBlock(n_out=len(task.names))
+def target_block(task: Task) -> Any:
+    if task.kind == "regression":
+        return RegressionBlock(n_out=len(task.names))
+    block = CategoryBlock if task.kind == "classification" else MultiCategoryBlock
+    return block(vocab=task.names)
 
 
-def loader_options(rows: pd.DataFrame, config: Config) -> dict[str, Any]:
-    device = default_device() if config.device == "auto" else torch.device(config.device)
+def loaders(block: DataBlock, table: pd.DataFrame, config: Config) -> DataLoaders:
+    rows = table[table["split"] != "test"]
     full = (rows["split"] == "train").sum() > config.batch_size
-    options = {"bs": config.batch_size, "num_workers": config.num_workers, "device": device}
-    return options | {"drop_last": bool(full)}
+    options = {"bs": config.batch_size, "num_workers": config.num_workers, "drop_last": bool(full)}
+    device = None if config.device == "auto" else torch.device(config.device)
+    return block.dataloaders(rows, device=device, **options)
 
 
-def make_splitter(model: nn.Module) -> Callable[[nn.Module], list[list[nn.Parameter]]]:
-    """Give what parts a model for `freeze` and `fine_tune`; what is fixed at first stays so."""
-    return partial(part, {name for name, p in model.named_parameters() if p.requires_grad})
+def for_task(task: Task) -> dict[str, Any]:
+    """Give the loss and the metrics of a Learner."""
+    names = [str(name) for name in task.metrics()]
+    metrics = [AccumMetric(partial(measure, task, n), flatten=False, name=n) for n in names]
+    return {"loss_func": TaskLoss(task), "metrics": metrics}
 
 
-def part(trained: set[str], model: nn.Module) -> list[list[nn.Parameter]]:
-    chosen = {p for name, p in model.named_parameters() if name in trained}
-    groups = [[p for p in group if p in chosen] for group in split(model)]
-    return [group for group in groups if group]
-
-
-def to_precision(learn: Learner, config: Config) -> Learner:
-    """fastai has mixed precision for CUDA alone."""
-    cuda, precision = learn.dls.device.type == "cuda", config.precision
-    if precision == "auto":
-        bf16 = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16" if bf16 else "fp16"
-    precision = precision if cuda else "fp32"
-    print(f"device {learn.dls.device}, precision {precision}")
-    if precision == "fp32":
-        return learn
-    return learn.to_bf16() if precision == "bf16" else learn.to_fp16()
+def measure(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
+    return float(task.metrics()[name](task.scores(logits), targets))
 
 
 class TaskLoss:
     """The loss of the task, and what `get_preds`, `predict` and Interpretation want of a loss."""
 
-    reduction = "mean"
-    y_int = True  # MixUp mixes losses, not targets
+    reduction, y_int = "mean", True  # MixUp mixes losses, not targets
 
     def __init__(self, task: Task) -> None:
-        self.task = task
+        self.task, self.activation = task, task.scores
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         if self.reduction == "mean":
@@ -86,28 +63,22 @@ class TaskLoss:
         pairs = zip(logits.split(1), targets.split(1), strict=True)
         return torch.stack([self.task.loss(*pair) for pair in pairs])
 
-    def activation(self, logits: Tensor) -> Tensor:
-        return self.task.scores(logits)
-
     def decodes(self, scores: Tensor) -> Tensor:
-        if self.task.kind == "regression":
-            return scores
-        return scores.argmax(dim=1) if self.task.kind == "classification" else scores > 0.5
+        if self.task.kind == "classification":
+            return scores.argmax(dim=1)
+        return scores > 0.5 if self.task.kind == "multilabel" else scores
 
 
-def make_metrics(task: Task) -> list[AccumMetric]:
-    names = [str(name) for name in task.metrics()]
-    return [AccumMetric(partial(measure, task, name), flatten=False, name=name) for name in names]
+def make_splitter(model: nn.Module) -> Callable[[Any], list[list[nn.Parameter]]]:
+    """Part a model for `freeze` and `fine_tune`; what is fixed at first stays so."""
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
 
+    def split(model: Any) -> list[list[nn.Parameter]]:
+        head = set(getattr(model, "get_classifier", lambda: model)().parameters())
+        free = [model.get_parameter(name) for name in names]
+        return [[p for p in free if p not in head], [p for p in free if p in head]]
 
-def measure(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
-    return float(task.metrics()[name](task.scores(logits), targets))
-
-
-def print_row(recorder: Recorder, row: list[Any]) -> None:
-    """Print a row of the table of epochs so that a log file can be read."""
-    pairs = zip(recorder.metric_names, row, strict=True)
-    print(*(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs), sep="  ")
+    return split
 
 
 class GradientNorm(GradientClip):
@@ -117,66 +88,20 @@ class GradientNorm(GradientClip):
         self.learn.grad_norm = nn.utils.clip_grad_norm_(self.parameters(), self.max_norm)
 
 
-class TensorBoard(Callback):
-    """Write the tags that all styles share; those of fastai's TensorBoardCallback are fixed."""
+class RunFolder(Callback):
+    """Write last.pth, to go on from, and to TensorBoard the tags that all styles share.
 
-    order = 55  # the Recorder comes first
-
-    def __init__(self, writer: SummaryWriter, task: Task, spec: Any, every: int = 10) -> None:
-        self.writer, self.task, self.spec, self.every, self.epochs = writer, task, spec, every, 0
-
-    def before_epoch(self) -> None:
-        self.step = self.epochs * len(self.dls.train)  # fastai's own count begins anew in each fit
-        self.epochs += 1
-
-    def before_train(self) -> None:
-        self.began = time.perf_counter()
-
-    def before_validate(self) -> None:
-        self.seen: list[tuple[Tensor, ...]] = []
-        self.examples: list[Any] = []
-
-    def after_batch(self) -> None:
-        if not self.training:
-            scores = self.task.scores(self.pred.float().cpu())
-            if self.iter % max(1, self.n_iter // 9) == 0:
-                self.examples += spread([self.x.cpu(), self.y.cpu(), scores])
-            self.seen.append((scores, self.y.cpu()))
-            return
-        self.step += 1
-        if self.step % self.every == 0:
-            speed = (self.iter + 1) * self.dls.bs / (time.perf_counter() - self.began)
-            scalars = {"train/loss": self.loss.item(), "grad_norm": float(self.grad_norm)}
-            self.log(scalars | {"lr": self.opt.hypers[-1]["lr"], "examples_per_second": speed})
-
-    def after_validate(self) -> None:
-        names = [name.removeprefix("valid_") for name in self.recorder.metric_names[2:-1]]
-        values = self.recorder.log[2:]
-        self.log({f"val/{name}": value for name, value in zip(names, values, strict=True)})
-        if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
-            scores, targets = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
-            found = self.examples, scores, targets
-            add_pictures(self.writer, self.step, self.task, self.spec, *found)
-
-    def log(self, scalars: dict[str, float]) -> None:
-        for tag, value in scalars.items():
-            if tag.endswith("loss") and value != value:
-                raise SystemExit(f"{tag} is {value} at step {self.step}: try a lower --lr")
-            self.writer.add_scalar(tag, value, self.step)
-
-
-class Resumable(Callback):
-    """Save last.pth, and go on from it.
-
-    An epoch depends on its number and the seed alone. Those that are done are left out, with their
-    metrics for all that watches these: `start_epoch` of fastai leaves none, where SaveModelCallback
-    fails.
+    An epoch depends on its number and the seed alone. Those that are done are left out, their
+    metrics stay for SaveModelCallback, which fails where fastai's `start_epoch` leaves none.
     """
 
-    order = 62  # after the progress bar and SaveModelCallback, before EarlyStoppingCallback
+    order = 62  # after Recorder and SaveModelCallback, before EarlyStoppingCallback
 
-    def __init__(self, seed: int, stop: list[int], done: list[list[float]]) -> None:
-        self.seed, self.stop, self.done, self.skip, self.number = seed, stop, done, len(done), 0
+    def __init__(
+        self, config: Config, task: Task, spec: Any, writer: SummaryWriter, done: list[list[float]]
+    ) -> None:
+        self.config, self.task, self.spec, self.writer = config, task, spec, writer
+        self.done, self.skip, self.number, self.stop = done, len(done), 0, catch_signals()
 
     def before_epoch(self) -> None:
         self.number += 1  # over all fits: `fine_tune` has two
@@ -185,13 +110,37 @@ class Resumable(Callback):
             raise CancelEpochException
         if self.number == self.skip + 1 > 1:
             self.learn.load("last", with_opt=self.epoch > 0)
-        set_seed(self.seed + self.number)
-        self.dls.train.rng.seed(self.seed + self.number)
+        set_seed(self.config.seed + self.number)
+        self.dls.train.rng.seed(self.config.seed + self.number)
+        self.step, self.began = (self.number - 1) * len(self.dls.train), time.perf_counter()
 
     def after_batch(self) -> None:
         if self.stop:
             self.csv_logger.file.close()
             leave(self.path, self.stop)
+        self.step += self.training
+        if self.training and (self.step % 10 == 0 or self.config.dry_run):
+            speed = (self.iter + 1) * self.dls.bs / (time.perf_counter() - self.began)
+            scalars = {"train/loss": self.loss.item(), "grad_norm": float(self.grad_norm)}
+            self.log(scalars | {"lr": self.opt.hypers[-1]["lr"], "examples_per_second": speed})
+
+    def after_validate(self) -> None:
+        names = ["val/loss", *(f"val/{metric.name}" for metric in self.metrics)]
+        self.log(dict(zip(names, self.recorder.log[2:], strict=True)))
+        if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
+            with optional("pictures"):
+                found = self.learn.metrics[0]
+                scores, targets = self.task.scores(torch.cat(found.preds)), torch.cat(found.targs)
+                titles = list(map(self.task.describe, scores[:9], targets))
+                inputs = self.dls.valid.one_batch()[0][:9].cpu()
+                draw(self.writer, self.step, inputs, titles, self.spec)
+                self.task.draw(self.writer, self.step, scores, targets)
+
+    def log(self, scalars: dict[str, float]) -> None:
+        for tag, value in scalars.items():
+            if tag.endswith("loss") and value != value:
+                raise SystemExit(f"{tag} is {value} at step {self.step}: try a lower --lr")
+            self.writer.add_scalar(tag, value, self.step)
 
     def after_epoch(self) -> None:
         if self.number > self.skip:

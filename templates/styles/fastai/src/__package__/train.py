@@ -7,30 +7,21 @@ python -m <package>.train --resume auto
 import json
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from fastai.basics import Callback, num_distrib, set_seed
+from fastai.basics import Callback, Learner, Recorder, num_distrib, set_seed
 from fastai.callback.all import BnFreeze, CSVLogger, EarlyStoppingCallback, SaveModelCallback
 from torch.utils.tensorboard import SummaryWriter
 
-from .boards import add_end, add_graph
 from .config import Config, with_defaults
 from .data import make_spec, make_table
 from .dls import make_dls, make_learner
-from .learner import (
-    GradientNorm,
-    Resumable,
-    TaskLoss,
-    TensorBoard,
-    make_metrics,
-    print_row,
-    to_precision,
-)
-from .run import catch_signals, find, main, start_run
+from .learner import GradientNorm, RunFolder
+from .run import find, main, optional, settings, start_run
 from .task import Task
 
 
@@ -44,14 +35,14 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     spec, task = make_spec(config, table), Task.fit(config.task, table)
     if config.dry_run:
         table = table.groupby("split").head(2 * config.batch_size)
+        config = replace(config, epochs=1)
     config = with_defaults(config, int((table["split"] == "train").sum()))
     dls = make_dls(table, task, spec, config)
 
     folder = start_run(config, spec=asdict(spec), task=asdict(task))
-    options: dict[str, Any] = {"loss_func": TaskLoss(task), "metrics": make_metrics(task)}
-    options |= {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
     weights = None if config.resume else config.pretrained
-    learn = to_precision(make_learner(dls, task, spec, weights, **options), config)
+    options = {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
+    learn = to_precision(make_learner(dls, task, spec, weights, **options), config.precision)
     learn.logger = partial(print_row, learn.recorder)  # where no progress bar draws the table
     if config.compile:
         learn.model.compile()
@@ -60,39 +51,53 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         done = json.loads(find(config.resume, "last.json").read_text())
         learn.load("best", with_opt=False)  # SaveModelCallback will find it again
 
-    stop = catch_signals()
     writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
-    (folder / "history.csv").unlink(missing_ok=True)
     metric, mode = task.monitor
     watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
     cbs = [
         GradientNorm(1.0),
         SaveModelCallback(**watch, fname="best", reset_on_fit=False),
         EarlyStoppingCallback(**watch, patience=config.patience),
-        CSVLogger(append=True),
-        TensorBoard(writer, task, spec, every=1 if config.dry_run else 10),
-        Resumable(config.seed, stop, done),
+        CSVLogger(),
+        RunFolder(config, task, spec, writer, done),
         *others,
     ]
-    epochs = 1 if config.dry_run else config.epochs
     with nullcontext() if sys.stdout.isatty() else learn.no_bar():
         if config.freeze:
             learn.freeze()
-            learn.fit_one_cycle(epochs, config.lr, cbs=[*cbs, BnFreeze()])
+            learn.fit_one_cycle(config.epochs, config.lr, cbs=[*cbs, BnFreeze()])
         elif config.pretrained:
-            learn.fine_tune(epochs, config.lr, cbs=cbs)
+            below = getattr(learn.model, "below_head", 0.01)  # by default as fastai has it
+            learn.fine_tune(config.epochs, config.lr, lr_mult=1 / below, cbs=cbs)
         else:
-            learn.fit_one_cycle(epochs, config.lr, cbs=cbs)
-        names = ["loss", *(metric.name for metric in learn.metrics)]
-        result = dict(zip(names, learn.validate(), strict=True))
-        scores, targets = learn.get_preds()
+            learn.fit_one_cycle(config.epochs, config.lr, cbs=cbs)
+        result = dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))
 
-    add_end(writer, task, scores, targets, asdict(config), result, len(done) * len(dls.train))
-    add_graph(writer, learn.model, dls.valid.one_batch()[0])
+    with optional("graph"):
+        writer.add_graph(learn.model, dls.valid.one_batch()[0][:1], verbose=False)
+    final = {f"final/{name}": value for name, value in result.items()}
+    writer.add_hparams(settings(config), final, run_name=".")
     writer.close()
     learn.export()
     print(f"finished: {folder / 'best.pth'}")
     return result
+
+
+def to_precision(learn: Learner, precision: str) -> Learner:
+    """fastai has mixed precision for CUDA alone."""
+    cuda = learn.dls.device.type == "cuda"
+    if precision == "auto":
+        bf16 = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if bf16 else "fp16"
+    precision = precision if cuda else "fp32"
+    print(f"device {learn.dls.device}, precision {precision}")
+    return getattr(learn, f"to_{precision}")()
+
+
+def print_row(recorder: Recorder, row: list[Any]) -> None:
+    """Print a row of the table of epochs so that a log file can be read."""
+    cells = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row]
+    print(*map(" ".join, zip(recorder.metric_names, cells, strict=True)), sep="  ")
 
 
 if __name__ == "__main__":

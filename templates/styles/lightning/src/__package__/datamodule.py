@@ -5,13 +5,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from filelock import FileLock
 from lightning import LightningDataModule, Trainer
-from torch.utils.data import DataLoader, DistributedSampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from .config import Config, with_defaults
-from .data import Examples, collate, make_spec, make_table
+from .data import collate, make_spec, make_table, make_transform, preload
+from .model import Spec
 from .task import Task
 
 
@@ -31,7 +34,7 @@ class DataModule(LightningDataModule):
         self.train_set, self.val_set = self.examples("train"), self.examples("val")
         self.config = with_defaults(self.config, len(self.train_set))
 
-    def examples(self, split: str) -> Examples:
+    def examples(self, split: str) -> "Examples":
         rows = self.table[self.table["split"] == split]
         return Examples(rows, self.task, self.spec, split == "train", self.config.seed)
 
@@ -62,6 +65,27 @@ class DataModule(LightningDataModule):
     def options(self) -> dict[str, Any]:
         workers, pinned = self.config.num_workers, torch.cuda.is_available()
         return {"collate_fn": collate, "num_workers": workers, "pin_memory": pinned}
+
+
+class Examples(Dataset[tuple[Tensor, Tensor]]):
+    """Inputs and targets; augmentation depends on seed, epoch and index alone."""
+
+    epoch = 0  # loading processes see it because they start anew every epoch
+
+    def __init__(
+        self, rows: pd.DataFrame, task: Task, spec: Spec, train: bool = False, seed: int = 0
+    ) -> None:
+        self.train, self.seed, self.transform = train, seed, make_transform(spec, train)
+        self.inputs = preload(list(rows["input"]), spec)
+        self.targets = [task.encode(target) for target in rows["target"]]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if self.train:
+            torch.default_generator.manual_seed(hash((self.seed, self.epoch, index)))
+        return self.transform(self.inputs[index]), self.targets[index]
 
 
 class TrainLoader(DataLoader[Any]):

@@ -12,7 +12,8 @@ from lightning import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .data import Examples, collate, make_table
+from .data import collate, make_table
+from .datamodule import Examples
 from .model import Spec
 from .module import Module
 from .run import find, load_config
@@ -46,13 +47,12 @@ def main(
     table = make_table(replace(config, data=data or config.data))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
-    examples = Examples(
-        table[(table["split"] == split) | (split == "all")], module.task, module.spec
+    rows = table[(table["split"] == split) | (split == "all")]
+    examples = Examples(rows, module.task, module.spec)
+    loader: Any = DataLoader(
+        examples, batch_size=64, num_workers=config.num_workers, collate_fn=collate
     )
-    quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = Trainer(**machine(config), **quiet, logger=False)
-    options: Any = {"num_workers": config.num_workers, "collate_fn": collate}
-    loader = DataLoader(examples, batch_size=64, **options)
+    trainer = Trainer(**machine(config), logger=False, enable_progress_bar=False)
     [found] = trainer.test(module, loader, verbose=False)
     metric = f"test/{module.task.monitor[0]}"
     print(split, *(f"{k[5:]} {v:.4f}" for k, v in found.items() if k != metric))

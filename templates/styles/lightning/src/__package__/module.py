@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
 from torchmetrics import MetricCollection
 
-from . import optim
 from .model import Spec, make_model
 from .task import Task
 
@@ -34,16 +35,22 @@ class Module(LightningModule):
         self.val_metrics = self.task.metrics().clone(prefix="val/")
         self.test_metrics = self.task.metrics().clone(prefix="test/")
         if freeze:
-            optim.freeze(self.model)
-            self.train()  # Lightning warns of modules that are in eval mode before it starts
+            self.model.requires_grad_(False)
+            self.head.requires_grad_(True)
+
+    @property
+    def head(self) -> nn.Module:
+        """What learns at the full rate: the head of a pretrained network, or all of a new one."""
+        return getattr(self.model, "get_classifier", lambda: self.model)()
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.model(inputs)
         return logits
 
-    def on_train_start(self) -> None:
-        if self.hparams["freeze"]:
-            optim.freeze(self.model)
+    def on_train_epoch_start(self) -> None:
+        if self.hparams["freeze"]:  # what is frozen stays as it is, its running statistics too
+            self.model.eval()
+            self.head.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout follows from the step, so that a resumed run repeats it
@@ -58,7 +65,7 @@ class Module(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
+        self.log("grad_norm", nn.utils.get_total_norm(gradients))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.evaluate(batch, "val/loss", self.val_metrics)
@@ -79,13 +86,19 @@ class Module(LightningModule):
         return self.task.scores(self(batch[0]))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        steps = int(self.trainer.estimated_stepping_batches)
-        fused = self.trainer.precision == "32-true"  # else its gradients could not be clipped
-        lr = self.hparams["lr"]
-        optimizer, schedule = optim.make_optimizer(self.model, lr, steps, fused=fused)
+        """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
+        lr, new = self.hparams["lr"], set(self.head.parameters())
+        below = lr * getattr(self.model, "below_head", 0.1)
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for p in self.model.parameters():
+            if p.requires_grad:
+                key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
+                groups.setdefault(key, []).append(p)
+        options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
+        fused = self.trainer.precision == "32-true"  # else Lightning could not clip its gradients
+        optimizer = AdamW(options, lr, fused=fused)
+        rates, steps = [r for r, _ in groups], int(self.trainer.estimated_stepping_batches)
+        # Not 0.2: where the rise has one step, OneCycleLR divides by zero
+        schedule = OneCycleLR(optimizer, rates, steps, pct_start=0.21, cycle_momentum=False)
         by_step: Any = {"scheduler": schedule, "interval": "step", "name": "lr"}
         return {"optimizer": optimizer, "lr_scheduler": by_step}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        found = self.trainer.callback_metrics.items()
-        checkpoint["metrics"] = {k[4:]: float(v) for k, v in found if k.startswith("val/")}

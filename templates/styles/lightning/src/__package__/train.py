@@ -5,33 +5,32 @@ python -m <package>.train --resume auto
 torchrun --nproc-per-node 2 -m <package>.train
 """
 
-import csv
 import logging
 import os
 import signal
 import sys
+import time
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer, seed_everything
+from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from .boards import add_end
-from .callbacks import Boards, Last, Lines
 from .config import Config
+from .data import draw
 from .datamodule import DataModule
 from .module import Module
-from .run import catch_signals, find, leave, main, start_run
+from .run import catch_signals, find, leave, main, optional, settings, start_run
 
 
 def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
-    """Train, and give the validation metrics of the best epoch; `options` go to the Trainer."""
+    """Train, and give the best value of the metric; `options` go to the Trainer."""
     hush()
     seed_everything(config.seed % 2**32, verbose=False)
     data = DataModule(config)
@@ -44,25 +43,18 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         module.model.compile()
 
     last = find(config.resume, "last.ckpt") if config.resume else None
-    saved = torch.load(last, "cpu", weights_only=True) if last else {}
-    waited = [state.get("wait_count", 0) for state in saved.get("callbacks", {}).values()]
+    saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
+    waited = [state.get("wait_count", 0) for state in saved["callbacks"].values()]
     if max(waited, default=0) >= config.patience:  # Lightning would train one more epoch
         print(f"finished before: {config.resume}")
-        path = find(config.resume, "best.ckpt")
-        return dict(torch.load(path, "cpu", weights_only=True)["metrics"])
-    step = saved.get("global_step", 0)
-    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+        return {}
+    first = os.environ.get("RANK", "0") == "0"
     folder = start_run(config, **described) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
-    board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=step)
-    table = CSVLogger(**place)
-    if (folder / "metrics.csv").exists():  # CSVLogger would begin a new one
-        rows = csv.DictReader((folder / "metrics.csv").read_text().splitlines())
-        kept = [row for row in rows if int(row["step"]) < step]
-        table.experiment.metrics.extend(kept)
+    board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
-    best, boards = ModelCheckpoint(**files, **monitor, filename="best"), Boards()
+    best = ModelCheckpoint(**files, **monitor, filename="best")
     limit = 2 if config.dry_run else None
     trainer = Trainer(
         **machine(config),
@@ -71,31 +63,88 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         limit_val_batches=limit,
         gradient_clip_val=1.0,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
-        logger=[board, table],
+        logger=[board, CSVLogger(folder, name="")],  # a resumed run has a version of its own
         callbacks=[
             best,
             Last(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
             EarlyStopping(**monitor, patience=config.patience),
             LearningRateMonitor(),
-            Lines(),
-            boards,
+            Progress(),
         ],
         enable_progress_bar=sys.stdout.isatty(),
         **options,
     )
-    # Ctrl-C waits for the end of the step, as SIGTERM does
-    stop = catch_signals(lambda: signal.raise_signal(signal.SIGTERM))
+    stop = catch_signals()
+    with suppress(ValueError):  # in a thread of a notebook there are no signals
+        signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     except SIGTERMException:
         leave(folder, stop)
-    result: dict[str, float] = torch.load(best.best_model_path, weights_only=True)["metrics"]
-    if first and trainer.global_step > step:
-        seen = boards.scores, boards.targets
-        add_end(board.experiment, task, *seen, asdict(config), result, trainer.global_step)
-        board.experiment.close()
+    result = {task.monitor[0]: float(best.best_model_score or 0)}
+    if first:
+        with optional("settings"):
+            board.log_hyperparams(settings(config), {f"final/{k}": v for k, v in result.items()})
+            board.save()
         print(f"finished: {folder / 'best.ckpt'}")
     return result
+
+
+class Progress(Callback):
+    """Print a line an epoch, log the speed, and draw what is validated, where TensorBoard is."""
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        self.began, self.examples = time.perf_counter(), 0
+
+    # Lightning leaves this one out where a run goes on within an epoch
+    on_train_epoch_start = on_train_start  # type: ignore[assignment]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % 10 == 0 and outputs["loss"].isnan():
+            raise SystemExit("train/loss is not a number: try a lower --lr")
+        self.examples += len(batch[0]) * trainer.world_size
+        module.log("examples_per_second", self.examples / (time.perf_counter() - self.began))
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        found = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        shown = [f"{k} {v:.4f}" for k, v in found.items() if k.startswith(("train/", "val/"))]
+        module.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", *shown, sep="  ")
+
+    def on_validation_epoch_start(self, trainer: Trainer, module: Any) -> None:
+        self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, *_: int
+    ) -> None:
+        if outputs is not None:  # of a validation_step of one's own
+            self.seen.append((outputs.cpu(), batch[1].cpu()))
+        if batch_idx == 0:
+            self.inputs = batch[0][:9].cpu()
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        often = max(1, (trainer.max_epochs or 0) // 10)
+        boards = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
+        if not (self.seen and boards and trainer.is_global_zero):
+            return
+        writer, step = boards[0].experiment, trainer.global_step
+        if trainer.sanity_checking and trainer.world_size == 1:
+            with optional("graph"):
+                writer.add_graph(module.model, self.inputs[:1].to(module.device), verbose=False)
+        elif trainer.current_epoch % often == 0:
+            scores, targets = map(torch.cat, zip(*self.seen, strict=True))
+            with optional("pictures"):
+                titles = list(map(module.task.describe, scores[:9], targets[:9]))
+                draw(writer, step, self.inputs, titles, module.spec)
+                module.task.draw(writer, step, scores, targets)
+
+
+class Last(ModelCheckpoint):
+    def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
+        # Resumed within a validation, Lightning would leave out the rest; no loss, nothing to keep
+        if trainer.training and type(exception) is not SystemExit:
+            super().on_exception(trainer, module, exception)
 
 
 def machine(config: Config) -> dict[str, Any]:
@@ -118,9 +167,9 @@ def machine(config: Config) -> dict[str, Any]:
 
 
 def hush() -> None:
-    """Leave out warnings of what is so on purpose, and advertisements."""
+    """Leave out warnings of what is so on purpose, and an advertisement."""
     for message in (
-        r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # the run's folder
+        r"Checkpoint directory .* exists and is not empty",  # the run's folder
         r".* does not have many workers",  # with_defaults has chosen their number
         r"You're resuming from a checkpoint that ended before the epoch",  # see TrainLoader
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15

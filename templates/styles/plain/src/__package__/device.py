@@ -17,34 +17,25 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def start(config: Config) -> tuple[torch.device, torch.dtype]:
     """Choose device and precision, say them, and join the processes of torchrun."""
     found = torch.accelerator.current_accelerator(check_available=True)
-    name = config.device if config.device != "auto" else found.type if found else "cpu"
-    if name == "mps" and WORLD_SIZE > 1:
-        name = "cpu"  # gloo does not know it
-    device = torch.device(name)
+    device = torch.device(config.device if config.device != "auto" else found or "cpu")
+    precision = config.precision
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", device.index or 0)))
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         torch.backends.cudnn.benchmark = True
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    precision = "fp32" if device.type != "cuda" else "bf16" if bf16 else "fp16"
-    precision = precision if config.precision == "auto" else config.precision
+        if precision == "auto":
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            precision = "bf16" if bf16 else "fp16"
+    precision = "fp32" if precision == "auto" else precision
     if WORLD_SIZE > 1:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)
     if RANK > 0:
         sys.stdout = io.StringIO()  # the first process speaks
-    if RANK == 0:
-        print(f"device {device}{why_cpu(device)}, precision {precision}, processes {WORLD_SIZE}")
+    why = "" if found or device.type != "cpu" else ": PyTorch finds no GPU"
+    print(f"device {device}{why}; precision {precision}, processes {WORLD_SIZE}")
     return device, DTYPES[precision]
-
-
-def why_cpu(device: torch.device) -> str:
-    if device.type != "cpu":
-        return ""
-    if torch.version.cuda is None and torch.version.hip is None:
-        return " (this build of PyTorch has no GPU)"
-    return " (PyTorch finds no GPU: see nvidia-smi)"
 
 
 def agreed(flag: bool, device: torch.device) -> bool:

@@ -14,7 +14,8 @@ import tyro
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from .data import Examples, collate, make_table
+from .data import collate, make_table
+from .dataset import Examples
 from .device import RANK, WORLD_SIZE, start
 from .model import Spec, make_model
 from .run import find, load_config
@@ -36,21 +37,21 @@ def evaluate(
     size = len(examples)  # type: ignore[arg-type]
     each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
     part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
-    logits, targets = [], []
-    for inputs, batch_targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
+    found = []
+    for inputs, targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
         with autocast or nullcontext():
-            logits.append(model(inputs.to(device)).float().cpu())
-        targets.append(batch_targets)
+            found.append((model(inputs.to(device)).float().cpu(), targets))
     model.train(training)
-    found: list[Any] = [(torch.cat(logits), torch.cat(targets))]
+    own = tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+    every: list[Any] = [own] * WORLD_SIZE
     if WORLD_SIZE > 1:
-        found = [None] * WORLD_SIZE
-        dist.all_gather_object(found, (torch.cat(logits), torch.cat(targets)))
-    parts = zip(*found, strict=True)  # in the order of the examples
-    all_logits, all_targets = (torch.stack(p, dim=1).flatten(0, 1)[:size] for p in parts)
-    scores = task.scores(all_logits)
-    metrics = {name: float(value) for name, value in task.metrics()(scores, all_targets).items()}
-    return {"loss": float(task.loss(all_logits, all_targets)), **metrics}, scores, all_targets
+        dist.all_gather_object(every, own)
+    logits, targets = (
+        torch.stack(parts, dim=1).flatten(0, 1)[:size] for parts in zip(*every, strict=True)
+    )  # in the order of the examples
+    scores = task.scores(logits)
+    metrics = {name: float(value) for name, value in task.metrics()(scores, targets).items()}
+    return {"loss": float(task.loss(logits, targets)), **metrics}, scores, targets
 
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:

@@ -7,9 +7,8 @@ torchrun --nproc-per-node 2 -m <package>.train
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,19 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
-from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .boards import add_end, add_graph, add_pictures, spread
 from .config import Config, with_defaults
-from .data import Examples, collate, make_spec, make_table
+from .data import collate, draw, make_spec, make_table
+from .dataset import Batches, Examples
 from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
 from .model import make_model
-from .optim import freeze, make_optimizer
-from .run import catch_signals, find, leave, main, start_run
+from .run import catch_signals, find, leave, main, optional, settings, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
@@ -71,9 +70,12 @@ def train(
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if config.compile:
         model.compile()
-    if config.freeze:
-        freeze(model)
-    optimizer, schedule = make_optimizer(model, config.lr, config.epochs * len(loader))
+    set_mode(model, config.freeze)
+    optimizer = make_optimizer(model, config.lr)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    steps = config.epochs * len(loader)
+    # Not 0.2: where the rise has one step, OneCycleLR divides by zero
+    schedule = OneCycleLR(optimizer, rates, steps, pct_start=0.21, cycle_momentum=False)
     net = distribute(model, optimizer) if WORLD_SIZE > 1 else model
     objects: dict[str, Any] = {"model": model, "optimizer": optimizer}
     objects |= {"schedule": schedule, "scaler": scaler}
@@ -89,9 +91,10 @@ def train(
     described = {"spec": asdict(spec), "task": asdict(task)}
     folder = start_run(config, **described) if RANK == 0 else Path()
     writer = SummaryWriter(folder, purge_step=state["step"] + 1) if RANK == 0 else None
-    if writer:
-        inputs, _ = next(iter(DataLoader(val_set, 2, collate_fn=collate)))
-        add_graph(writer, model, inputs.to(device))
+    shown, labels = next(iter(DataLoader(val_set, 9, collate_fn=collate)))
+    if writer and WORLD_SIZE == 1:
+        with optional("graph"):
+            writer.add_graph(model, shown[:1].to(device), verbose=False)
 
     def save(name: str) -> None:
         content = {key: part.state_dict() for key, part in objects.items()}
@@ -103,9 +106,7 @@ def train(
     metric, mode = task.monitor
     for epoch in range(state["epoch"], config.epochs):
         batches.start_at(epoch, state["batch"])
-        model.train()
-        if config.freeze:
-            freeze(model)
+        set_mode(model, config.freeze)
         began, examples = time.perf_counter(), 0
         bar = tqdm(loader, f"epoch {epoch + 1}", leave=False, disable=RANK > 0 or None)
         for inputs, targets in bar:
@@ -138,7 +139,7 @@ def train(
             if writer:
                 writer.close()
             leave(folder, stop)
-        result, scores, labels = evaluate(
+        result, scores, targets = evaluate(
             model, val_set, task, device, autocast, config.num_workers
         )
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
@@ -148,45 +149,48 @@ def train(
             state |= {"best": better, "waited": 0, "result": result}
             save("best.pt")
         save("last.pt")
+        ended = config.dry_run or state["waited"] >= config.patience or epoch + 1 == config.epochs
         if writer:
             row = {"train/loss": loss.item()} | {f"val/{k}": v for k, v in result.items()}
             numbers = [f"{name} {value:.4f}" for name, value in row.items()]
             print(f"epoch {epoch + 1}/{config.epochs}", *numbers, sep="  ")
-            with (folder / "metrics.jsonl").open("a") as stream:
-                print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=stream)
-            if epoch % max(1, config.epochs // 10) == 0 or epoch + 1 == config.epochs:
-                shown = [(x, y, found) for (x, y), found in spread((val_set, scores))]
-                add_pictures(writer, state["step"], task, spec, shown, scores, labels)
-        if state["waited"] >= config.patience and epoch + 1 < config.epochs:
-            print(f"stopped early: val/{metric} is no better since {config.patience} epochs")
-        if config.dry_run or state["waited"] >= config.patience:
+            with (folder / "metrics.jsonl").open("a") as file:
+                print(json.dumps({"epoch": epoch + 1, "step": state["step"], **row}), file=file)
+            if epoch % max(1, config.epochs // 10) == 0 or ended:
+                with optional("pictures"):
+                    titles = list(map(task.describe, scores, labels))
+                    draw(writer, state["step"], shown, titles, spec)
+                    task.draw(writer, state["step"], scores, targets)
+        if ended:
             break
     if writer:
-        add_end(writer, task, scores, labels, asdict(config), state["result"], state["step"])
+        final = {f"final/{name}": value for name, value in state["result"].items()}
+        with optional("settings"):
+            writer.add_hparams(settings(config), final, run_name=".")
         writer.close()
         print(f"finished: {folder / 'best.pt'}")
     return state["result"]
 
 
-class Batches(BatchSampler):
-    """The order of an epoch follows from its number and the seed, in any number of processes."""
+def set_mode(model: Any, freeze: bool) -> None:
+    """Let the network learn, or what is frozen stay as it is, its running statistics too."""
+    model.train()
+    if freeze:
+        model.requires_grad_(False).eval()
+        model.get_classifier().requires_grad_(True).train()
 
-    start = 0
 
-    def __init__(self, examples: Examples, config: Config) -> None:
-        self.examples = examples
-        self.order = DistributedSampler[Any](examples, WORLD_SIZE, RANK, seed=config.seed)
-        full = len(examples) > config.batch_size
-        super().__init__(self.order, config.batch_size // WORLD_SIZE, drop_last=full)
-
-    def start_at(self, epoch: int, batch: int) -> None:
-        self.order.set_epoch(epoch)
-        self.examples.epoch, self.start = epoch, batch
-
-    # A generator: DataLoader makes two of them, and uses the last
-    def __iter__(self) -> Iterator[list[int]]:
-        start, self.start = self.start, 0
-        yield from islice(super().__iter__(), start, None)
+def make_optimizer(model: Any, lr: float) -> AdamW:
+    """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
+    head = model.get_classifier() if hasattr(model, "get_classifier") else model
+    new, below = set(head.parameters()), lr * getattr(model, "below_head", 0.1)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for p in model.parameters():
+        if p.requires_grad:
+            key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
+            groups.setdefault(key, []).append(p)
+    options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
+    return AdamW(options, lr, fused=True)
 
 
 def log(writer: SummaryWriter | None, scalars: dict[str, float], step: int) -> None:
