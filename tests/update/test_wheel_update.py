@@ -16,8 +16,8 @@ from ptscaffold import __version__
 
 CHECKOUT = Path(__file__).parents[2]
 NEXT = "99.0.0"
-OLD_LINE = '"""The folder of a run:'
-NEW_LINE = '"""The folder of every run:'
+OLD_LINE = '"""The run: its flags'
+NEW_LINE = '"""Every run: its flags'
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A stray import of the checkout, a clone or a download would show itself.

@@ -58,13 +58,16 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Learn byte-level BPE (Radford et al., 2019); of few texts every word becomes a token."""
+    """Learn byte-level BPE (Radford et al., 2019): where texts are few, each word is a token.
+
+    But not a word that is there once: it is read by its pieces, as a new word will be.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     split = pre_tokenizers.Split(Regex(CHARACTERS), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel()])
     tokenizer.decoder = decoders.ByteLevel()
-    options: Any = {"special_tokens": ["[UNK]"], "show_progress": False}
+    options: Any = {"min_frequency": 2, "special_tokens": ["[UNK]"], "show_progress": False}
     options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()  # it can say every text
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=30_000, **options))
     return tokenizer

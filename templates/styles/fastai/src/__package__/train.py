@@ -52,13 +52,14 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         learn.load("best", with_opt=False)  # SaveModelCallback will find it again
 
     writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
+    (folder / "history.csv").unlink(missing_ok=True)  # epochs that are done are written again
     metric, mode = task.monitor
     watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
     cbs = [
         GradientNorm(1.0),
         SaveModelCallback(**watch, fname="best", reset_on_fit=False),
         EarlyStoppingCallback(**watch, patience=config.patience),
-        CSVLogger(),
+        CSVLogger(append=True),
         RunFolder(config, task, spec, writer, done),
         *others,
     ]
