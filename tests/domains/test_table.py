@@ -24,6 +24,7 @@ def read(
     config = module("config").Config(task=task, **flags)
     rows = module("table").read(data, config, suffixes)
     table: pd.DataFrame = module("table").divide(rows, config, os.path.exists if suffixes else None)
+    module("task").Task.fit(task, table)
     return table
 
 

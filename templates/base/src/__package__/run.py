@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.error import HTTPError
 
 import torch
 import tyro
@@ -23,6 +24,7 @@ import tyro
 from .config import Config
 
 RUNS = Path("runs")
+FREE = {"patience", "device", "precision", "compile", "num_workers", "resume", "run_dir"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -40,8 +42,10 @@ def parse(description: str | None) -> Config:
     folder = find(config.resume, "last.*").parent
     saved = load_config(folder)
     config = tyro.cli(Config, description=description, default=saved)
-    if any(getattr(config, k) != getattr(saved, k) for k in ("epochs", "batch_size", "lr")):
-        raise SystemExit("--epochs, --batch-size and --lr are those of the run: start another one")
+    for key, value in asdict(config).items():
+        if value != getattr(saved, key) and key not in FREE:  # the run would be another one
+            flag = key.replace("_", "-")
+            raise SystemExit(f"--{flag} of the run is {getattr(saved, key)}: start another one")
     return replace(config, resume=str(folder), run_dir=folder)
 
 
@@ -71,8 +75,10 @@ def find(where: str | Path | None, name: str) -> Path:
     """Give a checkpoint by its file, the folder of its run, or, with None and auto, the newest."""
     if where not in (None, "auto") and Path(str(where)).is_file():
         return Path(str(where))
-    folders = RUNS.glob("[!d]*/") if where in (None, "auto") else [Path(str(where))]  # no dry-run
-    found = [path for folder in folders for path in folder.glob(name)]
+    folders = RUNS.glob("*/") if where in (None, "auto") else [Path(str(where))]
+    found = [p for folder in folders for p in folder.glob(name)]
+    if where in (None, "auto"):
+        found = [p for p in found if p.parent.name != "dry-run"]
     if not found:
         raise SystemExit(f"no {name} in {where or RUNS}: train first")
     return max(found, key=lambda path: path.stat().st_mtime)
@@ -114,8 +120,9 @@ def leave(folder: Path, signals: list[int]) -> NoReturn:
     if os.environ.get("RANK", "0") == "0":
         saved = any(folder.glob("last.*"))
         print("stopped:", f"go on with --resume {folder}" if saved else "nothing is saved yet")
-    # torchrun takes every code but 0 for a failure, and may start the run again
-    raise SystemExit(0 if "TORCHELASTIC_RUN_ID" in os.environ else 128 + signals[0])
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # it takes all else for a failure, and starts again
+        raise SystemExit(0)
+    raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))
 
 
 @contextmanager
@@ -138,11 +145,12 @@ def fetching(flag: str, name: str) -> Iterator[None]:
         try:
             if not Path(name).is_dir():
                 urllib.request.urlopen(constants.ENDPOINT, timeout=5).close()
+        except HTTPError:
+            pass  # it answers
         except OSError:
             constants.HF_HUB_OFFLINE = True  # what was downloaded before is still there
         yield
     except ImportError as error:
-        extra = "hub" if flag == "--dataset" else "pretrained"
-        raise SystemExit(f"{flag} {name}: {error}: uv sync --extra {extra}") from None
+        raise SystemExit(f"{flag} {name}: {error}: uv sync --all-extras") from None
     except Exception as error:  # of the network, of the file, of a network of another kind
         raise SystemExit(f"{flag} {name}: {error}".splitlines()[0]) from None

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -43,7 +44,10 @@ def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
     elif data.suffix.lower() not in TABLES:
         kinds = ", ".join(TABLES + ARCHIVES)
         raise SystemExit(f"{data}: give a folder, or a file of the kinds {kinds}")
-    frames = [from_frame(read_rows(p), config, suffixes, p, split_of(p.stem)) for p in tables]
+    frames = []
+    for path in tables:
+        split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != data else "")
+        frames.append(from_frame(read_rows(path), config, suffixes, path, split))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -54,11 +58,12 @@ def split_of(name: str) -> str:
 
 def hidden(name: str) -> bool:
     """Whether a system, a notebook or an archiver has put it there, not a person."""
-    return name.startswith((".", "@", "__", "_background_noise_"))
+    return name.startswith((".", "@eaDir", "__MACOSX", "__pycache__", "_background_noise_"))
 
 
 def unpack(archive: Path) -> Path:
-    folder = Path("data", archive.name.split(".")[0])
+    version = archive.stat()
+    folder = Path("data", f"{archive.name}-{version.st_size}-{version.st_mtime:.0f}")
     if not folder.is_dir():
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -76,7 +81,7 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     tops = [p for p in sorted(root.iterdir()) if p.is_dir() and not hidden(p.name)]
     depth = int(all(split_of(p.name) for p in tops))
     inner = [{p.name for p in top.iterdir() if p.is_dir()} for top in tops]
-    alike = len(tops) > 1 and bool(inner[0]) and all(names == inner[0] for names in inner)
+    alike = len(tops) > 1 and len(inner[0]) > 1 and all(names == inner[0] for names in inner)
     if not depth and (alike or any(split_of(p.name) for p in tops)):
         names = ", ".join(p.name for p in tops)
         raise SystemExit(f"{root}: are {names} splits or classes? Call splits train, val and test")
@@ -113,7 +118,7 @@ def read_rows(path: Path) -> pd.DataFrame:
             quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
             reader = csv.reader(file, delimiter=mark, quoting=quoting)
             header, *rows = [row for row in reader if row]
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
     for row in rows:
         if len(row) != len(header):  # pandas would shift the columns
@@ -139,7 +144,8 @@ def from_frame(
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]
-    splits = [split or split_of(str(cell)) for cell in frame.get("split", [""] * len(frame))]
+    named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
+    splits = [split or split_of(str(cell)) for cell in named]
     return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
 
 
@@ -156,6 +162,7 @@ def from_hub(name: str, config: Config, suffixes: Collection[str]) -> pd.DataFra
             frame = part.to_pandas()
             for column, kind in part.features.items():
                 if isinstance(kind, datasets.ClassLabel):
+                    frame = frame[frame[column] >= 0]  # -1: what has no label
                     frame[column] = kind.int2str(frame[column])
             frames.append(from_frame(frame, config, suffixes, Path(name), split_of(key)))
     return pd.concat(frames, ignore_index=True)
@@ -165,7 +172,9 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
     """Give a class, a list of labels or a list of numbers."""
     if task == "regression":
         try:
-            return [float(value) for value in row]
+            if all(map(math.isfinite, numbers := [float(value) for value in row])):
+                return numbers
+            raise ValueError
         except (TypeError, ValueError):
             raise SystemExit(f"{source}: {row[0]!r} is no number, as regression needs") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
@@ -173,7 +182,7 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
     if task == "multilabel":
         labels = re.split(r"[;|,]", row[0]) if isinstance(row[0], str) else row[0]
         return [tidy(label) for label in labels if tidy(label)]
-    if row[0] is None or tidy(row[0]) == "":
+    if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
         raise SystemExit(f"{source}: a row has no {names[0]}")
     return tidy(row[0])
 
@@ -181,7 +190,7 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 def tidy(label: Any) -> str:
     """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
     text = os.fsencode(str(label).strip()).decode(errors="replace")
-    return unicodedata.normalize("NFC", re.sub(r"(?<=\d)\.0+$", "", text))
+    return unicodedata.normalize("NFC", re.sub(r"^(-?\d+)\.0+$", r"\1", text))
 
 
 def divide(
@@ -199,7 +208,8 @@ def divide(
         table, keys = table[good], [key for key, kept in zip(keys, good, strict=True) if kept]
     table, seed = table.assign(key=keys), config.seed % 2**32
     there = set(table["split"]) - {""}
-    if "train" in there:
+    if "train" in there and (count := (table["split"] == "").sum()):
+        print(f"left out {count} of a split that is neither train, val nor test")
         table = table[table["split"] != ""]
     table.loc[table["split"] == "", "split"] = "train"
     by_class = config.task == "classification"
@@ -213,15 +223,10 @@ def divide(
     table = table.drop(columns="key").sample(frac=1, random_state=seed, ignore_index=True)
     counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
     sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
-    if not counts["train"] or not counts["val"]:
-        raise SystemExit(f"too few examples to train and to validate: {sizes}")
     if not by_class:
         print(f"{config.task}, {sizes}")
         return table
     classes = Counter(table["target"])
-    lost = set(classes) - set(table["target"][table["split"] == "train"])
-    if lost or len(classes) < 2:
-        raise SystemExit(f"no example to train {', '.join(lost) or 'a second class'}; {sizes}")
     names = ", ".join(f"{name} {classes[name]}" for name in sorted(classes)[:20])
     print(f"{len(classes)} classes: {names}{', ...' if len(classes) > 20 else ''}; {sizes}")
     return table
@@ -229,7 +234,9 @@ def divide(
 
 def content_key(item: Any) -> Any:
     """Give files that are as long and begin alike the same key."""
+    if isinstance(item, dict):
+        return hash(item["bytes"] or item["path"])
     if not isinstance(item, str):
-        return id(item)
+        return hash(item.tobytes())
     with Path(item).open("rb") as file:
         return hash(file.read(2**16)), file.seek(0, os.SEEK_END)

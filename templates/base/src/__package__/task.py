@@ -25,9 +25,15 @@ class Task:
 
     @classmethod
     def fit(cls, kind: Kind, table: pd.DataFrame) -> "Task":
-        targets = table["target"]
+        targets, splits = table["target"], set(table["split"])
+        if not {"train", "val"} <= splits:
+            raise SystemExit("too few examples to train and to validate")
         if kind == "classification":
-            return cls(kind, sorted(set(targets)))
+            names = sorted(set(targets))
+            lost = set(names) - set(targets[table["split"] == "train"])
+            if lost or len(names) < 2:
+                raise SystemExit(f"no example to train {', '.join(lost) or 'a second class'}")
+            return cls(kind, names)
         if kind == "multilabel":
             return cls(kind, sorted({label for labels in targets for label in labels}))
         numbers = torch.tensor(list(targets[table["split"] == "train"]))  # (N, C)
@@ -47,6 +53,7 @@ class Task:
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits (B, C) with targets (B,) or (B, C)."""
+        logits = logits.float()  # large numbers of a regression have no place in 16 bits
         if self.kind == "classification":
             return F.cross_entropy(logits, targets, label_smoothing=0.1)
         if self.kind == "multilabel":
@@ -56,11 +63,12 @@ class Task:
 
     def scores(self, logits: Tensor) -> Tensor:
         """Turn logits (B, C) into probabilities, or into numbers in their units."""
+        logits = logits.float()
         if self.kind == "classification":
-            return logits.float().softmax(dim=1)
+            return logits.softmax(dim=1)
         if self.kind == "multilabel":
-            return logits.float().sigmoid()
-        return logits.float() * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
+            return logits.sigmoid()
+        return logits * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
 
     def metrics(self) -> MetricCollection:
         """Give the metrics of scores (N, C) and targets."""

@@ -115,10 +115,11 @@ class Transformer(nn.Module):
         logging.set_verbosity_error()  # that the head is new is no news
         auto = AutoModelForAudioClassification
         config = AutoConfig.for_model(**json.loads(spec.transformer) | {"num_labels": num_outputs})
+        options = {"config": config, "dtype": torch.float32}
         if weights:
-            self.net = auto.from_pretrained(weights, config=config, ignore_mismatched_sizes=True)
+            self.net = auto.from_pretrained(weights, ignore_mismatched_sizes=True, **options)
         else:
-            self.net = auto.from_config(config)
+            self.net = auto.from_config(**options)
         zeros([m for m in self.get_classifier().modules() if isinstance(m, nn.Linear)][-1])
         if hasattr(self.net, "freeze_feature_encoder"):  # as its authors fine-tune it
             self.net.freeze_feature_encoder()

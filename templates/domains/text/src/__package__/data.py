@@ -27,10 +27,8 @@ CHARACTERS = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U
 def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (a text), target and split: replace this for other data."""
     data = config.data
-    if config.dataset:
-        rows = from_hub(config.dataset, config, ())
-    elif data is None:
-        rows = make_sample()
+    if data is None:
+        rows = from_hub(config.dataset, config, ()) if config.dataset else make_sample()
     else:
         data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
         files = data.is_dir() and not any(p.suffix.lower() in TABLES for p in data.rglob("*"))

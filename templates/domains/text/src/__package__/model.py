@@ -139,4 +139,5 @@ def pretrained_spec(name: str, max_length: int, lora: bool) -> Spec:
         ids = [tokenizer.pad_token_id, tokenizer.eos_token_id, config.pad_token_id, 0]
         config.pad_token_id = next(number for number in ids if number is not None)
         content = tokenizer.backend_tokenizer.to_str()
-        return Spec(content, min(max_length, most), config.to_json_string(use_diff=False), lora)
+        most = min(max_length, most, tokenizer.model_max_length)
+        return Spec(content, most, config.to_json_string(use_diff=False), lora)

@@ -132,7 +132,7 @@ def train(
                 log(writer, scalars, state["step"])
                 if agreed(bool(stop), device):
                     break
-            if config.dry_run and state["batch"] == 2:
+            if (config.dry_run and state["batch"] == 2) or (stop and WORLD_SIZE == 1):
                 break
         if state["batch"] < len(loader) and agreed(bool(stop), device):
             save("last.pt")
@@ -163,6 +163,8 @@ def train(
                     task.draw(writer, state["step"], scores, targets)
         if ended:
             break
+        if agreed(bool(stop), device):
+            leave(folder, stop)
     if writer:
         final = {f"final/{name}": value for name, value in state["result"].items()}
         with optional("settings"):
