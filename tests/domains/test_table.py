@@ -196,6 +196,41 @@ def test_a_column_and_files_name_the_splits(tmp_path: Path) -> None:
     assert counts(read(tmp_path / "hub", suffixes=())) == {"train": 20, "val": 20}
 
 
+def test_splits_are_named_by_folders_and_by_columns_of_any_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("train", "val"):
+        names = [
+            path.name for path in make_folders(tmp_path / part, classes=("all",)).rglob("*.png")
+        ]
+        rows = ["file_name,label", *(f"all/{name},{int(name[:-4]) % 2}" for name in names)]
+        (tmp_path / part / "metadata.csv").write_text("\n".join(rows))
+    assert counts(read(tmp_path)) == {"train": 20, "val": 20}
+    splits = ("train", "val", "holdout")
+    lines = [f"{line},{splits[i // 2 % 3]}" for i, line in enumerate(TEXTS)]
+    table = read_lines(tmp_path / "x.csv", ["text,label,Split", *lines])
+    assert counts(table) == {"train": 14, "val": 14}
+    assert "left out 12 of a split that is neither" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["nan", "null"])
+def test_a_label_that_is_missing_is_an_error(value: str, tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"text {i}", "label": i % 2}) for i in range(40)]
+    lines.append('{"text": "x", "label": ' + ("NaN" if value == "nan" else "null") + "}")
+    with pytest.raises(SystemExit, match="a row has no label"):
+        read_lines(tmp_path / "x.jsonl", lines)
+
+
+def test_two_archives_of_one_name_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, classes in {"a": ("cat", "dog"), "b": ("cow", "ant")}.items():
+        with zipfile.ZipFile(f"{folder}.zip", "w") as archive:
+            for path in make_folders(Path(folder), classes=classes).rglob("*.png"):
+                archive.write(path)
+        Path(f"{folder}.zip").rename("pets.zip")
+        assert set(read(Path("pets.zip"))["target"]) == set(classes)
+
+
 def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile("pets.zip", "w") as archive:

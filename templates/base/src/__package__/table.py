@@ -63,7 +63,7 @@ def hidden(name: str) -> bool:
 
 def unpack(archive: Path) -> Path:
     version = archive.stat()
-    folder = Path("data", f"{archive.name}-{version.st_size}-{version.st_mtime:.0f}")
+    folder = Path("data", f"{archive.name}-{version.st_size}-{version.st_mtime_ns}")
     if not folder.is_dir():
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
