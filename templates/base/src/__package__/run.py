@@ -32,8 +32,8 @@ def parse(description: str | None) -> Config:
     """Read the flags; with --resume, what that run had stands in for what is not given."""
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     config = tyro.cli(Config, description=description)
-    if config.freeze and not config.pretrained:
-        raise SystemExit("--freeze trains the head of a network of --pretrained")
+    if not config.pretrained and (config.freeze or getattr(config, "lora", False)):
+        raise SystemExit("--freeze and --lora train a part of a network of --pretrained")
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
         there = any(config.run_dir.glob("last.*"))
         config = replace(config, resume=str(config.run_dir) if there else None)

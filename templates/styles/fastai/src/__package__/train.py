@@ -77,7 +77,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     with optional("graph"):
         writer.add_graph(learn.model, dls.valid.one_batch()[0][:1], verbose=False)
     final = {f"final/{name}": value for name, value in result.items()}
-    writer.add_hparams(settings(config), final, run_name=".")
+    with optional("settings"):
+        writer.add_hparams(settings(config), final, run_name=".")
     writer.close()
     learn.export()
     print(f"finished: {folder / 'best.pth'}")

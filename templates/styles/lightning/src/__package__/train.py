@@ -132,7 +132,7 @@ class Progress(Callback):
         if trainer.sanity_checking and trainer.world_size == 1:
             with optional("graph"):
                 writer.add_graph(module.model, self.inputs[:1].to(module.device), verbose=False)
-        elif trainer.current_epoch % often == 0:
+        elif (trainer.current_epoch + 1) % often == 0:
             scores, targets = map(torch.cat, zip(*self.seen, strict=True))
             with optional("pictures"):
                 titles = list(map(module.task.describe, scores[:9], targets[:9]))

@@ -8,7 +8,7 @@ torchrun --nproc-per-node 2 -m <package>.train
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ def train(
     if RANK == 0 and WORLD_SIZE > 1:
         dist.barrier()
     task = Task.fit(config.task, table)
+    if config.dry_run:
+        table = table.groupby("split").head(2 * config.batch_size)
+        config = replace(config, epochs=1)
     train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)
     val_set = Examples(table[table["split"] == "val"], task, spec)
     config = with_defaults(config, len(train_set))
@@ -132,7 +135,7 @@ def train(
                 log(writer, scalars, state["step"])
                 if agreed(bool(stop), device):
                     break
-            if (config.dry_run and state["batch"] == 2) or (stop and WORLD_SIZE == 1):
+            if stop and WORLD_SIZE == 1:  # several have to agree, which takes time
                 break
         if state["batch"] < len(loader) and agreed(bool(stop), device):
             save("last.pt")
@@ -149,7 +152,7 @@ def train(
             state |= {"best": better, "waited": 0, "result": result}
             save("best.pt")
         save("last.pt")
-        ended = config.dry_run or state["waited"] >= config.patience or epoch + 1 == config.epochs
+        ended = state["waited"] >= config.patience or epoch + 1 == config.epochs
         if writer:
             row = {"train/loss": loss.item()} | {f"val/{k}": v for k, v in result.items()}
             numbers = [f"{name} {value:.4f}" for name, value in row.items()]
@@ -164,6 +167,8 @@ def train(
         if ended:
             break
         if agreed(bool(stop), device):
+            if writer:
+                writer.close()
             leave(folder, stop)
     if writer:
         final = {f"final/{name}": value for name, value in state["result"].items()}
