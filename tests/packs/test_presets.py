@@ -88,6 +88,68 @@ def test_a_fixed_value_cannot_be_changed(
     assert run("new", "net", "--preset", str(team), "--style", "plain").code == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ("update", "net", "--set", "style=fabric"),
+            "style is fixed to 'plain' by the preset team (we look after plain), and cannot be",
+        ),
+        (
+            ("remove", "wandb", "--project", "net"),
+            "features is fixed to ['wandb'] by the preset team (we log there), and cannot be",
+        ),
+        (
+            ("update", "net", "--set", "features=extra"),
+            "features is fixed to ['wandb'] by the preset team (we log there), and cannot be",
+        ),
+        (("update", "net", "--set", "description=mine"), ""),
+        (("remove", "extra", "--project", "net"), ""),
+        (("add", "other", "--project", "net"), ""),
+    ],
+)
+def test_what_a_preset_fixes_binds_later_changes(
+    command: tuple[str, ...], said: str, run: Run, team: Path, work: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "acme/features/other", {"layer.toml": 'label = "O"\nhelp = "o"\n', "o.txt": "o"})
+    assert run("new", "net", "--preset", str(team)).code == 0
+    before = files(work / "net")
+    ran = run(*command)
+    assert ran.code == (2 if said else 0)
+    assert said in ran.err
+    assert (files(work / "net") == before) is (bool(said) or "description=mine" in command)
+    assert "fixed: style by the preset team: we look after plain, " in run("show", "net").out
+    # It stands in a file of the project's, so a team can lift it there.
+    record = work / "net/.ptscaffold.toml"
+    text = record.read_text()
+    assert text.index("[preset]") < text.index("[files]")
+    record.write_text(text[: text.index("[preset]")] + text[text.index("[files]") :])
+    assert run(*command).code in (0, 2)
+    assert "is fixed" not in run(*command).err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "[preset]\nname = 'team'\n",
+        "[preset.locked.style]\nvalue = 'plain'\nreason = 'r'\n",
+        "[preset]\nname = 'team'\n[preset.locked.style]\nvalue = 1\nreason = 'r'\n",
+        "[preset]\nname = 'team'\n[preset.locked.style]\nvalue = 'plain'\n",
+        "[preset]\nname = 'team'\n[preset.locked.'a b']\nvalue = 'plain'\nreason = 'r'\n",
+        "[preset]\nname = 'team'\nlocked = 'style'\n",
+    ],
+)
+def test_a_record_whose_preset_is_broken_is_met_with_one_line(
+    wrong: str, run: Run, work: Path
+) -> None:
+    assert run("new", "net", "--domain", "toy", "--style", "plain").code == 0
+    record = work / "net/.ptscaffold.toml"
+    record.write_text(f"{record.read_text()}{wrong}")
+    ran = run("update", "net", "--set", "style=plain")
+    assert ran.code == 1
+    assert ran.err.startswith("error: cannot read net/.ptscaffold.toml: ")
+
+
 def test_a_preset_from_the_environment(
     run: Run, team: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

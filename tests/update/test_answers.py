@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from update.trees import Lab, lab, put
+from update.trees import Lab, lab, put, read_tree, text
 
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import UsageError
@@ -109,6 +109,86 @@ def test_an_update_to_a_version_that_there_is_not(tmp_path: Path) -> None:
     made = lab(tmp_path).make().change("2.0", {"base/tail.txt": "2\n"})
     with pytest.raises(UsageError, match=r"unknown version '2.1' for --to \(1.0, 2.0\)"):
         update(made.project, history=made.history, to="2.1")
+
+
+SKIPS: Mapping[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    # the project's own edit of notes.txt, further arguments, what it has afterwards
+    "what it changed does not come": ("", {}, {"tail.txt": "3\n", "notes.txt": text({2: "C\n"})}),
+    "what is edited stays": ("mine\n", {}, {"notes.txt": text({2: "C\n"}) + "mine\n"}),
+    "and nothing else comes": ("", {"to": "2.0"}, {"tail.txt": "first\nlast", "notes.txt": text()}),
+    "with other answers": ("", {"sets": ["style=b"]}, {"src/toy/train.py": text({1: "style b\n"})}),
+}
+
+
+@pytest.mark.parametrize("name", SKIPS)
+def test_a_release_that_is_left_out(tmp_path: Path, name: str) -> None:
+    edit, more, expected = SKIPS[name]
+    made = lab(tmp_path).make()
+    made = made.change("2.0", {"base/new.txt": "2\n", "base/notes.txt": text({9: "B\n"})})
+    made = made.change(
+        "3.0", {"base/tail.txt": "3\n", "base/notes.txt": text({2: "C\n", 9: "B\n"})}
+    )
+    notes = made.project / "notes.txt"
+    notes.write_text(notes.read_text() + edit)
+    done = update(made.project, history=made.history, skip="2.0", **more)
+    assert "template 2.0 is left out: what it has changed does not come" in done.notes
+    assert {path: (made.project / path).read_text() for path in expected} == expected
+    assert not (made.project / "new.txt").exists()
+    assert read_record(made.project).template_version == more.get("to", "3.0")
+    made.update()
+    assert not (made.project / "new.txt").exists(), "it stays left out"
+    assert (made.project / "tail.txt").read_text() == "3\n"
+    assert check(made.project, history=made.history).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("skip", "message"),
+    [
+        ("3.0", "--skip leaves out the next release, which is 2.0 and not 3.0"),
+        ("1.0", r"unknown coming release '1.0' for --skip \(2.0, 3.0\)"),
+        ("4.0", r"unknown coming release '4.0' for --skip \(2.0, 3.0\)"),
+    ],
+)
+def test_a_release_that_cannot_be_left_out(tmp_path: Path, skip: str, message: str) -> None:
+    made = lab(tmp_path).make().change("2.0").change("3.0", {"base/tail.txt": "3\n"})
+    before = read_tree(made.project)
+    with pytest.raises(UsageError, match=message) as caught:
+        update(made.project, history=made.history, skip=skip)
+    assert skip != "3.0" or caught.value.hint.endswith("--to 2.0")
+    assert read_tree(made.project) == before
+
+
+DEFAULTS: Mapping[str, tuple[str, str, dict[str, str], str, str]] = {
+    # what the next version asks for, its renames, what was given; the answer then, what is said
+    "nobody chose it": ('color = "grey"', "", {}, "color", "grey"),
+    "it was chosen": ('color = "grey"', "", {"color": "red"}, "color", "red"),
+    "it has another name now": ('tint = "grey"', 'color = "tint"', {}, "tint", "grey"),
+    "the default is as it was": ('color = "blue"', "", {}, "color", "blue"),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_default_that_nobody_chose_follows_the_new_one(tmp_path: Path, name: str) -> None:
+    asks, renamed, given, key, expected = DEFAULTS[name]
+    made = lab(tmp_path)
+    put(made.history.root, asking('color = "blue"'))
+    made = Lab(History(made.history.root, "1.1"), made.project).make(**given)
+    made = made.change("2.0", {"styles/a/color.txt.jinja": None, **asking(asks, renamed)})
+    said = f"{key} was never chosen and follows the new default, {expected!r}"
+    assert (said in made.update().notes) is (expected == "grey")
+    assert (made.project / f"{key}.txt").read_text() == f"{expected}\n"
+    assert read_record(made.project).answers[key] == expected
+
+
+def test_a_default_can_be_kept_when_the_new_one_comes(tmp_path: Path) -> None:
+    made = lab(tmp_path)
+    put(made.history.root, asking('color = "blue"'))
+    made = Lab(History(made.history.root, "1.1"), made.project).make()
+    made = made.change("2.0", asking('color = "grey"'))
+    update(made.project, history=made.history, to="2.0", sets=["color=blue"])
+    made = made.change("3.0", asking('color = "white"'))
+    made.update()
+    assert read_record(made.project).answers["color"] == "blue"
 
 
 def test_a_name_that_is_taken_since_can_be_kept_and_changed(

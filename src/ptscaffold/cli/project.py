@@ -23,6 +23,10 @@ def update(
         str | None,
         typer.Option(metavar="VERSION", help="To this version; --set is for that one then."),
     ] = None,
+    skip: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="Leave out what this release, the next, has changed."),
+    ] = None,
     dry_run: options.DryRun = False,
     diff_: options.ShowDiff = False,
     force: options.Force = False,
@@ -55,7 +59,7 @@ def update(
     from ptscaffold.project.state import record_anew
     from ptscaffold.project.update import update as run_update
 
-    if sum((continue_, abort, record, bool(set_ or to or dry_run or diff_ or force))) > 1:
+    if sum((continue_, abort, record, bool(set_ or to or skip or dry_run or diff_ or force))) > 1:
         raise UsageError("--continue, --abort and --record go with no other flag of update")
     if record:
         made = record_anew(project, packs=tuple(pack or ()))
@@ -75,6 +79,7 @@ def update(
         project,
         sets=tuple(set_ or ()),
         to=to,
+        skip=skip,
         packs=tuple(pack or ()),
         dry_run=dry_run or diff_,
         force=force,

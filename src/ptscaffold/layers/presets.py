@@ -14,7 +14,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, UsageError, unknown
 from ptscaffold.layers.fetch import is_address
@@ -32,11 +32,10 @@ FOLDER: Final = "presets"
 _KEYS: Final = ("answers", "locked", "packs")
 
 
-@dataclass(frozen=True)
-class Locked:
+class Locked(NamedTuple):
     """A value that the answers must have, and why."""
 
-    value: Any
+    value: str | list[str]
     reason: str
 
 

@@ -6,11 +6,13 @@ termination are held back while files are being written.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import PtscaffoldError
@@ -38,11 +40,11 @@ def locked(project: Path) -> Iterator[None]:
     """Keep other processes from writing a project; PtscaffoldError when one is about it.
 
     Taken again by the same thread it is the same lock. It leaves no file behind. Where the system
-    has no such locks, on Windows and some network disks, nothing is locked.
+    has no such locks, as on some network disks, nothing is locked.
     """
     key = project.resolve(), threading.get_ident()
-    descriptor = None if key in _held else take(project)
-    if descriptor is None:
+    release = None if key in _held else take(project)
+    if release is None:
         yield
         return
     _held.add(key)
@@ -50,13 +52,13 @@ def locked(project: Path) -> Iterator[None]:
         yield
     finally:
         _held.remove(key)
-        os.close(descriptor)
+        release()
 
 
-def take(project: Path) -> int | None:
-    """Lock a folder until the descriptor is closed; None where that is impossible."""
+def take(project: Path) -> Callable[[], None] | None:
+    """Lock a folder until what is given is called; None where that is impossible."""
     if sys.platform == "win32":
-        return None
+        return _take_by_file(project)
     try:
         descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
     except OSError:
@@ -65,13 +67,35 @@ def take(project: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise PtscaffoldError(
-            f"another ptscaffold is at work in {project}", hint="run this again when it is done"
-        ) from None
+        raise _busy(project) from None
     except OSError:
         os.close(descriptor)
         return None
-    return descriptor
+    return partial(os.close, descriptor)
+
+
+def _take_by_file(project: Path) -> Callable[[], None] | None:
+    """The same for a system that locks files alone: by one beside our key, named by the folder."""
+    from filelock import FileLock, Timeout
+
+    from ptscaffold.project.trust import state_folder
+
+    name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:32]
+    try:
+        place = state_folder() / "locks" / name
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(place, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise _busy(project) from None
+    except (OSError, RuntimeError):
+        return None
+    return lock.release
+
+
+def _busy(project: Path) -> PtscaffoldError:
+    hint = "run this again when it is done"
+    return PtscaffoldError(f"another ptscaffold is at work in {project}", hint=hint)
 
 
 def as_keyboard_interrupt() -> None:

@@ -23,7 +23,7 @@ from ptscaffold.project.trust import allow
 from ptscaffold.render.answers import (
     Answers,
     complete,
-    default_description,
+    defaults_of,
     problems_of,
     select_layers,
 )
@@ -106,7 +106,9 @@ def create(
     answers, directory = settle(request, catalogue, ask, preset)
     layers = select_layers(answers, catalogue)
     origins = origins_of(catalogue.packs, layers, directory)
-    plan = make_plan(answers, layers, directory, request.into is not None, renderer, origins)
+    plan = make_plan(
+        answers, layers, directory, request.into is not None, renderer, origins, preset
+    )
     recovered = recover(directory)
     found = survey(plan)
     installed = with_install and not dry_run
@@ -224,11 +226,8 @@ def again(plan: Plan, request: Request) -> str:
         command += ["--preset", request.preset]
     if request.engine is not None:
         command += ["--engine", request.engine]
-    _, domain, style, *_ = plan.layers
-    if answers.description != default_description(domain, style):
-        command += ["--set", f"description={answers.description}"]
-    defaults = {key: text for layer in plan.layers for key, text in layer.answers.items()}
-    for key, value in answers.more.items():
+    defaults = defaults_of(plan.layers)
+    for key, value in {"description": answers.description, **answers.more}.items():
         if value != defaults[key]:
             command += ["--set", f"{key}={value}"]
     if plan.adopt:

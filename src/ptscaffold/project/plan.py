@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.layers.packs import Origin
+    from ptscaffold.layers.presets import Preset
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Renderer, Tree
 
@@ -54,10 +55,11 @@ def make_plan(
     adopt: bool,
     renderer: Renderer,
     packs: Mapping[str, Origin] = MappingProxyType({}),
+    preset: Preset | None = None,
 ) -> Plan:
     """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
     files = renderer.render(answers, layers, __version__)
-    record = write_record(answers, files, __version__, packs=packs)
+    record = write_record(answers, files, __version__, packs, preset=preset)
     files[RECORD] = File(record, 0o644, "ptscaffold")
     steps = renderer.next_steps(answers, layers, __version__)
     return Plan(

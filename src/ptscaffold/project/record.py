@@ -10,6 +10,7 @@ import codecs
 import re
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +20,11 @@ from ptscaffold.layers.content import Content, digest, read_plain, with_endings_
 from ptscaffold.layers.fetch import is_commit
 from ptscaffold.layers.names import leads_astray
 from ptscaffold.layers.packs import Origin
+from ptscaffold.layers.presets import Locked, Preset
 from ptscaffold.render.quoting import toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
@@ -52,6 +53,7 @@ class Record:
     """The content of a `.ptscaffold.toml`.
 
     `locked` are patterns of files that the team does not want to be edited; see `ptscaffold check`.
+    `preset` has the answers that one fixed when the project was made, as long as they stand there.
     `content` is the file as it was read.
     """
 
@@ -61,6 +63,7 @@ class Record:
     files: Mapping[str, str]
     locked: tuple[str, ...] = ()
     packs: Mapping[str, Origin] = field(default_factory=dict)
+    preset: Preset | None = None
     content: Content | None = field(default=None, compare=False, repr=False)
 
 
@@ -70,6 +73,7 @@ def write_record(
     template_version: str,
     packs: Mapping[str, Origin] = MappingProxyType({}),
     there: Record | None = None,
+    preset: Preset | None = None,
 ) -> bytes:
     """The `.ptscaffold.toml` of a project that was generated as `tree`.
 
@@ -83,6 +87,7 @@ def write_record(
             files={path: digest(tree[path].data) for path in sorted(tree)},
             locked=there.locked if there else (),
             packs=packs,
+            preset=there.preset if there else preset,
         )
     )
     if there is None or there.content is None or there.content.data == _plain(there):
@@ -102,6 +107,11 @@ def _plain(record: Record) -> bytes:
         said = origin._asdict().items()
         lines += ["", f"[packs.{name}]"]
         lines += [f"{key} = {toml_value(value)}" for key, value in said if value]
+    if record.preset and record.preset.locked:
+        lines += ["", "[preset]", f"name = {toml_value(record.preset.name)}"]
+        for key, (value, reason) in record.preset.locked.items():
+            lines += ["", f"[preset.locked.{key}]", f"value = {toml_value(value)}"]
+            lines += [f"reason = {toml_value(reason)}"]
     lines += ["", "[files]"]
     lines += [f"{toml_value(path)} = {toml_value(key)}" for path, key in record.files.items()]
     return ("\n".join(lines) + "\n").encode()
@@ -222,6 +232,7 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
         for _, _, commit, key in packs.values():
             if not all(is_commit(text) for text in (commit, key) if text):
                 raise ValueError(f"{commit or key!r} is no commit or digest")
+        preset = _preset(table["preset"]) if "preset" in table else None
         return Record(
             tool_version=tool,
             template_version=template,
@@ -229,12 +240,24 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
             files=dict(zip(files, _texts(list(files.values()), "files"), strict=True)),
             locked=tuple(_texts(table.get("locked", []), "locked")),
             packs=packs,
+            preset=preset,
             content=content,
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         reason = (isinstance(error, OSError) and error.strerror) or reason
         raise PtscaffoldError(f"cannot read {path}: {reason}", hint=hint) from error
+
+
+def _preset(table: Mapping[str, Any]) -> Preset:
+    locked = {}
+    for key, fixed in dict(table["locked"]).items():
+        value = fixed["value"]
+        _texts([key, fixed["reason"], *([value] if isinstance(value, str) else value)], "preset")
+        if not key.isidentifier() or not key.isascii():
+            raise ValueError(f"preset.locked.{key} is no answer")
+        locked[key] = Locked(value, fixed["reason"])
+    return Preset(Path(f"{table['name']}.toml"), locked=locked)
 
 
 def _texts(value: Any, what: str) -> list[str]:

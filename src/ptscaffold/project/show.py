@@ -101,6 +101,11 @@ def show_project(folder: Path) -> dict[str, Any]:
         "template_version": record.template_version,
         "newest_version": __version__,
         "locked": list(record.locked),
+        "fixed": [
+            f"{key} by the preset {preset.name}: {fixed.reason}"
+            for preset in filter(None, [record.preset])
+            for key, fixed in preset.locked.items()
+        ],
         "packs": [f"{name} {p.shown} ({public(p.source)})" for name, p in record.packs.items()],
         "answers": dict(record.answers),
         "files": list(record.files),

@@ -94,14 +94,14 @@ def sweep(parent: Path) -> None:
     """Remove the scratch folders that runs which died have left; only what is certainly ours."""
     for folder in _scratch_folders(parent):
         try:
-            descriptor = take(folder)
+            release = take(folder)
         except PtscaffoldError:
             continue
         with suppress(OSError):
-            if descriptor is not None or folder.stat().st_mtime < time.time() - _PATIENCE:
+            if release is not None or folder.stat().st_mtime < time.time() - _PATIENCE:
                 shutil.rmtree(folder, ignore_errors=True)
-        if descriptor is not None:
-            os.close(descriptor)
+        if release is not None:
+            release()
 
 
 def _made(parent: Path, stem: str, stack: ExitStack) -> Path:

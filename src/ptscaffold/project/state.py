@@ -123,12 +123,8 @@ def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> st
 def render(
     given: Given, version: str, catalogue: Catalogue, *, name: str | None = None
 ) -> Rendered:
-    """Render a project from answers, in which None stands for the default.
-
-    `name` is what it is called already, whoever has taken the name since.
-    """
-    values = {key: value for key, value in given.values.items() if value is not None}
-    answers = complete(Given(values, name=name), catalogue)
+    """Render a project; `name` is what it is called already, whoever has taken that since."""
+    answers = complete(Given(given.values, name=name), catalogue)
     layers = select_layers(answers, catalogue)
     return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
 

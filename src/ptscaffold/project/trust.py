@@ -19,7 +19,7 @@ from ptscaffold.layers.content import read_plain
 from ptscaffold.layers.fetch import is_address, repository_of
 from ptscaffold.layers.packs import installed_packs
 
-__all__ = ["allow", "fits", "is_allowed", "seal"]
+__all__ = ["allow", "fits", "is_allowed", "seal", "state_folder"]
 
 _BYTES: Final = 32
 _LARGEST: Final = 1_000_000
@@ -45,7 +45,7 @@ def allow(source: str, project: Path) -> None:
         return
     with suppress(OSError, RuntimeError):
         mark = seal(_subject(source), project)
-        place = _state_folder() / "packs"
+        place = state_folder() / "packs"
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with place.open("a", encoding="ascii") as stream:
             stream.write(f"{mark}\n")
@@ -56,7 +56,7 @@ def is_allowed(source: str, project: Path) -> bool:
     if not is_address(source) and source in installed_packs():
         return True
     try:
-        marks = read_plain(_state_folder() / "packs", _LARGEST).data.decode("ascii").split()
+        marks = read_plain(state_folder() / "packs", _LARGEST).data.decode("ascii").split()
     except (OSError, RuntimeError, ValueError):
         return False
     subject = _subject(source)
@@ -73,7 +73,7 @@ def _subject(source: str) -> bytes:
 
 def _key(project: Path | None, *, make: bool) -> bytes:
     try:
-        place = _state_folder() / "key"
+        place = state_folder() / "key"
         inside = project is not None and place.resolve().is_relative_to(project.resolve())
         return _of_this_process() if inside or not place.is_absolute() else _kept(place, make)
     except (OSError, RuntimeError):  # RuntimeError: there is no home
@@ -120,7 +120,7 @@ def _place(own: Path, place: Path) -> None:
         own.rename(place)
 
 
-def _state_folder() -> Path:
+def state_folder() -> Path:
     """Where programs keep what is theirs: platformdirs' places, whose import takes 5% of `new`."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "ptscaffold")

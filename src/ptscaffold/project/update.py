@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
@@ -20,15 +21,9 @@ from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.moves import left_behind, renames, replaced
 from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.repository import branch_of, mark_conflicts, refuse_dirty
-from ptscaffold.project.state import (
-    Rendered,
-    catalogues,
-    open_project,
-    recorded,
-    render,
-)
-from ptscaffold.render.answers import default_description, migrate
-from ptscaffold.render.given import Given, gather
+from ptscaffold.project.state import Rendered, catalogues, open_project, recorded, render
+from ptscaffold.render.answers import defaults_of, migrate
+from ptscaffold.render.given import Given, against, gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,14 +103,15 @@ def update(
     history: History | None = None,
     packs: Sequence[str] = (),
     to: str | None = None,
+    skip: str | None = None,
 ) -> Update:
     """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
 
     Other answers leave the version of the template as it is: one thing at a time, unless it is said
-    `to` which version; the answers are for that one then. `packs` are where
-    packs of the project stand now, or join it. PendingError while conflicts of an earlier update
-    are open, PtscaffoldError when git has uncommitted changes in the project and not `force`,
-    WriteError with everything put back.
+    `to` which version; the answers are for that one then. What the release `skip`, which must be
+    the next one, has changed is left out. `packs` are where packs of the project stand now, or join
+    it. PendingError while conflicts of an earlier update are open, PtscaffoldError when git has
+    uncommitted changes in the project and not `force`, WriteError with everything put back.
     """
     history = history or History()
     given = gather({}, sets, None)
@@ -123,42 +119,31 @@ def update(
         raise UsageError(*given.problems)
     with nullcontext() if dry_run else locked(project):
         record = open_project(project)
-        known = [*history.releases(), history.version]
+        known = [*dict.fromkeys([*history.releases(), history.version])]
         if to is not None and to not in known:
-            raise UsageError(unknown("version", to, "--to", dict.fromkeys(known)))
-        version = to or (record.template_version if sets else history.version)
-        newest = None if sets and to is None else version
-        way = catalogues(project, record, history, packs, newest=newest)
-        return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
+            raise UsageError(unknown("version", to, "--to", known))
+        stays = bool(sets) and to is None and skip is None
+        version = record.template_version if stays else to or history.version
+        if skip is not None:
+            _check_skipped(project, skip, record.template_version, version, known)
+        way = catalogues(project, record, history, packs, newest=None if stays else version)
+        base = None if skip is None else partial(_left_out, project, record, history, skip)
+        return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
 
 
-def add(
-    project: Path,
-    features: Sequence[str],
-    *,
-    history: History | None = None,
-    packs: Sequence[str] = (),
-    **options: bool,
-) -> Update:
-    """Lay features on top of a project; raises what `update` raises."""
+def add(project: Path, features: Sequence[str], **options: Any) -> Update:
+    """Lay features on top of a project; options and errors are those of `update`."""
 
     def chosen(there: Sequence[str]) -> list[str]:
         if doubled := [feature for feature in features if feature in there]:
             raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
         return [*there, *features]
 
-    return _with_features(project, chosen, history, packs, **options)
+    return _with_features(project, chosen, **options)
 
 
-def remove(
-    project: Path,
-    features: Sequence[str],
-    *,
-    history: History | None = None,
-    packs: Sequence[str] = (),
-    **options: bool,
-) -> Update:
-    """Take features out of a project; raises what `update` raises."""
+def remove(project: Path, features: Sequence[str], **options: Any) -> Update:
+    """Take features out of a project; options and errors are those of `update`."""
 
     def chosen(there: Sequence[str]) -> list[str]:
         if missing := [feature for feature in features if feature not in there]:
@@ -166,21 +151,24 @@ def remove(
             raise UsageError(*problems, hint="ptscaffold show tells which features it has")
         return [feature for feature in there if feature not in features]
 
-    return _with_features(project, chosen, history, packs, **options)
+    return _with_features(project, chosen, **options)
 
 
 def _with_features(
     project: Path,
     chosen: Callable[[Sequence[str]], Sequence[str]],
-    history: History | None,
-    packs: Sequence[str],
-    **options: bool,
+    *,
+    history: History | None = None,
+    packs: Sequence[str] = (),
+    dry_run: bool = False,
+    force: bool = False,
 ) -> Update:
-    with nullcontext() if options.get("dry_run") else locked(project):
+    with nullcontext() if dry_run else locked(project):
         record = open_project(project)
         given = Given({"features": tuple(chosen(record.answers["features"]))})
         way = catalogues(project, record, history or History(), packs)
-        return _follow(project, record, record.template_version, given, way, **options)
+        version = record.template_version
+        return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
 
 def _follow(
@@ -189,14 +177,25 @@ def _follow(
     version: str,
     given: Given,
     way: AbstractContextManager[tuple[Catalogue, Catalogue]],
+    base: Callable[[Rendered, Catalogue], Rendered] | None = None,
     *,
     dry_run: bool = False,
     force: bool = False,
 ) -> Update:
-    """Render both sides, merge, and unless it is a dry run write."""
+    """Render both sides, merge, and unless it is a dry run write.
+
+    `base` gives what the new side is compared with, where that is not what the project was.
+    """
+    if record.preset and (problems := against(given.values, record.preset)):
+        hint = f"ask who keeps the preset; what it has fixed stands under [preset] in {RECORD}"
+        raise UsageError(*problems, hint=hint)
     with way as (before, after):
-        old = recorded(record, before)
-        migrated, notes = migrate(record.answers, after, given.also(**_told(old, given)))
+        old = made = recorded(record, before)
+        if base is not None:
+            old = base(made, before)
+        migrated, notes = migrate(old.answers.as_dict(), after, given, defaults_of(old.layers))
+        if old is not made:
+            notes += (f"template {old.version} is left out: what it has changed does not come",)
         new = _rendered(project, record, migrated, version, after)
         changes = merge_trees(
             old.tree,
@@ -236,16 +235,29 @@ def _follow(
     return done
 
 
-def _told(old: Rendered, given: Given) -> dict[str, Any]:
-    """The new answers; a description that nobody wrote follows the domain and the style."""
-    values = dict(given.values)
-    _, domain, style, *_ = old.layers
-    if old.answers.description == default_description(domain, style) and values.keys() & {
-        "domain",
-        "style",
-    }:
-        values.setdefault("description", None)
-    return values
+def _check_skipped(
+    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
+) -> None:
+    """UsageError when a release is not the next one on the way to a version."""
+    first = known.index(recorded) + 1 if recorded in known else len(known)
+    coming = known[first : known.index(version) + 1]
+    if skip not in coming:
+        raise UsageError(unknown("coming release", skip, "--skip", coming))
+    if skip != coming[0]:
+        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
+        raise UsageError(
+            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
+            hint=f"take those before it first: {way}",
+        )
+
+
+def _left_out(
+    project: Path, record: Record, history: History, skip: str, made: Rendered, before: Catalogue
+) -> Rendered:
+    """The project as the release that is left out would have it, with the answers as they are."""
+    with history.catalogue(skip, before.packs) as catalogue:
+        given, _ = migrate(made.answers.as_dict(), catalogue, Given({}))
+        return _rendered(project, record, given, skip, catalogue)
 
 
 def _rendered(

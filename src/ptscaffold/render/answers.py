@@ -7,20 +7,21 @@ says so in `formerly`, an answer in `renamed-answers`; what is new has its defau
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.names import check_name, normalize, package_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ptscaffold.layers.catalogue import Catalogue
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.given import Given
 
 
-__all__ = ["FLAGS", "Answers", "complete", "declared_answers", "default_description", "migrate"]
+__all__ = ["FLAGS", "Answers", "complete", "declared_answers", "defaults_of", "migrate"]
 __all__ += ["problems_of", "select_layers"]
 
 # Each answer, and how to give it on the command line.
@@ -100,19 +101,28 @@ def complete(given: Given, catalogue: Catalogue) -> Answers:
             hint="see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --style STYLE",
         )
     values = dict(given.values)
-    domain = catalogue.layer(f"domains/{values['domain']}")
-    style = catalogue.layer(f"styles/{values['style']}")
-    values.setdefault("name", f"{domain.name}-{style.name}")
-    values.setdefault("description", default_description(domain, style))
+    values.setdefault("name", f"{values['domain']}-{values['style']}")
     values["features"] = tuple(sorted(set(values.get("features", ()))))
-    defaults = declared_answers(values, catalogue)
+    defaults = defaults_of(_chosen(values, catalogue))
+    values.setdefault("description", defaults.pop("description"))
     more = {key: values.pop(key, default) for key, default in defaults.items()}
     return Answers(**values, more=more)
 
 
-def default_description(domain: Layer, style: Layer) -> str:
-    """What a project says about itself by default: `Image classification (Lightning)`."""
-    return f"{domain.help[:1].upper()}{domain.help[1:]} ({style.label})"
+def defaults_of(layers: Iterable[Layer]) -> dict[str, str]:
+    """What the answers are that nobody gives: those that layers declare, and the description.
+
+    It is `Image classification (Lightning)`, when a domain and a style are among the layers.
+    """
+    found: dict[str, str] = {}
+    kinds = {}
+    for layer in layers:
+        found |= layer.answers
+        kinds[layer.path.partition("/")[0]] = layer
+    if {"domains", "styles"} <= kinds.keys():
+        what = kinds["domains"].help
+        found["description"] = f"{what[:1].upper()}{what[1:]} ({kinds['styles'].label})"
+    return found
 
 
 def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
@@ -212,13 +222,18 @@ _KINDS = {"domain": "domains", "style": "styles"}
 
 
 def migrate(
-    recorded: Mapping[str, Any], catalogue: Catalogue, told: Given
+    recorded: Mapping[str, Any],
+    catalogue: Catalogue,
+    told: Given,
+    defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Given, tuple[str, ...]]:
     """The answers for `catalogue`, and a sentence for each that came to mean something else.
 
-    `told` are answers that are new, among which None stands for the default.
+    `told` are answers that are new. One that still is what the `defaults` were, and so was never
+    chosen, follows the new default.
     """
     values, notes = dict(recorded), []
+    unchosen = {key for key, default in defaults.items() if values.get(key) == default}
     for key, kind in _KINDS.items():
         if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
             notes.append(f"{key} {values[key]} is now called {new}")
@@ -246,11 +261,18 @@ def migrate(
         new = renamed.pop(moved[0])
         notes.append(f"answer {moved[0]} is now called {new}")
         values[new] = values.pop(moved[0])
+        unchosen |= {new} if moved[0] in unchosen else set()
     values |= told.values
     known = {*FLAGS, *declared_answers(values, catalogue)}
     for key in sorted(values.keys() - known - told.values.keys()):
         notes.append(f"answer {key} is no longer asked for")
         del values[key]
+    fresh = defaults_of(_chosen(values, catalogue))
+    for key in sorted((unchosen & values.keys() & fresh.keys()) - told.values.keys()):
+        if values.pop(key) != fresh[key] and not (
+            key == "description" and told.values.keys() & _KINDS
+        ):
+            notes.append(f"{key} was never chosen and follows the new default, {fresh[key]!r}")
     return replace(told, values=values), tuple(notes)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.presets import Preset
 
-__all__ = ["Given", "gather"]
+__all__ = ["Given", "against", "gather"]
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,25 @@ def gather(
     values = {**from_file, **from_sets, **given}
     if preset is not None:
         origins = dict.fromkeys((*preset.answers, *preset.locked), f"in {preset.path}") | origins
-        problems += _against(values, preset)
+        problems += against({key: values[key] for key in values.keys() - {"features"}}, preset)
         values = {**preset.answers, **values, **_fixed(values, preset)}
     return Given(values, tuple(problems), origins)
 
 
-def _against(values: Mapping[str, Any], preset: Preset) -> list[str]:
+def against(values: Mapping[str, Any], preset: Preset) -> list[str]:
     """What was asked for in spite of what a preset fixes. Features may be more than those."""
     return [
         f"{key} is fixed to {locked.value!r} by the preset {preset.name} ({locked.reason}),"
         f" and cannot be {values[key]!r}"
         for key, locked in preset.locked.items()
-        if key in values and key != "features" and values[key] != locked.value
+        if key in values
+        and values[key] != locked.value
+        and not (key == "features" and {*locked.value} <= {*values[key]})
     ]
 
 
 def _fixed(values: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
-    fixed = {key: locked.value for key, locked in preset.locked.items()}
+    fixed: dict[str, Any] = {key: locked.value for key, locked in preset.locked.items()}
     if "features" in fixed:
         lists = (values.get("features", preset.answers.get("features", ())), fixed["features"])
         if all(isinstance(features, list | tuple) for features in lists):
