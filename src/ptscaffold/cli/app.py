@@ -6,19 +6,19 @@ import gc
 import sys
 from copy import copy
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.models import CommandInfo
 
 from ptscaffold import __version__
-from ptscaffold.cli import options
-from ptscaffold.cli import project as cli_project
-from ptscaffold.cli import trial as cli_proof
-from ptscaffold.cli.console import Commands, out, out_json, run_app, say
-from ptscaffold.errors import printable
+from ptscaffold.cli import options, project, trial
+from ptscaffold.cli.console import Command, Commands, Said, run_app
 
-__all__ = ["main", "run"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ptscaffold.export.template import Export
+    from ptscaffold.project.new import Result
 
 HELP = """\
 \b
@@ -39,7 +39,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        out(f"ptscaffold {__version__}")
+        typer.echo(f"ptscaffold {__version__}")
         raise typer.Exit
 
 
@@ -53,7 +53,6 @@ def _options(
     """Options before the command."""
 
 
-@app.command()
 def new(
     name: Annotated[
         str | None,
@@ -75,9 +74,7 @@ def new(
     dry_run: options.DryRun = False,
     install: Annotated[bool, typer.Option("--install", help="Make its environment too.")] = False,
     no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Make a project.
 
     ptscaffold new digits --domain vision --style lightning
@@ -104,21 +101,10 @@ def new(
 
         renderer = renderer_of(engine)
     result = create(request, renderer=renderer, ask=ask, dry_run=dry_run, with_install=install)
-    if as_json:
-        out_json(result.as_dict())
-    elif dry_run:
-        out(report.tree(str(result.plan.directory), result.survey.missing))
-    elif not sys.stdout.isatty():
-        out(str(result.plan.directory))
-    if result.recovered is not None:
-        say(f"{result.plan.directory}: {result.recovered}")
-    if result.preset is not None:
-        say(report.preset(result.preset))
-    say(report.dry_run(result) if dry_run else report.created(result))
-    if result.survey.kept:
-        say(report.kept(result))
-        return 3
-    return 0
+    code = 3 if result.survey.kept else 0
+    return Said(
+        result.as_dict(), _where(result, result.survey.missing), report.created(result), code
+    )
 
 
 def export(
@@ -138,10 +124,7 @@ def export(
         typer.Option(metavar="NAME", help="For cookiecutter or copier only; for both otherwise."),
     ] = None,
     dry_run: options.DryRun = False,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Write a template for cookiecutter and copier.
 
     It makes projects of this domain, style and features without ptscaffold. Answers given here are
@@ -162,25 +145,19 @@ def export(
         engine=engine,
     )
     result = export_template(request, directory, dry_run=dry_run)
-    if as_json:
-        out_json(result.as_dict())
-    elif dry_run:
-        out(report.tree(str(directory), result.plan.files))
-    elif not sys.stdout.isatty():
-        out(str(directory))
-    if result.preset is not None:
-        say(report.preset(result.preset))
-    say(report.exported(result))
-    return 0
+    return Said(result.as_dict(), _where(result, result.plan.files), report.exported(result))
 
 
-@app.command("list")
-def list_(
-    pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+def _where(result: Result | Export, paths: Iterable[str]) -> str | None:
+    """What goes to stdout: the files on a dry run, the folder for a program that reads it."""
+    from ptscaffold.cli import report
+
+    if result.dry_run:
+        return report.tree(result.plan.directory, paths)
+    return None if sys.stdout.isatty() else str(result.plan.directory)
+
+
+def list_(pack: options.Pack = None) -> Said:
     """List the domains, styles and features."""
     from ptscaffold.cli import report
     from ptscaffold.layers.catalogue import Catalogue
@@ -188,14 +165,9 @@ def list_(
     from ptscaffold.project.show import list_layers
 
     layers = list_layers(Catalogue(packs=open_packs(pack or ())))
-    if as_json:
-        out_json(layers)
-    else:
-        out(report.layer_list(layers))
-    return 0
+    return Said(layers, report.layer_list(layers))
 
 
-@app.command()
 def show(
     what: Annotated[
         str | None,
@@ -207,10 +179,7 @@ def show(
     style: options.Style = None,
     feature: options.Feature = None,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Show a layer, a choice of layers, or a project.
 
     ptscaffold show domains/vision: its manifest and files. With --domain and --style: the files
@@ -226,24 +195,20 @@ def show(
     data = describe.show(
         what, domain=domain, style=style, features=tuple(feature or ()), catalogue=catalogue
     )
-    if as_json:
-        out_json(data)
-    else:
-        out(printable(report.shown(data)))
-    return 0
+    return Said(data, report.shown(data))
 
 
-for command in (
-    cli_project.update,
-    cli_project.add,
-    cli_project.remove,
-    cli_project.diff,
-    cli_project.check,
-    export,
-):
-    app.command()(command)
-app.command()(cli_proof.doctor)
-app.command("test")(cli_proof.try_templates)
+_COMMANDS = {
+    "new": new,
+    "list": list_,
+    "show": show,
+    **{name: getattr(project, name) for name in ("update", "add", "remove", "diff", "check")},
+    "export": export,
+    "doctor": trial.doctor,
+    "test": trial.try_templates,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, cls=Command)(_command)
 
 
 def main() -> None:
@@ -260,13 +225,9 @@ def run(arguments: list[str]) -> int:
 
 def _app_of(arguments: list[str]) -> typer.Typer:
     """The app with no command but the one asked for: the parsers of all take 5% of `new`."""
-    asked = [info for info in app.registered_commands if _name(info) in arguments[:1]]
+    asked = [info for info in app.registered_commands if info.name in arguments[:1]]
     if not asked:
         return app
     one = copy(app)
     one.registered_commands = asked
     return one
-
-
-def _name(command: CommandInfo) -> str:
-    return str(command.name or getattr(command.callback, "__name__", ""))

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
 from ptscaffold.project.guard import as_keyboard_interrupt
 
-__all__ = ["ClickException", "Commands", "explain", "out", "out_bytes", "out_json", "run_app"]
-__all__ += ["say"]
+
+class Said(NamedTuple):
+    """How a command ended: `data`, which `--json` prints in place of `out`, and talk for stderr."""
+
+    data: Any
+    out: str | bytes | None = None
+    talk: str = ""
+    code: int = 0
 
 
 def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
@@ -23,8 +30,11 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     as_keyboard_interrupt()
     _tolerate_any_text()
     try:
-        code = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
+        said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
+        if isinstance(said, Said):
+            _print(said, as_json="--json" in arguments)
         _flush()
+        code = said.code if isinstance(said, Said) else int(said)
     except ClickException as error:
         return _fail(explain(error), arguments)
     except PtscaffoldError as error:
@@ -37,7 +47,7 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
         return _fail(_unexpected(error), arguments)
     if code == 130:
         say("interrupted")
-    return int(code)
+    return code
 
 
 def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
@@ -49,7 +59,8 @@ def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
         say(f"error: {problem}")
     say(f"hint: {error.hint}")
     if "--json" in arguments:
-        out_json({"errors": list(error.problems), "hint": error.hint, "exit_code": error.exit_code})
+        told = {"errors": list(error.problems), "hint": error.hint, "exit_code": error.exit_code}
+        _print(Said(told), as_json=True)
     return error.exit_code
 
 
@@ -78,21 +89,15 @@ def _tolerate_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def out(text: str) -> None:
-    """Data, on stdout."""
-    sys.stdout.write(f"{text}\n")
-
-
-def out_bytes(data: bytes) -> None:
-    """Data that must arrive as it is, on stdout."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-
-
-def out_json(data: Any) -> None:
-    import json
-
-    out(json.dumps(data, indent=2))
+def _print(said: Said, *, as_json: bool) -> None:
+    shown = json.dumps(said.data, indent=2) if as_json else said.out
+    if isinstance(shown, bytes):  # which must arrive as they are
+        sys.stdout.flush()
+        sys.stdout.buffer.write(shown)
+    elif shown is not None:
+        sys.stdout.write(f"{shown if as_json else printable(shown)}\n")
+    if said.talk:
+        say(said.talk)
 
 
 def say(text: str) -> None:
@@ -100,8 +105,28 @@ def say(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
+_FLAGS = {
+    "no_input": "Never ask.",
+    "json": "Print one JSON object on stdout.",
+    "debug": "Show the traceback of an error.",
+}
+
 # Typer's base of all usage errors; it exports one of them only.
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+class Command(TyperCommand):
+    """A command, with the flags that all have; `run_app` looks for them itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = {param.name for param in self.params}
+        for name, text in _FLAGS.items():
+            if name not in known:
+                flag = [f"--{name.replace('_', '-')}", name]
+                self.params.append(
+                    TyperOption(param_decls=flag, is_flag=True, expose_value=False, help=text)
+                )
 
 
 class Commands(TyperGroup):

@@ -7,18 +7,13 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AnswersFile", "Debug", "Domain", "DryRun", "Engine", "Feature", "Force", "Json"]
-__all__ += ["NoInput", "NoPreset", "Pack", "Preset", "Project", "ProjectOption", "Set", "ShowDiff"]
-__all__ += ["Style"]
-
 
 def _settled(project: Path) -> Path:
     """The project, with what a run that died has left half-done put back, and that said."""
     from ptscaffold.cli.console import say
     from ptscaffold.project.apply import recover
 
-    done = recover(project)
-    if done is not None:
+    if done := recover(project):
         say(f"{project}: {done}")
     return project
 
@@ -44,9 +39,7 @@ Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Render by cookiecutter or copier; the files are the same."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Domain = Annotated[
     str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")
 ]

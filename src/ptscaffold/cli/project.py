@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ptscaffold.cli import options
-from ptscaffold.cli.console import out, out_bytes, out_json, say
+from ptscaffold.cli.console import Said
 
 if TYPE_CHECKING:
     from ptscaffold.project.update import Update
-
-__all__ = ["add", "check", "diff", "remove", "update"]
 
 
 def update(
@@ -43,10 +41,7 @@ def update(
         ),
     ] = False,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Bring a project to the newest template.
 
     With --set to other answers instead, such as style=lightning, of the same template. Files you
@@ -63,18 +58,13 @@ def update(
         raise UsageError("--continue, --abort and --record go with no other flag of update")
     if record:
         made = record_anew(project, packs=tuple(pack or ()))
-        if as_json:
-            given = made.answers.as_dict()
-            out_json({"project": str(project), "version": made.version, "answers": given})
-        say(report.recorded(project, made))
-        return 0
+        told: dict[str, Any] = {"version": made.version, "answers": made.answers.as_dict()}
+        return Said({"project": str(project), **told}, talk=report.recorded(project, made))
     if continue_ or abort:
         ended = continue_update(project) if continue_ else undo_update(project)
-        if as_json:
-            told = {"project": str(project), "continued": continue_, "files": ended.files}
-            out_json({**told, "notes": ended.kept})
-        say(report.ended(project, ended, aborted=abort))
-        return 3 if ended.kept else 0
+        told = {"continued": continue_, "files": ended.files, "notes": ended.kept}
+        talk = report.ended(project, ended, aborted=abort)
+        return Said({"project": str(project), **told}, None, talk, 3 if ended.kept else 0)
     done = run_update(
         project,
         sets=tuple(set_ or ()),
@@ -84,7 +74,7 @@ def update(
         dry_run=dry_run or diff_,
         force=force,
     )
-    return _report_update(done, as_json=as_json, show_diff=diff_)
+    return _updated(done, show_diff=diff_)
 
 
 def add(
@@ -94,21 +84,13 @@ def add(
     diff_: options.ShowDiff = False,
     force: options.Force = False,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Add features to a project."""
     from ptscaffold.project.update import add as run_add
 
-    done = run_add(
-        project,
-        tuple(feature),
-        packs=tuple(pack or ()),
-        dry_run=dry_run or diff_,
-        force=force,
-    )
-    return _report_update(done, as_json=as_json, show_diff=diff_)
+    options = {"packs": tuple(pack or ()), "dry_run": dry_run or diff_, "force": force}
+    done = run_add(project, feature, **options)
+    return _updated(done, show_diff=diff_)
 
 
 def remove(
@@ -118,34 +100,23 @@ def remove(
     diff_: options.ShowDiff = False,
     force: options.Force = False,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Remove features from a project.
 
     Files of theirs that you edited stay.
     """
     from ptscaffold.project.update import remove as run_remove
 
-    done = run_remove(
-        project,
-        tuple(feature),
-        packs=tuple(pack or ()),
-        dry_run=dry_run or diff_,
-        force=force,
-    )
-    return _report_update(done, as_json=as_json, show_diff=diff_)
+    options = {"packs": tuple(pack or ()), "dry_run": dry_run or diff_, "force": force}
+    done = run_remove(project, feature, **options)
+    return _updated(done, show_diff=diff_)
 
 
 def diff(
     project: options.Project = Path(),
     stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
     from ptscaffold.project.compare import edits
@@ -153,13 +124,9 @@ def diff(
     from ptscaffold.project.lines import stat as count
 
     deltas = edits(project, packs=tuple(pack or ()))
-    if as_json:
-        out_json({"project": str(project), "files": count(deltas)})
-    elif stat:
-        out(report.counts(count(deltas)))
-    else:
-        out_bytes(make_patch(deltas))
-    return 0
+    counts = count(deltas)
+    out = report.counts(counts) if stat else make_patch(deltas)
+    return Said({"project": str(project), "files": counts}, out)
 
 
 def check(
@@ -169,10 +136,7 @@ def check(
         typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
     ] = None,
     pack: options.Pack = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Check that a project follows its template.
 
     It does when it is made from the newest template, when its .ptscaffold.toml is true, and when
@@ -182,20 +146,16 @@ def check(
     from ptscaffold.project.compare import check as run_check
 
     found = run_check(project, tuple(locked or ()), packs=tuple(pack or ()))
-    if as_json:
-        out_json(found.as_dict())
-    say(report.checked(found))
-    return 3 if found.problems else 0
+    code = 3 if found.problems else 0
+    return Said(found.as_dict(), talk=report.checked(found), code=code)
 
 
-def _report_update(done: Update, *, as_json: bool, show_diff: bool) -> int:
+def _updated(done: Update, *, show_diff: bool) -> Said:
     from ptscaffold.cli import report
     from ptscaffold.project.lines import make_patch
 
-    if as_json:
-        patch = {"patch": make_patch(done.deltas()).decode(errors="replace")} if show_diff else {}
-        out_json({**done.as_dict(), **patch})
-    elif show_diff:
-        out_bytes(make_patch(done.deltas()))
-    say(report.updated(done))
-    return 3 if done.wants_you else 0
+    data, patch = done.as_dict(), None
+    if show_diff:
+        patch = make_patch(done.deltas())
+        data["patch"] = patch.decode(errors="replace")
+    return Said(data, patch, report.updated(done), 3 if done.wants_you else 0)

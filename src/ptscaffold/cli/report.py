@@ -17,21 +17,19 @@ if TYPE_CHECKING:
     from ptscaffold.project.compare import Report
     from ptscaffold.project.conflicts import Ended
     from ptscaffold.project.new import Result
+    from ptscaffold.project.plan import Plan
     from ptscaffold.project.state import Rendered
     from ptscaffold.project.update import Update
-
-__all__ = ["checked", "counts", "created", "dry_run", "ended", "exported", "kept", "layer_list"]
-__all__ += ["preset", "shown", "tree", "updated"]
 
 # What to look at comes last, where a terminal shows it.
 _ORDER: Final = ("same", "updated", "added", "removed", "merged", "kept", "aside", "conflict")
 
 
-def tree(root: str, paths: Iterable[str]) -> str:
+def tree(root: Path, paths: Iterable[str]) -> str:
     """An indented tree of files; folders that hold one folder only share its line."""
-    lines = [f"{root.rstrip('/')}/"]
+    lines = [f"{str(root).rstrip('/')}/"]
     open_folder = ""
-    for folder, name in sorted(_split(path) for path in paths):
+    for folder, _, name in sorted(path.rpartition("/") for path in paths):
         if folder != open_folder:
             lines.append(f"  {folder}/")
             open_folder = folder
@@ -39,69 +37,68 @@ def tree(root: str, paths: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def dry_run(result: Result) -> str:
-    size = sum(len(result.plan.files[path].data) for path in result.survey.missing)
-    count = len(result.survey.missing)
-    return f"{_files(count)}, {size / 1000:.0f} kB; nothing written"
-
-
 def created(result: Result) -> str:
     """The end of `new`: what was made, the command that makes it again, what to do next."""
-    plan = result.plan
-    layers = ", ".join(layer.name for layer in plan.layers[1:])
-    done = "Added to" if result.survey.same or result.survey.kept else "Created"
-    count = _files(len(result.survey.missing))
-    lines = [
-        f"{done} {plan.directory}/ ({count}): {layers}, template {plan.version}",
-        f"Again:  {result.command}",
-    ]
-    heads = ["Next:   ", *["        "] * (len(result.next_steps) - 1)]
-    lines += [head + step for head, step in zip(heads, result.next_steps, strict=True)]
-    return "\n".join(lines)
-
-
-def preset(used: Preset) -> str:
-    """Which preset has a say, and in what."""
-    lines = [f"Preset {used.name} ({used.path})"]
-    if used.packs:
-        lines.append(f"  packs: {', '.join(map(public, used.packs))}")
-    lines += [f"  {key}: {_flat(value)}" for key, value in used.answers.items()]
-    for key, locked in used.locked.items():
-        lines.append(f"  {key}: {_flat(locked.value)}, fixed: {locked.reason}")
+    plan, survey = result.plan, result.survey
+    lines = [f"{plan.directory}: {result.recovered}"] if result.recovered else []
+    lines += _preset(result.preset)
+    count = _files(len(survey.missing))
+    if result.dry_run:
+        lines.append(f"{count}, {_size(plan, survey.missing)}; nothing written")
+    else:
+        done = "Added to" if survey.same or survey.kept else "Created"
+        lines.append(f"{done} {plan.directory}/ ({count}): {_made_of(plan)}")
+        lines += [f"Again:  {result.command}", *_headed("Next:", result.next_steps)]
+    if survey.kept:
+        lines += [f"Kept as it was, different from the template ({_files(len(survey.kept))}):"]
+        lines += [f"  {path}" for path in survey.kept]
+        way = in_project(plan.directory, "diff")
+        lines += [f"hint: {way} shows how; take what you need by hand"]
     return "\n".join(lines)
 
 
 def exported(result: Export) -> str:
     """What a template was written for, what it asks, and how it is used."""
     plan, made = result.plan, result.exported
-    size = sum(len(file.data) for file in plan.files.values())
-    files = _files(len(plan.files))
+    lines, files = _preset(result.preset), _files(len(plan.files))
     if result.dry_run:
-        return f"{files}, {size / 1000:.0f} kB; nothing written"
-    layers = ", ".join(layer.name for layer in plan.layers[1:])
-    lines = [f"Exported {plan.directory}/ ({files}): {layers}, template {plan.version}"]
+        return "\n".join([*lines, f"{files}, {_size(plan, plan.files)}; nothing written"])
+    lines.append(f"Exported {plan.directory}/ ({files}): {_made_of(plan)}")
     lines.append(f"Asks:   {', '.join(made.asks)}")
     if made.fixed:
         fixed = ", ".join(f"{key} = {value}" for key, value in made.fixed.items())
         lines.append(f"Fixed:  {fixed} (the templates go by it)")
     place = str(plan.directory)
-    uses = []
-    if "cookiecutter.json" in plan.files:
-        uses.append(shell_command(["cookiecutter", place]))
-    if "copier.yml" in plan.files:
-        uses.append(shell_command(["copier", "copy", place, plan.answers.name]))
-    heads = ["Use:    ", *["        "] * (len(uses) - 1)]
-    return "\n".join([*lines, *(head + use for head, use in zip(heads, uses, strict=True))])
+    uses = {
+        "cookiecutter.json": ["cookiecutter", place],
+        "copier.yml": ["copier", "copy", place, plan.answers.name],
+    }
+    commands = [shell_command(words) for file, words in uses.items() if file in plan.files]
+    return "\n".join([*lines, *_headed("Use:", commands)])
 
 
-def kept(result: Result) -> str:
-    """Which files stood in the way of `--into` and were not touched."""
-    count = _files(len(result.survey.kept))
-    names = "\n".join(f"  {path}" for path in result.survey.kept)
-    return (
-        f"Kept as it was, different from the template ({count}):\n{names}\n"
-        f"hint: {in_project(result.plan.directory, 'diff')} shows how; take what you need by hand"
-    )
+def _preset(used: Preset | None) -> list[str]:
+    """Which preset has a say, and in what."""
+    if used is None:
+        return []
+    lines = [f"Preset {used.name} ({used.path})"]
+    lines += [f"  packs: {', '.join(map(public, used.packs))}"] if used.packs else []
+    lines += [f"  {key}: {_flat(value)}" for key, value in used.answers.items()]
+    return lines + [
+        f"  {key}: {_flat(value)}, fixed: {reason}" for key, (value, reason) in used.locked.items()
+    ]
+
+
+def _made_of(plan: Plan) -> str:
+    return f"{', '.join(layer.name for layer in plan.layers[1:])}, template {plan.version}"
+
+
+def _size(plan: Plan, paths: Iterable[str]) -> str:
+    return f"{sum(len(plan.files[path].data) for path in paths) / 1000:.0f} kB"
+
+
+def _headed(head: str, lines: Sequence[str]) -> list[str]:
+    return [f"{head if not number else '':<8}{line}" for number, line in enumerate(lines)]
 
 
 def updated(done: Update) -> str:
@@ -211,8 +208,3 @@ def _flat(value: Any) -> str:
 
 def _files(count: int) -> str:
     return f"{count} file" if count == 1 else f"{count} files"
-
-
-def _split(path: str) -> tuple[str, str]:
-    folder, _, name = path.rpartition("/")
-    return folder, name

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ptscaffold.cli import options
-from ptscaffold.cli.console import out, out_json, say
+from ptscaffold.cli.console import Said, say
 
 if TYPE_CHECKING:
-    from ptscaffold.trial.results import Outcome
+    from collections.abc import Iterable
 
-__all__ = ["doctor", "try_templates"]
+    from ptscaffold.trial.doctor import Patient
+    from ptscaffold.trial.results import Outcome, Trial, Tried
+
+_WORDS: Final = {"ok": "ok", "failed": "FAIL", "skipped": "skip"}
 
 
 def doctor(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Of a project; this one by default.")
     ] = Path(),
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Find what is set up wrong: Python, PyTorch, the GPU, the machine.
 
     Looks at the environment in FOLDER/.venv, else at the active one. Where there is none, only at
     the machine. Exit code 3: something was found; each comes with the command that mends it.
     """
-    from ptscaffold.cli import report_trial
     from ptscaffold.trial.doctor import diagnose, find_python
 
     patient = find_python(folder)
-    say(report_trial.examined(patient))
+    say(_examined(patient))
     diagnosis = diagnose(patient)
-    if as_json:
-        out_json(diagnosis.as_dict())
-    say(diagnosis.text)
-    return 3 if diagnosis.findings else 0
+    return Said(diagnosis.as_dict(), None, diagnosis.text, 3 if diagnosis.findings else 0)
 
 
 def try_templates(
@@ -79,16 +76,12 @@ def try_templates(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JUnit XML report.")
     ] = None,
-    no_input: options.NoInput = False,
-    as_json: options.Json = False,
-    debug: options.Debug = False,
-) -> int:
+) -> Said:
     """Test that templates work.
 
     Makes projects, installs them and does all that their READMEs say. Needs uv and, to install, a
     package registry. Exit code 1: a check failed; the logs are kept.
     """
-    from ptscaffold.cli import report_trial
     from ptscaffold.errors import UsageError
     from ptscaffold.layers.catalogue import Catalogue
     from ptscaffold.layers.packs import open_packs
@@ -97,7 +90,7 @@ def try_templates(
     from ptscaffold.trial.run import try_cells, try_project
 
     def report(name: str, outcome: Outcome) -> None:
-        say(report_trial.line(name, outcome, width))
+        say(_line(name, outcome, width))
 
     only = only or []
     wrong = unheard(only)
@@ -126,14 +119,74 @@ def try_templates(
         if wrong:
             raise UsageError(*wrong, hint="see ptscaffold test --help")
         width = len(project.resolve().name)
-        trial = try_project(project, packs=tuple(pack or ()), only=only, keep=keep, report=report)
+        trial = try_project(project, packs=pack or (), only=only, keep=keep, report=report)
     if junit is not None:
         from ptscaffold.trial.results import write_junit
 
         write_junit(trial, junit)
-    if as_json:
-        out_json(trial.as_dict())
-    else:
-        out(report_trial.table(trial))
-    say(report_trial.ended(trial))
-    return 0 if trial.ok else 1
+    return Said(trial.as_dict(), _table(trial), _ended(trial), 0 if trial.ok else 1)
+
+
+def _line(name: str, outcome: Outcome, width: int) -> str:
+    """A step that has ended: `vision-plain  train        ok    21.3 s`."""
+    word = _WORDS[outcome.status]
+    text = f"{name:<{width}}  {outcome.check:<11}  {word:<4}  {outcome.seconds:>6.1f} s"
+    if outcome.reason:
+        return f"{text}  {outcome.reason.splitlines()[0]}"
+    return text if outcome.accuracy is None else f"{text}  accuracy {outcome.accuracy:.4f}"
+
+
+def _table(trial: Trial) -> str:
+    """A line for each cell: its checks counted, its accuracy, the longest check."""
+    width = max([len(cell.name) for cell in trial.cells] + [len("cell")])
+    head = f"{'cell':<{width}}  checks  failed  skipped  accuracy  seconds  longest"
+    return "\n".join([head, *(_row(cell, width) for cell in trial.cells)])
+
+
+def _ended(trial: Trial) -> str:
+    """The end: every failure, how many checks were passed, and where the logs are."""
+    status = _counts(trial.cells)
+    cells = "1 cell" if len(trial.cells) == 1 else f"{len(trial.cells)} cells"
+    text = f"{status['ok']} of {status.total()} checks passed in {cells}, {trial.seconds:.0f} s"
+    blocks = [
+        _failure(cell.name, outcome)
+        for cell in trial.cells
+        for outcome in cell.outcomes
+        if outcome.status == "failed"
+    ]
+    return "\n\n".join([*blocks, text if trial.logs is None else f"{text}; logs: {trial.logs}"])
+
+
+def _examined(patient: Patient) -> str:
+    """Which Python is looked at, and what is not expected of it."""
+    if patient.own:
+        return f"looking at {patient.python}"
+    return (
+        f"no environment in {patient.folder} and no other active: looking at the machine with\n"
+        f"{patient.python}, the Python of ptscaffold, where torch is not expected"
+    )
+
+
+def _failure(name: str, outcome: Outcome) -> str:
+    """What failed: the command, the reason, the last lines of its output, the log with the rest."""
+    lines = [f"{name} {outcome.check} failed: {outcome.reason}"]
+    lines += [f"  $ {outcome.command}"] if outcome.command else []
+    lines += [f"  | {text}" for text in outcome.tail()]
+    return "\n".join([*lines, f"  log: {outcome.log}"])
+
+
+def _row(cell: Tried, width: int) -> str:
+    status = _counts([cell])
+    found = [o.accuracy for o in cell.outcomes if o.accuracy is not None]
+    accuracy = f"{found[0]:.4f}" if found else "-"
+    longest = max(cell.outcomes, key=lambda outcome: outcome.seconds)
+    seconds = sum(outcome.seconds for outcome in cell.outcomes)
+    return (
+        f"{cell.name:<{width}}  {status.total():>6}  {status['failed']:>6}"
+        f"  {status['skipped']:>7}  {accuracy:>8}  {seconds:>7.1f}"
+        f"  {longest.check} {longest.seconds:.1f}"
+    )
+
+
+def _counts(cells: Iterable[Tried]) -> Counter[str]:
+    return Counter(outcome.status for cell in cells for outcome in cell.outcomes)
