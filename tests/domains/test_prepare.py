@@ -11,7 +11,7 @@ import pytest
 
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import Layer
-from ptscaffold.trial.subjects import floor
+from ptscaffold.trial.matrix import floor
 
 DOMAINS = Catalogue().choices("domains")
 

@@ -15,9 +15,9 @@ from export.toy import choose, contents, read, write_toy
 from ptscaffold import __version__
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import LayerError
-from ptscaffold.export.engines import write_tree
 from ptscaffold.export.template import export
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.files import write_tree
 from ptscaffold.render.renderer import Renderer
 
 

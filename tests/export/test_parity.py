@@ -13,10 +13,10 @@ from copier import run_copy
 from export.toy import ODD, choose, contents, read, write_toy
 
 from ptscaffold import __version__
-from ptscaffold.export.engines import renderer_of, write_tree
 from ptscaffold.export.formats import ENGINES
-from ptscaffold.export.template import export
+from ptscaffold.export.template import export, renderer_of
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.files import write_tree
 from ptscaffold.project.new import Request, create
 from ptscaffold.render.renderer import Renderer
 

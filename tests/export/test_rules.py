@@ -15,9 +15,9 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from ptscaffold.errors import UsageError
-from ptscaffold.export.rules import NAME, PACKAGE, TEXT, check, jinja_text, taken
+from ptscaffold.export.skeleton import NAME, PACKAGE, TEXT, check, jinja_text, taken
 from ptscaffold.layers.names import check_name, package_name
-from ptscaffold.render.quoting import markdown_text, toml_value
+from ptscaffold.render.renderer import markdown_text, toml_value
 
 ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 PYTHON = {*keyword.kwlist, *sys.stdlib_module_names}

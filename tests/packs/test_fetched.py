@@ -12,7 +12,7 @@ from packs.conftest import Run, put
 from packs.test_packs import CHOICE, commit_of, git, record
 
 from ptscaffold.errors import PackError
-from ptscaffold.layers.fetch import fetch, public
+from ptscaffold.layers.git import fetch, public
 from ptscaffold.layers.packs import open_pack
 
 

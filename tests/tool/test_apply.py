@@ -18,9 +18,8 @@ from ptscaffold.errors import DestinationError, WriteError
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.project import apply as apply_module
 from ptscaffold.project.apply import apply
-from ptscaffold.project.guard import deferred
+from ptscaffold.project.guard import deferred, stage_file
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
-from ptscaffold.project.staging import stage_file
 from ptscaffold.project.trust import seal
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import gather
@@ -56,8 +55,8 @@ def failing_at(index: int, fail: Callable[[], None]) -> Iterator[None]:
 
     def fdopen(descriptor: int, mode: str) -> object:
         nonlocal count
-        count += 1
-        if count == index:
+        count += mode == "wb"
+        if count == index and mode == "wb":
             try:
                 fail()
             except OSError:

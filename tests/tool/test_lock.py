@@ -10,8 +10,7 @@ import filelock  # it asks for the system when it is imported, which must be the
 import pytest
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.project.guard import locked
-from ptscaffold.project.staging import scratch, sweep
+from ptscaffold.project.guard import locked, scratch, sweep
 
 HOLD = """\
 import sys

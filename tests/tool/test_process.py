@@ -115,9 +115,9 @@ def test_a_disk_that_refuses_leaves_nothing(command: Command, work: Path) -> Non
 
 SLOW = """
 import sys, time
-from ptscaffold.project import apply, journal, staging
+from ptscaffold.project import apply, guard, journal
 def slowly(*arguments, **options):
-    staging.stage_file(*arguments, **options)
+    guard.stage_file(*arguments, **options)
     print("wrote", file=sys.stderr, flush=True)
     time.sleep(0.1)
 apply.stage_file = journal.stage_file = slowly

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ptscaffold.cli import prompts
+from ptscaffold.cli.console import as_keyboard_interrupt
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.project.guard import as_keyboard_interrupt
 from ptscaffold.project.new import Request, create
 from ptscaffold.render.given import Given
 

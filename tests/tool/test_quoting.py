@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
 from ptscaffold.errors import shell_command
-from ptscaffold.render.quoting import markdown_text, toml_value
+from ptscaffold.render.renderer import markdown_text, toml_value
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 

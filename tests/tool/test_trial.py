@@ -456,7 +456,7 @@ def test_a_run_that_does_not_stop(
     layers_root: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ptscaffold.trial.children.PATIENCE", 0.2)
-    monkeypatch.setattr("ptscaffold.trial.perform.PATIENCE", 0.2)
+    monkeypatch.setattr("ptscaffold.trial.checks.PATIENCE", 0.2)
     deaf = (
         "\nif 'runs/interrupted' in sys.argv: signal.signal(15, signal.SIG_IGN); time.sleep(60)\n"
     )

@@ -15,8 +15,8 @@ from typing import Any
 
 from update.trees import copy
 
+from ptscaffold.cli.console import as_keyboard_interrupt
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.project.guard import as_keyboard_interrupt
 
 # What the journal's writes come down to. Each is one step before it and one after it.
 PRIMITIVES = [

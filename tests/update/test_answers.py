@@ -13,8 +13,8 @@ from update.trees import Lab, lab, put, read_tree, text
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import UsageError
 from ptscaffold.layers.history import History
-from ptscaffold.project.compare import check
 from ptscaffold.project.record import RECORD, read_record
+from ptscaffold.project.show import check
 from ptscaffold.project.update import add, update
 
 STYLE = 'label = "A"\nhelp = "style a"\n'

@@ -13,17 +13,13 @@ from update.trees import NOTES_PATH, lab, put, text
 import ptscaffold
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers import history
-from ptscaffold.layers.files import Source, digest_of_tree, tree_under
+from ptscaffold.layers.files import digest_of_tree, tree_under
 from ptscaffold.layers.history import ARCHIVE, History
 from ptscaffold.project.state import render
 from ptscaffold.render.given import Given
 
 # A line for every release, written when it is made: the version and the digest of its templates.
 RELEASED = Path(__file__).with_name("released.txt")
-
-
-def contents(tree: dict[str, Source]) -> dict[str, tuple[bytes, int]]:
-    return {path: (source.data, source.mode) for path, source in tree.items()}
 
 
 def compare(root: Path, version: str, released: str) -> list[str]:
@@ -88,14 +84,14 @@ def test_a_release_cannot_be_added_with_another_tree(tmp_path: Path, path: str) 
 def test_a_release_comes_back_byte_for_byte(tmp_path: Path) -> None:
     made = lab(tmp_path)
     put(made.history.root, {"base/crlf.txt": "a\r\nb", "base/latin.txt": b"\xe4\n"})
-    before = contents(tree_under(made.history.root))
+    before = tree_under(made.history.root)
     archive = History(made.history.root, "1.5")
     archive.add()
     put(made.history.root, {NOTES_PATH: None})
-    assert contents(archive.tree("1.5")) == before
+    assert archive.tree("1.5") == before
     later = History(made.history.root, "2.0")
     with later.catalogue("1.5") as catalogue:
-        assert contents(tree_under(catalogue.root)) == before
+        assert tree_under(catalogue.root) == before
         place = catalogue.root
     assert not place.exists()
 
@@ -129,8 +125,8 @@ def test_an_archive_of_another_form_is_said(tmp_path: Path, content: str) -> Non
 def test_making_a_project_does_not_open_it(tmp_path: Path, arguments: list[str]) -> None:
     code = (
         "import sys; from ptscaffold.cli import app; app.run(sys.argv[1:]); "
-        "unwanted = {'project.lines', 'layers.history', 'project.merge', 'project.update'}; "
-        "unwanted |= {'export.template', 'export.formats', 'trial.run', 'layers.git'}; "
+        "unwanted = {'project.repository', 'layers.history', 'project.merge', 'project.update'}; "
+        "unwanted |= {'export.template', 'export.formats', 'trial.run'}; "
         "print({f'ptscaffold.{name}' for name in unwanted} & sys.modules.keys())"
     )
     done = subprocess.run(

@@ -24,9 +24,9 @@ from update.trees import Lab, Text, Tree, copy, lab, put, read_tree, text
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, WriteError
 from ptscaffold.project.apply import pending, recover
-from ptscaffold.project.compare import check
 from ptscaffold.project.conflicts import continue_update, undo_update
 from ptscaffold.project.journal import FOLDER, Journal
+from ptscaffold.project.show import check
 from ptscaffold.project.update import _write as write_update
 
 TEMPLATE: dict[str, Text] = {
@@ -203,7 +203,7 @@ def test_a_folder_that_gave_way_is_said(made: Lab) -> None:
 def test_the_command_says_that_it_put_something_back(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ptscaffold.project.compare.History", lambda: made.history)
+    monkeypatch.setattr("ptscaffold.project.show.History", lambda: made.history)
     monkeypatch.setattr("ptscaffold.cli.console.as_keyboard_interrupt", lambda: None)
     for _, trial in runs(made, writing(made), kill, stride=7):
         if (trial.project / FOLDER).exists():

@@ -18,7 +18,7 @@ from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
 from ptscaffold.errors import PtscaffoldError, WriteError
-from ptscaffold.project.compare import check
+from ptscaffold.project.show import check
 from ptscaffold.project.update import _write as write_update
 
 FOLDER = ".ptscaffold-update"

@@ -13,10 +13,9 @@ from update.trees import Lab, lab, put, read_tree
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.project.compare import check
-from ptscaffold.project.guard import locked
+from ptscaffold.project.guard import locked, scratch, sweep
 from ptscaffold.project.new import Request, create
-from ptscaffold.project.staging import scratch, sweep
+from ptscaffold.project.show import check
 from ptscaffold.project.update import add, remove
 
 RECORD = ".ptscaffold.toml"
@@ -166,7 +165,7 @@ def test_a_link_of_our_name_is_not_followed(tmp_path: Path) -> None:
 def test_without_locks_only_what_is_old_is_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: int
 ) -> None:
-    monkeypatch.setattr("ptscaffold.project.staging.take", lambda _: None)
+    monkeypatch.setattr("ptscaffold.project.guard.take", lambda _: None)
     with scratch(tmp_path, ".digits") as folder:
         name = folder.name
     (tmp_path / name).mkdir()

@@ -56,7 +56,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     put(tmp_path, {"home/.bashrc": "mine\n", f"home/{SECRET}": SECRET})
     (made.project / "out").symlink_to(tmp_path / "home")
     changed = made.change("2.0", {"base/notes.txt": text({3: "theirs\n"})})
-    for module in ("update", "compare"):
+    for module in ("update", "show"):
         monkeypatch.setattr(f"ptscaffold.project.{module}.History", lambda: changed.history)
     catalogue = Catalogue(changed.history.root)
     monkeypatch.setattr("ptscaffold.project.new.Catalogue", lambda **_: catalogue)

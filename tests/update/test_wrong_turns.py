@@ -12,9 +12,9 @@ from update.trees import Lab, lab, put, read_tree, text
 
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, PtscaffoldError, UsageError, WriteError
-from ptscaffold.project.compare import check
 from ptscaffold.project.conflicts import continue_update, undo_update
 from ptscaffold.project.journal import FOLDER
+from ptscaffold.project.show import check
 
 
 @pytest.fixture

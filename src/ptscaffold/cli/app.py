@@ -97,7 +97,7 @@ def new(
     ask = prompts.ask if prompts.may_ask(no_input=no_input) else None
     renderer = None
     if engine is not None:
-        from ptscaffold.export.engines import renderer_of
+        from ptscaffold.export.template import renderer_of
 
         renderer = renderer_of(engine)
     result = create(request, renderer=renderer, ask=ask, dry_run=dry_run, with_install=install)

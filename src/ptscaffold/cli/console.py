@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +14,6 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
-from ptscaffold.project.guard import as_keyboard_interrupt
 
 
 class Said(NamedTuple):
@@ -80,6 +80,18 @@ def _flush() -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise WriteError(f"cannot print: {error.strerror}", hint="see where stdout goes") from error
+
+
+def as_keyboard_interrupt() -> None:
+    """Let termination and hang-up end the program as Ctrl-C does, unless ignored (nohup)."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def _tolerate_any_text() -> None:

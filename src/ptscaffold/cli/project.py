@@ -119,9 +119,9 @@ def diff(
 ) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
-    from ptscaffold.project.compare import edits
-    from ptscaffold.project.lines import make_patch
-    from ptscaffold.project.lines import stat as count
+    from ptscaffold.project.repository import make_patch
+    from ptscaffold.project.repository import stat as count
+    from ptscaffold.project.show import edits
 
     deltas = edits(project, packs=tuple(pack or ()))
     counts = count(deltas)
@@ -143,7 +143,7 @@ def check(
     no locked file was edited; exit code 3 otherwise.
     """
     from ptscaffold.cli import report
-    from ptscaffold.project.compare import check as run_check
+    from ptscaffold.project.show import check as run_check
 
     found = run_check(project, tuple(locked or ()), packs=tuple(pack or ()))
     code = 3 if found.problems else 0
@@ -152,7 +152,7 @@ def check(
 
 def _updated(done: Update, *, show_diff: bool) -> Said:
     from ptscaffold.cli import report
-    from ptscaffold.project.lines import make_patch
+    from ptscaffold.project.repository import make_patch
 
     data, patch = done.as_dict(), None
     if show_diff:

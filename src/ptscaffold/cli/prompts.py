@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.catalogue import Catalogue
 
-__all__ = ["ask", "may_ask"]
-
 
 def may_ask(*, no_input: bool) -> bool:
     """Whether somebody is there to answer: a terminal on both sides, no --no-input, no CI."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import in_project, shell_command
-from ptscaffold.layers.fetch import public
+from ptscaffold.layers.git import public
 from ptscaffold.render.answers import FLAGS
 
 if TYPE_CHECKING:
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.export.template import Export
-    from ptscaffold.layers.presets import Preset
-    from ptscaffold.project.compare import Report
+    from ptscaffold.layers.packs import Preset
     from ptscaffold.project.conflicts import Ended
     from ptscaffold.project.new import Result
     from ptscaffold.project.plan import Plan
+    from ptscaffold.project.show import Report
     from ptscaffold.project.state import Rendered
     from ptscaffold.project.update import Update
 

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
-from ptscaffold.export.rules import NAME, PACKAGE, TEXT, WRONG_NAME, WRONG_TEXT, taken
-from ptscaffold.export.skeleton import make_skeleton
+from ptscaffold.export.skeleton import (
+    NAME,
+    PACKAGE,
+    TEXT,
+    WRONG_NAME,
+    WRONG_TEXT,
+    make_skeleton,
+    taken,
+)
 from ptscaffold.layers.names import LONGEST, normalize
 from ptscaffold.render.renderer import File
 
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
-__all__ = ["ENGINES", "MARK", "WRITERS", "Engine", "check_engine", "readme"]
 
 Engine: TypeAlias = Literal["cookiecutter", "copier"]
 ENGINES: Final[tuple[Engine, ...]] = ("cookiecutter", "copier")

@@ -7,33 +7,32 @@ cookiecutter, checks the answers.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ptscaffold.errors import DestinationError, LayerError
+from ptscaffold.errors import DestinationError, LayerError, UsageError
 from ptscaffold.export.formats import ENGINES, MARK, WRITERS, Engine, check_engine, readme
-from ptscaffold.export.rules import check
-from ptscaffold.export.skeleton import Branched, rehearse, render_symbols
+from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.layers.content import read_plain
+from ptscaffold.layers.files import read_folder, write_tree
 from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
 from ptscaffold.project.repository import committed, refuse_dirty
 from ptscaffold.render.answers import select_layers
-from ptscaffold.render.renderer import File
+from ptscaffold.render.renderer import File, Renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from ptscaffold.layers.manifest import Layer
-    from ptscaffold.layers.presets import Preset
+    from ptscaffold.layers.packs import Preset
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
-
-
-__all__ = ["Export", "Exported", "export", "export_template"]
 
 
 # What stands at the top of an export; whatever else is there is somebody's own.
@@ -128,7 +127,7 @@ def export_template(
         if not dry_run:
             seen = {path: read_plain(directory / path) for path in last}
             gone = dict.fromkeys(last - plan.files.keys())
-            new = {path: Content(*file[:2]) for path, file in plan.files.items()}
+            new = {path: file.content for path, file in plan.files.items()}
             write_files(directory, new | gone, seen)
         return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
     try:
@@ -148,3 +147,75 @@ def _last_export(directory: Path) -> set[str]:
         return set()
     refuse_dirty(directory)
     return {path for path in committed(directory) if path.split("/")[0] in _PARTS}
+
+
+def renderer_of(name: str | None) -> Renderer:
+    """What renders projects: ptscaffold itself, or the engine of that name."""
+    return Renderer() if name is None else EngineRenderer(check_engine(name))
+
+
+class EngineRenderer(Renderer):
+    """Renders projects through another engine; UsageError when that is not installed."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
+        run = _load(self._engine)
+        made = export(answers, layers, [self._engine])
+        owners = {
+            path: file.layer for path, file in super().render(answers, layers, tool_version).items()
+        }
+        with TemporaryDirectory(prefix="ptscaffold-") as folder:
+            template, out = Path(folder, "template"), Path(folder, "out")
+            write_tree(template, made.files)
+            out.mkdir()
+            asked = {key: answers.as_dict()[key] for key in made.asks}
+            try:
+                run(template, out, asked)
+            except Exception as error:  # whatever it raises, it could not take what was exported
+                raise LayerError(f"{self._engine} failed: {error}") from error
+            found = read_folder(out / answers.name, self._engine)
+        return {path: File(*file, owners.get(path, "")) for path, file in found.items()}
+
+
+def _load(engine: Engine) -> Callable[[Path, Path, Mapping[str, str]], None]:
+    try:
+        return _cookiecutter() if engine == "cookiecutter" else _copier()
+    except ImportError as error:
+        raise UsageError(
+            f"{engine} is not installed", hint="pip install 'ptscaffold[engines]'"
+        ) from error
+
+
+def _cookiecutter() -> Callable[[Path, Path, Mapping[str, str]], None]:
+    from cookiecutter.main import cookiecutter
+
+    def run(template: Path, out: Path, answers: Mapping[str, str]) -> None:
+        # A configuration of its own: nothing of the person's has a say, nothing is kept for them.
+        own = {"cookiecutters_dir": str(out.parent), "replay_dir": str(out.parent / "replay")}
+        settings = out.parent / "settings.yaml"
+        settings.write_text(json.dumps(own), encoding="utf-8")
+        cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=dict(answers),
+            output_dir=str(out),
+            config_file=str(settings),
+            accept_hooks=False,
+        )
+
+    return run
+
+
+def _copier() -> Callable[[Path, Path, Mapping[str, str]], None]:
+    from copier import run_copy
+
+    def run(template: Path, out: Path, answers: Mapping[str, str]) -> None:
+        data: dict[str, Any] = dict(answers)
+        place = out / answers["name"]
+        run_copy(str(template), place, data, defaults=True, quiet=True, unsafe=False)
+        (place / ".copier-answers.yml").unlink()
+
+    return run

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["EXECUTABLE", "REGULAR", "Content", "Obstacle", "digest", "free_name", "is_binary"]
-__all__ += ["is_crlf", "is_link", "read_content", "read_plain", "with_endings_of"]
-
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError
-from ptscaffold.layers.content import EXECUTABLE, REGULAR
-from ptscaffold.layers.manifest import KINDS, MANIFEST, refuse_link
+from ptscaffold.layers.content import EXECUTABLE, Content
+from ptscaffold.layers.manifest import KINDS, MANIFEST, read_plain, refuse_link
 from ptscaffold.layers.names import folded, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
     from ptscaffold.layers.manifest import Layer
 
-
-__all__ = ["SUFFIX", "Laid", "Source", "digest_of_tree", "lay", "read_folder", "read_sources"]
-__all__ += ["target", "tree_under", "write_source"]
 
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
@@ -36,72 +30,64 @@ DEEPEST: Final = 40
 _OURS: Final = (".ptscaffold.toml", ".ptscaffold-update")  # and what begins so
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file of a layer: its path in there, its bytes, its mode (0o644 or 0o755)."""
-
-    path: str
-    data: bytes
-    mode: int
+# Which layer's file ends up at which path of a project, and its path in there.
+Laid = dict[str, tuple["Layer", str, Content]]
 
 
-# Which layer's file ends up at which path of a project.
-Laid = dict[str, tuple["Layer", Source]]
+def read_sources(layer: Layer) -> dict[str, Content]:
+    """Every file of a layer but its manifest; LayerError for links and other oddities."""
+    found = read_folder(layer.folder, layer.path)
+    found.pop(MANIFEST, None)
+    return found
 
 
-def read_sources(layer: Layer) -> tuple[Source, ...]:
-    """Every file of a layer but its manifest, sorted; LayerError for links and other oddities."""
-    return tuple(s for s in read_folder(layer.folder, layer.path) if s.path != MANIFEST)
-
-
-def read_folder(folder: Path, label: str) -> tuple[Source, ...]:
-    """Every file of a folder, sorted; LayerError, in which it is called `label`, as above."""
+def read_folder(folder: Path, label: str) -> dict[str, Content]:
+    """Every file of a folder; LayerError, in which it is called `label`, as above."""
     refuse_link(folder)
-    found, size = [], 0
+    found: dict[str, Content] = {}
+    size = 0
     try:
-        for source in _walk(label, folder, ""):
-            found.append(source)
-            size += len(source.data)
+        for path, place in _walk(label, folder, ""):
+            found[path] = read_plain(place, LARGEST_FILE, f"{label}/{path}")
+            size += len(found[path].data)
             if len(found) > MOST_FILES:
                 raise LayerError(f"{label} holds more than {MOST_FILES:,} files")
             if size > LARGEST:
                 raise LayerError(f"the files of {label} are larger than {LARGEST // 10**6} MB")
     except OSError as error:
         raise LayerError(f"cannot read layer {label}: {error}") from error
-    return tuple(found)
+    return found
 
 
-def lay(layers: Sequence[tuple[Layer, tuple[Source, ...]]], package: str) -> Laid:
+def lay(layers: Sequence[tuple[Layer, Mapping[str, Content]]], package: str) -> Laid:
     """Lay layers over each other; LayerError when two claim one path and none says so."""
     laid: Laid = {}
     spelled: dict[str, str] = {}
     chosen = {layer.path for layer, _ in layers}
     for layer, every in layers:
         absent = _absent(layer, every, chosen, package)
-        sources = [s for s in every if target(s.path, package) not in absent]
+        sources = [s for s in every if target(s, package) not in absent]
         overrides = {target(path, package) for path in layer.overrides} - absent
-        stale = overrides - laid.keys() or overrides - {target(s.path, package) for s in sources}
+        stale = overrides - laid.keys() or overrides - {target(s, package) for s in sources}
         if stale:
             raise LayerError(f"{layer.path} overrides {min(stale)}, which is not in both layers")
         for source in sources:
-            path = target(source.path, package)
+            path = target(source, package)
             _check_target(layer, path)
             other = spelled.setdefault(folded(path), path)
             if path in overrides:
                 overrides.remove(path)
             elif path in laid or other != path:
                 raise _two_owners(path, laid[other][0], layer)
-            laid[path] = (layer, source)
+            laid[path] = (layer, source, every[source])
     _check_folders(laid, spelled)
     return laid
 
 
-def _absent(
-    layer: Layer, sources: Sequence[Source], chosen: Set[str], package: str
-) -> frozenset[str]:
+def _absent(layer: Layer, sources: Iterable[str], chosen: Set[str], package: str) -> frozenset[str]:
     """The files of a layer that go over certain other layers alone, of which none is chosen."""
     only = {target(path, package): other for path, other in layer.only.items()}
-    stale = only.keys() - {target(s.path, package) for s in sources}
+    stale = only.keys() - {target(s, package) for s in sources}
     if stale:
         raise LayerError(f"{layer.path} has {min(stale)} in `only`, but no such file")
     return frozenset(path for path, others in only.items() if chosen.isdisjoint(others.split()))
@@ -113,8 +99,8 @@ def target(path: str, package: str) -> str:
     return "/".join(parts).removesuffix(SUFFIX)
 
 
-def _walk(label: str, folder: Path, prefix: str) -> Iterator[Source]:
-    """The files of a folder in order of their names; caches are skipped, links refused."""
+def _walk(label: str, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """The files of a folder in order of their names, caches left out; links to folders too."""
     if prefix.count("/") > DEEPEST:
         raise LayerError(f"{label}/{prefix[:200]} is nested too deeply")
     with os.scandir(folder) as found:
@@ -125,22 +111,10 @@ def _walk(label: str, folder: Path, prefix: str) -> Iterator[Source]:
             continue
         if not entry.name.isprintable():
             raise LayerError(f"{label}: the name {path!r} holds what cannot be shown")
-        if entry.is_symlink():
-            raise LayerError(f"{label}/{path} is a symbolic link; a layer holds plain files")
-        if entry.is_dir():
+        if entry.is_dir(follow_symlinks=False):
             yield from _walk(label, Path(entry.path), f"{path}/")
-        elif not entry.is_file():
-            raise LayerError(f"{label}/{path} is not a plain file")
         elif not entry.name.endswith((".pyc", ".pyo")):
-            yield _read(f"{label}/{path}", path, entry)
-
-
-def _read(label: str, path: str, entry: os.DirEntry[str]) -> Source:
-    found = entry.stat()
-    if found.st_size > LARGEST_FILE:
-        raise LayerError(f"{label} is larger than {LARGEST_FILE // 10**6} MB")
-    executable = found.st_mode & stat.S_IXUSR and sys.platform != "win32"
-    return Source(path, Path(entry.path).read_bytes(), EXECUTABLE if executable else REGULAR)
+            yield path, Path(entry.path)
 
 
 def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
@@ -166,7 +140,7 @@ def _check_target(layer: Layer, path: str) -> None:
 def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
     """Refuse a path that is a file in one layer and a folder in another, or spelled in two ways."""
     folders: dict[str, str] = {}
-    for path, (layer, _) in laid.items():
+    for path, (layer, *_) in laid.items():
         folder = path.rpartition("/")[0]
         while folder:
             spelled = folded(folder)
@@ -178,27 +152,30 @@ def _check_folders(laid: Laid, files: Mapping[str, str]) -> None:
             folder = folder.rpartition("/")[0]
 
 
-def tree_under(root: Path) -> dict[str, Source]:
+def tree_under(root: Path) -> dict[str, Content]:
     """The files of all layers as they stand under `root`."""
     return {
-        f"{kind}/{source.path}": source
+        f"{kind}/{path}": content
         for kind in ("base", *KINDS)
         if (root / kind).is_symlink() or (root / kind).is_dir()
-        for source in read_folder(root / kind, kind)
+        for path, content in read_folder(root / kind, kind).items()
     }
 
 
-def digest_of_tree(tree: dict[str, Source]) -> str:
+def digest_of_tree(tree: Mapping[str, Content]) -> str:
     """The SHA-256 over the paths, modes and contents of a tree."""
     lines = [
-        f"{path} {s.mode:o} {hashlib.sha256(s.data).hexdigest()[:32]}\n"
-        for path, s in sorted(tree.items())
+        f"{path} {mode:o} {hashlib.sha256(data).hexdigest()[:32]}\n"
+        for path, (data, mode) in sorted(tree.items())
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def write_source(place: Path, source: Source) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(source.data)
-    if source.mode == EXECUTABLE:
-        place.chmod(source.mode)
+def write_tree(folder: Path, tree: Mapping[str, Any]) -> None:
+    """Write files, rendered or not, into a folder that is the caller's own."""
+    for path, file in tree.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.data)
+        if file.mode == EXECUTABLE:
+            place.chmod(file.mode)

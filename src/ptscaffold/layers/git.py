@@ -1,20 +1,28 @@
-"""Running git; no program that a repository names is run.
+"""Running git, and packs in git repositories.
 
 A repository that came as an archive may name programs in its configuration: hooks, monitors of
-files. A clone cannot, and people's own settings count as ever.
+files; none of them is run. People's own settings count as ever. Packs are kept by commit: what was
+fetched once is there without a network. What git is told of a user and a password is for that one
+time: it is neither kept nor shown.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import shutil
 import subprocess
-from typing import TYPE_CHECKING, Final
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ptscaffold.errors import PackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-__all__ = ["run_git"]
 
 # Set while git runs a hook: it would work on that repository.
 _OF_A_REPOSITORY: Final = frozenset(
@@ -46,3 +54,182 @@ def run_git(
         capture_output=True,
         check=False,
     )
+
+
+_ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT: Final = re.compile(r"[0-9a-f]{4,63}")
+_USER: Final = re.compile(r"^((?:git\+)?https?://)[^/\s]*@", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"^((?:git\+)?[a-z+]+://[^/:@\s]+):[^/\s]*@", re.IGNORECASE)
+
+
+class Fetched(NamedTuple):
+    """A folder of layers, the commit that it is of, and what the folder is called there."""
+
+    root: Path
+    commit: str
+    name: str
+
+
+class _Address(NamedTuple):
+    url: str
+    ref: str
+    below: str
+
+    def at(self, place: Path, commit: str) -> Fetched:
+        called = (self.below or self.url).rstrip("/").rpartition("/")[2].removesuffix(".git")
+        return Fetched(place / commit / self.below, commit, called)
+
+
+def is_commit(text: str) -> bool:
+    """Whether it is the whole number of a commit, which is no path and no option either."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is the address of a git repository, and no folder or name."""
+    return _ADDRESS.match(source) is not None
+
+
+def public(source: str) -> str:
+    """A source without what only its owner may know: tokens and passwords."""
+    return _PASSWORD.sub(r"\1@", _USER.sub(r"\1", source))
+
+
+def repository_of(source: str) -> str:
+    """The repository that an address is of, whatever commit and folder of it."""
+    return public(_addresses(source)[0].url)
+
+
+def fetch(source: str, commit: str = "", *, online: bool = True) -> Fetched:
+    """A pack as its repository has it now, or as it was in a `commit`.
+
+    Without a network, or when not to be `online`, as it was the last time. PackError when it cannot
+    be had.
+    """
+    problems = []
+    for address in _addresses(source):
+        try:
+            return _of(address, commit, source, online=online)
+        except PackError as error:
+            problems.append(error)
+    raise problems[0]
+
+
+def _addresses(source: str) -> list[_Address]:
+    """What an address may mean: an @ stands before a commit, tag or branch, or in the path."""
+    address, _, below = source.removeprefix("git+").partition("#subdirectory=")
+    wrong = not source.isprintable() or re.search(r"#\w+=", address)
+    if wrong or ".." in Path(below).parts or Path(below).is_absolute():
+        raise PackError(f"{public(source)!r} is no address of a pack")
+    head, at, tail = address.rpartition("@")
+    found = [_Address(address, "HEAD", below)]
+    if at and "/" in head.partition("://")[2] and ":" not in tail:
+        found = [_Address(head, tail, below), *(found if "/" in tail else [])]
+    if any(a.url.startswith("-") or a.ref.startswith("-") for a in found):
+        raise PackError(f"{public(source)!r} is no address of a pack")
+    return found
+
+
+def _of(address: _Address, commit: str, source: str, *, online: bool) -> Fetched:
+    place = _cache() / hashlib.sha256(public(address.url).encode()).hexdigest()[:32]
+    known = place / f"ref-{hashlib.sha256(address.ref.encode()).hexdigest()[:32]}"
+    wanted = commit or (address.ref if _COMMIT.fullmatch(address.ref) else "")
+    if wanted and (place / wanted).is_dir():
+        return address.at(place, wanted)
+    if not online and wanted:
+        raise PackError(f"the commit {wanted[:12]} of {public(source)} was not fetched yet")
+    error = PackError(f"{public(source)} was not fetched yet")
+    if online:
+        try:
+            found = _bring(address, wanted, source, place)
+            if not wanted:
+                known.write_text(found, encoding="ascii")
+            return address.at(place, found)
+        except PackError as reason:
+            error = reason
+    with suppress(OSError):
+        last = known.read_text(encoding="ascii")
+        if not wanted and _COMMIT.fullmatch(last) and (place / last).is_dir():
+            return address.at(place, last)
+    raise error
+
+
+def _bring(address: _Address, wanted: str, source: str, place: Path) -> str:
+    """Fetch one commit to its place in the cache, and give its number."""
+    from tempfile import TemporaryDirectory
+
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="fetch-", dir=place) as scratch:
+            folder = Path(scratch, "pack")
+            folder.mkdir()
+            commit = _fetched(address, wanted, folder, source)
+            if not (place / commit).is_dir():
+                _git(["checkout", "--quiet", "--detach", commit], folder, source)
+                shutil.rmtree(folder / ".git")  # it has done its work
+                with suppress(FileExistsError):  # another run was faster
+                    folder.rename(place / commit)
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
+        raise PackError(f"cannot fetch {public(source)}: {reason}") from error
+    return commit
+
+
+def _fetched(address: _Address, wanted: str, folder: Path, source: str) -> str:
+    """Fetch what an address names; by a name that servers do not know, look it up here."""
+    _git(["init", "--quiet"], folder, source)
+    url, ref = address.url, wanted or address.ref
+    try:
+        _git(["fetch", "--quiet", "--depth", "1", "--", url, ref], folder, source)
+        found = "FETCH_HEAD"
+    except PackError:
+        tags = ["ls-remote", "--tags", "--refs", "--sort=-version:refname", "--", url]
+        if ref == "latest" and (listed := _git(tags, folder, source).split()):
+            newest = listed[1]
+            _git(["fetch", "--quiet", "--depth", "1", "--", url, newest], folder, source)
+            found = "FETCH_HEAD"
+        elif _SHORT.fullmatch(ref):
+            every = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+            _git(["fetch", "--quiet", "--", url, *every], folder, source)
+            found = ref
+        else:
+            raise
+    return _git(["rev-parse", "--verify", f"{found}^{{commit}}"], folder, source).strip()
+
+
+def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
+    # Links could lead out of the pack, and nobody is asked for anything.
+    environment = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
+    try:
+        done = run_git(arguments, folder, ["core.symlinks=false"], b"", **environment)
+    except OSError as error:
+        reason = f"git cannot be run: {error.strerror}"
+        raise PackError(f"cannot fetch {public(source)}: {reason}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
+        words = (_without(word) for word in said[-1].split(" "))
+        raise PackError(f"cannot fetch {public(source)}: {' '.join(words)}")
+    return done.stdout.decode(errors="replace")
+
+
+def _without(word: str) -> str:
+    quote = word[:1] if word[:1] in "'\"" else ""
+    return quote + public(word[len(quote) :])
+
+
+def kept(digest: str) -> Path:
+    """Where a pack with this digest is, if it was kept."""
+    return _cache() / f"digest-{digest}"
+
+
+def _cache() -> Path:
+    """Where programs keep what can be had again."""
+    if told := os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"):
+        return Path(told, "ptscaffold/packs")
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise PackError("there is no home to keep packs in", hint="set XDG_CACHE_HOME") from error
+    places = {"win32": "AppData/Local", "darwin": "Library/Caches"}
+    return home / places.get(sys.platform, ".cache") / "ptscaffold/packs"

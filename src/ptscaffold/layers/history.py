@@ -20,14 +20,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
 from ptscaffold.layers import catalogue
-from ptscaffold.layers.content import EXECUTABLE, REGULAR
-from ptscaffold.layers.fetch import kept
-from ptscaffold.layers.files import Source, digest_of_tree, tree_under, write_source
+from ptscaffold.layers.content import EXECUTABLE, REGULAR, Content
+from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
+from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
 from ptscaffold.layers.packs import open_pack
 
@@ -37,14 +37,8 @@ if TYPE_CHECKING:
     from ptscaffold.layers.packs import Origin, Pack
 
 
-__all__ = ["ARCHIVE", "History", "packs_at"]
-
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked
-
-# What an archive holds: `files` by digest (text, or base64 in a list of one), and for each release
-# a table of path: [digest, mode].
-Content: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,12 +50,13 @@ class History:
     owner: str = "ptscaffold"
 
     @cached_property
-    def _content(self) -> Content:
+    def _content(self) -> dict[str, Any]:
+        """`files` by digest (text, or base64 in a list), `releases` by path: digest, mode."""
         path = self.root / ARCHIVE
         try:
             if not os.path.lexists(path):
                 return {"files": {}, "releases": {}}
-            content: Content = json.loads(_unpacked(read_plain(path, LARGEST)))
+            content: dict[str, Any] = json.loads(_unpacked(read_plain(path, LARGEST).data))
             _check(content)
         except (OSError, ValueError, RecursionError, lzma.LZMAError) as error:
             raise PtscaffoldError(
@@ -97,8 +92,7 @@ class History:
             )
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
             try:
-                for path, source in self.tree(version).items():
-                    write_source(Path(folder, path), source)
+                write_tree(Path(folder), self.tree(version))
             except OSError as error:
                 raise PtscaffoldError(
                     f"cannot unpack {self.owner} {version}: {error.strerror}",
@@ -106,13 +100,11 @@ class History:
                 ) from error
             yield Path(folder)
 
-    def tree(self, version: str) -> dict[str, Source]:
+    def tree(self, version: str) -> dict[str, Content]:
         """Every file of a release by its path under `templates/`, manifests included."""
         files = self._content["files"]
         listed = self._content["releases"][version]
-        return {
-            path: Source(path, _bytes(files[key]), mode) for path, (key, mode) in listed.items()
-        }
+        return {path: Content(_bytes(files[key]), mode) for path, (key, mode) in listed.items()}
 
     def add(self) -> bool:
         """Add the tree under `root` to the archive; False when it holds this release already.

@@ -16,13 +16,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError, unknown
+from ptscaffold.layers.content import Content, mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-
-__all__ = ["KINDS", "MANIFEST", "Layer", "read_layer", "read_plain", "read_table", "refuse_link"]
 
 MANIFEST: Final = "layer.toml"
 
@@ -95,26 +94,27 @@ def read_layer(folder: Path, path: str) -> Layer:
     return Layer(path=path, folder=folder, **values)
 
 
-def refuse_link(path: Path) -> None:
+def refuse_link(path: Path, label: str = "") -> None:
     if path.is_symlink():
-        raise LayerError(f"{path} is a symbolic link; a layer holds plain files")
+        raise LayerError(f"{label or path} is a symbolic link; a layer holds plain files")
 
 
-def read_plain(path: Path, longest: int) -> bytes:
+def read_plain(path: Path, longest: int, label: str = "") -> Content:
     """Read a file of a templates folder; LayerError for links, devices and oversize ones."""
-    refuse_link(path)
+    refuse_link(path, label)
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise LayerError(f"{path} is not a plain file")
+        raise LayerError(f"{label or path} is not a plain file")
     if found.st_size > longest:
-        raise LayerError(f"{path} is larger than {longest // 1000:,} kB")
-    return path.read_bytes()
+        size = f"{longest // 10**6} MB" if longest >= 10**6 else f"{longest // 1000} kB"
+        raise LayerError(f"{label or path} is larger than {size}")
+    return Content(path.read_bytes(), mode_of(found))
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file of a templates folder; LayerError for links, oversize and broken ones."""
     try:
-        text = read_plain(path, LONGEST_TABLE).decode("utf-8").replace("\r\n", "\n")
+        text = read_plain(path, LONGEST_TABLE).data.decode("utf-8").replace("\r\n", "\n")
         for number, line in enumerate(text.split("\n"), 1):
             if line.count(".") > MOST_DOTS:
                 raise LayerError(f"{path}:{number}: a line has more than {MOST_DOTS} dots")

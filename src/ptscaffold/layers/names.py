@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-__all__ = ["FOLDERS", "IMPORTS", "LONGEST", "WINDOWS_DEVICES", "check_name", "folded"]
-__all__ += ["leads_astray", "normalize", "package_name", "refused", "split_path", "suggest"]
-
 LONGEST = 40  # the import lines of a project stay within its 100 columns
 
 # Folders that a project has or makes: a package of that name would be git-ignored or shadowed.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
 from ptscaffold.layers.content import Content, read_plain
 from ptscaffold.project.exchange import Exchange
-from ptscaffold.project.guard import deferred, locked
+from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
 from ptscaffold.project.journal import (
     FOLDER,
     digest_of,
@@ -26,7 +26,6 @@ from ptscaffold.project.journal import (
     waiting,
 )
 from ptscaffold.project.record import RECORD
-from ptscaffold.project.staging import scratch, stage_file, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from ptscaffold.project.journal import Journal
     from ptscaffold.project.plan import Plan, Survey
 
-__all__ = ["abort", "apply", "before", "finish", "pending", "recover", "write_files"]
-
 
 def apply(plan: Plan, survey: Survey) -> None:
     """Write the missing files of a plan.
@@ -44,7 +41,7 @@ def apply(plan: Plan, survey: Survey) -> None:
     Raises WriteError, DestinationError or KeyboardInterrupt with the disk as it was before.
     """
     paths = sorted(survey.missing, key=lambda path: path == RECORD)
-    writes = {path: Content(*plan.files[path][:2]) for path in paths}
+    writes = {path: plan.files[path].content for path in paths}
     if os.path.lexists(plan.directory):
         write_files(plan.directory, writes)
     else:

@@ -9,9 +9,9 @@ from ptscaffold.errors import PendingError, UsageError, in_project
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.project.apply import abort, before, finish, pending
 from ptscaffold.project.journal import FOLDER, Entry, Journal
-from ptscaffold.project.lines import MARKERS
 from ptscaffold.project.record import check_is_project, rewritten
 from ptscaffold.project.repository import (
+    MARKERS,
     branch_of,
     has_stash,
     in_repository,
@@ -22,8 +22,6 @@ from ptscaffold.project.repository import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-__all__ = ["Ended", "continue_update", "undo_update"]
 
 
 class Ended(NamedTuple):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from ptscaffold.errors import WriteError
 from ptscaffold.layers.content import Content, free_name, is_link, read_plain
+from ptscaffold.project.guard import discard, place_new, stage_file
 from ptscaffold.project.journal import FOLDER, KINDS, Entry, digest_of
-from ptscaffold.project.staging import discard, place_new, stage_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Exchange"]
 
 _PATIENCE: Final = 0.5  # seconds that a program which is just writing a file has to close it
 

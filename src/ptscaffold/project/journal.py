@@ -18,16 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers.content import EXECUTABLE, Content, is_link, read_plain
 from ptscaffold.layers.names import leads_astray
-from ptscaffold.project.staging import scratch, stage_file, sync
+from ptscaffold.project.guard import scratch, stage_file, sync
 from ptscaffold.project.trust import fits, seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-
-__all__ = ["FOLDER", "KINDS", "Entry", "Journal", "digest_of", "note", "put_last", "read_journal"]
-__all__ += ["start", "waiting"]
 
 FOLDER: Final = ".ptscaffold-update"
 KINDS: Final = ("before", "after", "undone")

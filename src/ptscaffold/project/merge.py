@@ -21,7 +21,7 @@ from ptscaffold.layers.content import (
     with_endings_of,
 )
 from ptscaffold.layers.names import folded
-from ptscaffold.project.lines import merge_text
+from ptscaffold.project.repository import merge_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.render.renderer import File, Tree
 
-__all__ = ["Change", "Kind", "merge_trees"]
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
@@ -144,7 +143,7 @@ def merge_trees(
 
 
 def _content(file: File | None) -> Content | None:
-    return None if file is None else Content(file.data, file.mode)
+    return None if file is None else file.content
 
 
 def _alike(a: Content | None, b: Content | None) -> bool:
@@ -211,7 +210,7 @@ def _renamed(
     place: Place,
 ) -> Change:
     """Carry a file to its new name, with what was changed in it."""
-    there, new = place.read(path), Content(after.data, after.mode)
+    there, new = place.read(path), after.content
     for found in (here, there):
         if isinstance(found, Obstacle):
             place.removed.discard(old_path)

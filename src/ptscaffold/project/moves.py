@@ -1,23 +1,25 @@
-"""What has another place in a new template: files that were renamed, moved on, replaced."""
+"""What has another place in a new template, or none: renamed files, and those that ask for them."""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ptscaffold.errors import PtscaffoldError, in_project
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ptscaffold.project.merge import Change
     from ptscaffold.project.state import Rendered
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import File
-
-__all__ = ["left_behind", "renames", "replaced"]
 
 
 _MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
@@ -101,3 +103,138 @@ def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
         return swapped.get(before.layer) if before.layer != after.layer else None
 
     return name
+
+
+LARGEST: Final = 200_000  # bytes of a module that is looked into
+
+# Read by patterns: to parse what a stranger has written can end the interpreter.
+_IMPORT: Final = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<module>[.\w]+)[ \t]+import[ \t]+"
+    r"(?:\((?P<many>[^)]{0,4000})\)|(?P<few>.*))"
+    r"|import[ \t]+(?P<whole>\w[.\w]*))",
+    re.MULTILINE,
+)
+_NAMED: Final = re.compile(r"^(?:(?:async )?def|class)? ?(\w+(?:, ?\w+)*) ?[(:=\[]", re.MULTILINE)
+_WORD: Final = re.compile(r"\w+")
+
+Writes = dict[str, Content | None]
+
+
+def with_successors(changes: Iterable[Change], new: Rendered) -> list[Change]:
+    """The changes, those of dropped files with what the layers say does their work now."""
+    package = new.answers.package
+    told = {target(path, package): now for layer in new.layers for path, now in layer.moved.items()}
+    return [
+        replace(change, why=f"{change.why}; now: {told[change.path]}")
+        if change.path in told and change.why.startswith("the template dropped it")
+        else change
+        for change in changes
+    ]
+
+
+def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
+    """A sentence for each file of a person's own, or edited by them, that imports what is gone."""
+    writes = _writes(changes)
+    package = f"src/{new.answers.package}"
+    notes = []
+    for path in _python_files(project, package) if writes else ():
+        content = writes[path] if path in writes else _read(project, path)
+        theirs = new.tree.get(path)
+        if content is None or (theirs is not None and theirs.data == content.data):
+            continue
+        asked = []
+        for module, name in _imported(path, content.data, package):
+            file = module.removeprefix(f"{package}/")
+            if module in writes and writes[module] is None:
+                asked.append(file)
+            elif name in _names_gone(module, writes, project):
+                asked.append(f"{name} of {file}")
+        if asked:
+            notes.append(f"{path} imports what is gone: {', '.join(dict.fromkeys(asked))}")
+    return tuple(notes)
+
+
+def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
+    """A sentence for each deleted module that a file which the update brings imports."""
+    writes = _writes(changes)
+    package = f"src/{new.answers.package}"
+    deleted = {path for path in new.tree if path not in writes and not (project / path).exists()}
+    asking: dict[str, list[str]] = {}
+    for path, content in writes.items():
+        if deleted and content is not None and path in new.tree and path.endswith(".py"):
+            for module in {module for module, _ in _imported(path, content.data, package)}:
+                if module in deleted:
+                    asking.setdefault(module, []).append(path)
+    command = in_project(project, "diff")
+    return tuple(
+        f"{path} is needed by {', '.join(sorted(files))}, but you deleted it:"
+        f" {command} | git apply -R --include={path}"
+        for path, files in sorted(asking.items())
+    )
+
+
+def _writes(changes: Sequence[Change]) -> Writes:
+    return {path: content for change in changes for path, content in change.writes.items()}
+
+
+def _python_files(project: Path, package: str) -> list[str]:
+    found: list[str] = []
+    for folder in (package, "tests"):
+        if not isinstance(_looked_at(project, f"{folder}/__init__.py"), Obstacle):
+            paths = (project / folder).rglob("*.py")
+            found += (path.relative_to(project).as_posix() for path in paths)
+    return sorted(found)
+
+
+def _looked_at(project: Path, path: str) -> Content | Obstacle | None:
+    """A file; None too for what cannot be read, which is no reason not to update."""
+    with suppress(PtscaffoldError):
+        return read_content(project, path)
+    return None
+
+
+def _read(project: Path, path: str) -> Content | None:
+    found = _looked_at(project, path)
+    return found if isinstance(found, Content) and len(found.data) <= LARGEST else None
+
+
+def _names_gone(module: str, writes: Writes, project: Path) -> frozenset[str]:
+    """The names that a module has and will not have."""
+    after = writes.get(module)
+    before = _read(project, module) if after else None
+    if after is None or before is None:
+        return frozenset()
+    return _defined(before.data) - _defined(after.data)
+
+
+def _defined(data: bytes) -> frozenset[str]:
+    """The names that a module has at its top, those that it imports among them."""
+    text = data.decode(errors="replace")
+    found = {name for match in _NAMED.finditer(text) for name in _WORD.findall(match[1])}
+    return frozenset(found | {name for _, names in _imports(text) for name in names})
+
+
+def _imports(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each module that is imported, as it is written there, and the names that are taken of it."""
+    for match in _IMPORT.finditer(text):
+        if match["module"]:
+            names = re.sub(r"#.*|\bas\s+\w+", "", match["many"] or match["few"])
+            yield match["module"], _WORD.findall(names)
+        else:
+            yield match["whole"], []
+
+
+def _imported(path: str, data: bytes, package: str) -> Iterator[tuple[str, str]]:
+    """The modules of the package that a file may import, as paths, and the name that it takes."""
+    here, top = path.split("/")[:-1], package.removeprefix("src/")
+    for module, names in _imports(data.decode(errors="replace")):
+        level = len(module) - len(module.lstrip("."))
+        parts = [part for part in module.split(".") if part]
+        if not level and parts[0] != top:
+            continue
+        above = here[: len(here) + 1 - level] if level else ["src"]
+        place = "/".join([*above, *parts])
+        yield f"{place}.py", ""
+        for name in names:
+            yield f"{place}/{name}.py", ""
+            yield f"{place}.py", name

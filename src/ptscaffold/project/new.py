@@ -13,10 +13,9 @@ from typing import Any
 
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.fetch import public
+from ptscaffold.layers.git import public
 from ptscaffold.layers.names import split_path
-from ptscaffold.layers.packs import Pack, keep, open_packs, origins_of
-from ptscaffold.layers.presets import Preset, find_preset
+from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
 from ptscaffold.project.trust import allow
@@ -29,9 +28,6 @@ from ptscaffold.render.answers import (
 )
 from ptscaffold.render.given import Given, gather
 from ptscaffold.render.renderer import Renderer
-
-__all__ = ["Ask", "Request", "Result", "again", "create", "install", "next_steps", "opened"]
-__all__ += ["settle"]
 
 STDERR = 2
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
-from ptscaffold.layers.content import digest
+from ptscaffold.layers.content import Content, digest, read_content
 from ptscaffold.project.record import RECORD, read_record, write_record
 from ptscaffold.render.renderer import File
 
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.layers.manifest import Layer
-    from ptscaffold.layers.packs import Origin
-    from ptscaffold.layers.presets import Preset
+    from ptscaffold.layers.packs import Origin, Preset
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Renderer, Tree
-
-__all__ = ["Plan", "Survey", "make_plan", "survey"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,17 +145,9 @@ def _check_same_project(plan: Plan) -> None:
 
 
 def _state(directory: Path, path: str, data: bytes) -> str:
-    """`missing`, `same` or `kept`. Links are not followed: they may lead out of the folder."""
-    place = directory
-    for part in path.split("/")[:-1]:
-        place = place / part
-        if not os.path.lexists(place):
-            return "missing"
-        if place.is_symlink() or not place.is_dir():
-            return "kept"
-    place = directory / path
-    if not os.path.lexists(place):
+    """`missing`, `same` or `kept`."""
+    there = read_content(directory, path)
+    if there is None:
         return "missing"
-    if place.is_symlink() or not place.is_file():
-        return "kept"
-    return "same" if digest(place.read_bytes()) == digest(data) else "kept"
+    same = isinstance(there, Content) and digest(there.data) == digest(data)
+    return "same" if same else "kept"

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, in_project
 from ptscaffold.layers.content import Content, digest, read_plain, with_endings_of
-from ptscaffold.layers.fetch import is_commit
+from ptscaffold.layers.git import is_commit
 from ptscaffold.layers.names import leads_astray
-from ptscaffold.layers.packs import Origin
-from ptscaffold.layers.presets import Locked, Preset
-from ptscaffold.render.quoting import toml_value
+from ptscaffold.layers.packs import Locked, Origin, Preset
+from ptscaffold.render.renderer import toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
-
-__all__ = ["RECORD", "Record", "check_is_project", "read_record", "rewritten", "write_record"]
 
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer

@@ -11,7 +11,7 @@ from ptscaffold import __version__
 from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import Content, digest, read_plain
-from ptscaffold.layers.fetch import is_address, public
+from ptscaffold.layers.git import is_address, public
 from ptscaffold.layers.history import History, packs_at
 from ptscaffold.layers.packs import (
     Origin,
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
-
-
-__all__ = ["Rendered", "as_recorded", "catalogues", "open_project", "packs_of", "record_anew"]
-__all__ += ["recorded", "refuse_newer", "render"]
 
 
 class Rendered(NamedTuple):

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from ptscaffold.layers.content import read_plain
-from ptscaffold.layers.fetch import is_address, repository_of
+from ptscaffold.layers.git import is_address, repository_of
 from ptscaffold.layers.packs import installed_packs
-
-__all__ = ["allow", "fits", "is_allowed", "seal", "state_folder"]
 
 _BYTES: Final = 32
 _LARGEST: Final = 1_000_000

@@ -13,14 +13,19 @@ from ptscaffold.errors import UsageError, in_project, unknown
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
 from ptscaffold.layers.packs import keep, origins_of
-from ptscaffold.project.aftermath import lost_imports, missed, with_successors
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
-from ptscaffold.project.lines import Delta
 from ptscaffold.project.merge import Change, merge_trees
-from ptscaffold.project.moves import left_behind, renames, replaced
+from ptscaffold.project.moves import (
+    left_behind,
+    lost_imports,
+    missed,
+    renames,
+    replaced,
+    with_successors,
+)
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.repository import branch_of, mark_conflicts, refuse_dirty
+from ptscaffold.project.repository import Delta, branch_of, mark_conflicts, refuse_dirty
 from ptscaffold.project.state import Rendered, catalogues, open_project, recorded, render
 from ptscaffold.render.answers import defaults_of, migrate
 from ptscaffold.render.given import Given, against, gather
@@ -30,8 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.layers.catalogue import Catalogue
-
-__all__ = ["Update", "add", "remove", "update"]
 
 
 @dataclass(frozen=True, kw_only=True)

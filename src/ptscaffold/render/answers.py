@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ptscaffold.render.given import Given
 
 
-__all__ = ["FLAGS", "Answers", "complete", "declared_answers", "defaults_of", "migrate"]
-__all__ += ["problems_of", "select_layers"]
-
 # Each answer, and how to give it on the command line.
 FLAGS: Final[Mapping[str, str]] = {
     "domain": "--domain",

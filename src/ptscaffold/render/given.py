@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ptscaffold.layers.presets import Preset
-
-__all__ = ["Given", "against", "gather"]
+    from ptscaffold.layers.packs import Preset
 
 
 @dataclass(frozen=True)

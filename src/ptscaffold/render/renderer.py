@@ -11,7 +11,8 @@ from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ptscaffold.errors import LayerError
-from ptscaffold.layers.files import SUFFIX, Source, lay, read_sources
+from ptscaffold.layers.content import Content
+from ptscaffold.layers.files import SUFFIX, lay, read_sources
 from ptscaffold.layers.manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.sandbox import Sandbox
 
-__all__ = ["File", "Renderer", "Tree"]
 
 LONGEST_TEMPLATE: Final = 100_000  # bytes; ours have 12,000
 
@@ -36,6 +36,10 @@ class File(NamedTuple):
     data: bytes
     mode: int
     layer: str
+
+    @property
+    def content(self) -> Content:
+        return Content(self.data, self.mode)
 
 
 # Most templates are tests, which import the package and hold no other tag: to compile them takes
@@ -62,7 +66,7 @@ class Renderer:
         self._symbols = symbols
         self._environment = _sandbox(filters)
         self._templates: dict[tuple[str, str], Template] = {}
-        self._sources: dict[Path, tuple[Source, ...]] = {}
+        self._sources: dict[Path, dict[str, Content]] = {}
 
     def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
         """The files of a project, sorted by path; LayerError when a layer is broken."""
@@ -71,11 +75,10 @@ class Renderer:
         package = str(self._symbols.get("package", answers.package))
         laid = lay([(layer, self._read(layer)) for layer in layers], package)
         tree = {}
-        for path, (layer, source) in sorted(laid.items()):
-            data = source.data
-            if source.path.endswith(SUFFIX):
-                data = self._text(f"{layer.path}/{source.path}", data, context).encode()
-            tree[path] = File(data, source.mode, layer.path)
+        for path, (layer, source, (data, mode)) in sorted(laid.items()):
+            if source.endswith(SUFFIX):
+                data = self._text(f"{layer.path}/{source}", data, context).encode()
+            tree[path] = File(data, mode, layer.path)
         return tree
 
     def next_steps(
@@ -91,7 +94,7 @@ class Renderer:
 
     def names(self, layer: Layer) -> list[str]:
         """The files of a layer as they are named in it."""
-        return [source.path for source in self._read(layer)]
+        return list(self._read(layer))
 
     def _context(
         self, answers: Answers, layers: Sequence[Layer], tool_version: str
@@ -121,7 +124,7 @@ class Renderer:
             ),
         )
 
-    def _read(self, layer: Layer) -> tuple[Source, ...]:
+    def _read(self, layer: Layer) -> dict[str, Content]:
         if layer.folder not in self._sources:
             self._sources[layer.folder] = read_sources(layer)
         return self._sources[layer.folder]
@@ -156,7 +159,6 @@ class Renderer:
 
 
 def _sandbox(filters: Mapping[str, Callable[..., str]]) -> Sandbox:
-    from ptscaffold.render.quoting import markdown_text, toml_value
     from ptscaffold.render.sandbox import Sandbox
 
     return Sandbox({"toml": toml_value, "md": markdown_text, **filters})
@@ -190,3 +192,59 @@ def _line_in(label: str, traceback: TracebackType | None) -> int:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line
+
+
+# Characters that start or end something inside a line: code, emphasis, links, HTML, entities, the
+# end of a heading. A star or underscore between spaces, or an underscore inside a word, does not.
+_MARKUP = re.compile(
+    r"""\\(?=[!-/:-@\[-`{-~]|$) | [`\[\]] | (?<!\s)\* | \*(?!\s)
+    | (?<![^\W_])_(?!\s) | (?<!\s)_(?![^\W_]) | ~(?=~) | (?<=~)~
+    | <(?=[A-Za-z/!?]) | &(?=\#?\w+;) | (?<=\s)\#(?=\#*$)""",
+    re.VERBOSE,
+)
+_BLOCK_START = re.compile(r"^(?:[#>]|[-+*](?=\s|$)|[-=](?=[-=\s]*$)|[-*_](?=[-*_\s]*$)|~(?=~~))")
+_LIST_NUMBER = re.compile(r"^(\d+)([.)])(?=\s|$)")
+
+_ESCAPES = {
+    "\\": "\\\\",
+    '"': '\\"',
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\f": "\\f",
+    "\r": "\\r",
+}
+
+
+def toml_value(value: Any) -> str:
+    """Write text, a list of text, a number or a truth value as TOML.
+
+    >>> print(toml_value(['say "hi"', "C:\\\\new"]))
+    ["say \\"hi\\"", "C:\\\\new"]
+    """
+    if isinstance(value, str):
+        return f'"{"".join(map(_escape, value))}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    raise TypeError(f"cannot write {type(value).__name__} as TOML")
+
+
+def markdown_text(value: str) -> str:
+    """Write text as one line of Markdown, prose or heading, that shows every character as it is.
+
+    Only what Markdown would take for its own is escaped: `2 * 3` and `{{ x }}` stay readable.
+    """
+    line = " ".join(value.split())
+    line = _MARKUP.sub(r"\\\g<0>", line)
+    line = _BLOCK_START.sub(r"\\\g<0>", line)
+    return _LIST_NUMBER.sub(r"\1\\\2", line)
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return f"\\u{ord(character):04X}" if ord(character) < 32 or ord(character) == 127 else character

@@ -21,7 +21,6 @@ from jinja2.utils import Namespace
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
-__all__ = ["Sandbox"]
 
 STEPS: Final = 1_000_000  # for all templates of a project together
 LONGEST: Final = 2_000_000  # characters of one value

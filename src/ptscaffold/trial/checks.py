@@ -1,18 +1,26 @@
-"""The checks of `ptscaffold test`: their names, and which commands of a README are which."""
+"""The checks of `ptscaffold test`: the commands of a README, and how each is done and judged."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
+import signal
+import subprocess
 import sys
+import time
+import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import UsageError, unknown
+from ptscaffold.trial.children import Children, Done, address_of, environment
+from ptscaffold.trial.results import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-__all__ = ["CHECKS", "Step", "needed", "steps_of", "unheard"]
 
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),
@@ -95,3 +103,181 @@ def commands_of(readme: str) -> list[str]:
 def _check_of(command: str) -> str:
     found = (check for check, pattern in _KNOWN_BY.items() if re.search(pattern, command))
     return next(found, "readme")
+
+
+# The run that is stopped and resumed.
+_INTERRUPTED: Final = "runs/interrupted"
+_STOPPED: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT)
+
+# What the styles keep their metrics in; with Lightning a resumed run has a file of its own.
+_METRICS: Final = ("metrics.jsonl", "metrics.csv", "history.csv")
+
+PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where the steps of one project are done: its folder, and one for the logs.
+
+    `floor` is the accuracy that `evaluate` has to find after its first run.
+    """
+
+    folder: Path
+    logs: Path
+    children: Children
+    threads: int
+    floor: float | None = None
+
+    def run(self, command: str, log: Path, *, offline: bool = True) -> Done:
+        return self.children.run(command, self.folder, self.environment(offline=offline), log)
+
+    def environment(self, *, offline: bool = True) -> dict[str, str]:
+        return environment(self.threads, offline=offline)
+
+
+def perform(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Do one step; the outcome says what is wrong, if anything is."""
+    if step.check == "interrupt":
+        return _interrupt(step, bench, log)
+    if step.check == "tensorboard":
+        return _serve(step, bench, log)
+    done = bench.run(step.command, log, offline=step.check != "install")
+    metrics = _rows(_newest_run(bench.folder)) if step.check == "train" else ()
+    outcome = _outcome(step, done, log, _how_it_ended(done), metrics)
+    if outcome.reason:
+        return outcome
+    reason = ""
+    if step.check == "evaluate" and bench.floor is not None:
+        reason = _too_low(outcome.accuracy, bench.floor)
+    elif step.check == "predict":
+        reason = _no_objects(done.stdout)
+    return _outcome(step, done, log, reason, metrics)
+
+
+def _outcome(
+    step: Step,
+    done: Done,
+    log: Path,
+    reason: str,
+    metrics: Sequence[Mapping[str, Any]] = (),
+    before: float = 0.0,
+) -> Outcome:
+    return Outcome(
+        check=step.check,
+        command=done.command,
+        status="failed" if reason else "ok",
+        seconds=before + done.seconds,
+        reason=reason,
+        log=log,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        metrics=tuple(metrics),
+    )
+
+
+def _how_it_ended(done: Done) -> str:
+    if done.code is None:
+        return f"not finished after {done.seconds:.0f} s"
+    return f"exit code {done.code}" if done.code else ""
+
+
+def _too_low(accuracy: float | None, floor: float) -> str:
+    if accuracy is None:
+        return "the last line of its output holds no `accuracy 0.9556`"
+    return "" if accuracy >= floor else f"accuracy {accuracy:.4f} is below the floor {floor}"
+
+
+def _no_objects(text: str) -> str:
+    """What is wrong with predictions: there must be one JSON object a line."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            right = isinstance(json.loads(line), dict)
+        except ValueError:
+            right = False
+        if not right:
+            return f"line {number} of its output is no JSON object"
+    return "" if lines else "it printed no predictions"
+
+
+def _newest_run(folder: Path) -> Path:
+    found = sorted(folder.glob("runs/*/settings.json"), key=lambda path: path.stat().st_mtime)
+    return found[-1].parent if found else folder / "runs"
+
+
+def _rows(run: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of a run with what was found by validation; none when they cannot be read yet."""
+    rows: list[dict[str, Any]] = []
+    try:
+        for path in sorted(path for name in _METRICS for path in run.rglob(name)):
+            with path.open(encoding="utf-8", newline="") as file:
+                rows += map(json.loads, file) if path.suffix == ".jsonl" else csv.DictReader(file)
+        return tuple(dict(row) for row in rows if any(row[k] for k in row if str(k)[:3] == "val"))
+    except (OSError, ValueError, TypeError, csv.Error):
+        return ()
+
+
+def _serve(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Start a server, read its start page over loopback, end it."""
+    began = time.monotonic()
+    page = ""
+    reason = "it did not say where it listens"
+    children = bench.children
+    with children.started(step.command, bench.folder, bench.environment(), log) as process:
+        while time.monotonic() < began + min(60, children.limit) and process.poll() is None:
+            if address := address_of(log):
+                page, reason = _fetch(address)
+                break
+            time.sleep(0.2)
+    code = process.returncode if reason else 0
+    done = children.done(step.command, code, began, log)
+    return _outcome(step, Done(step.command, 0, done.seconds, page, done.stderr), log, reason)
+
+
+def _fetch(address: str) -> tuple[str, str]:
+    """The page at an address of this machine, and what is wrong with it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=30) as response:
+            page = response.read().decode(errors="replace")
+    except OSError as error:
+        return "", f"no page at {address}: {error}"
+    return page, "" if page else f"the page at {address} is empty"
+
+
+def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
+    """Stop a run by SIGTERM after its first epoch; resumed, it must have every epoch once."""
+    began = time.monotonic()
+    children, run = bench.children, bench.folder / _INTERRUPTED
+    command = f"{step.command} --run-dir {_INTERRUPTED} --epochs 3"
+    code: int | None
+    with children.started(command, bench.folder, bench.environment(), log) as process:
+        while time.monotonic() < began + children.limit and process.poll() is None:
+            if _rows(run):
+                process.terminate()
+                break
+            time.sleep(0.05)
+        try:
+            code = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            code = None
+    done = children.done(command, code, began, log)
+    if code not in _STOPPED:
+        return _outcome(step, done, log, f"after SIGTERM {_how_it_ended(done)}")
+    again = log.with_name(f"{log.stem}-resume.log")
+    resumed = bench.run(f"{step.command} --resume {_INTERRUPTED}", again)
+    reason = _how_it_ended(resumed) or _epochs_missing(run)
+    return _outcome(step, resumed, again, reason, before=done.seconds)
+
+
+def _epochs_missing(run: Path) -> str:
+    """What is wrong with the rows of a run: one for each epoch of its settings.json."""
+    try:
+        settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+        epochs = settings["config"]["epochs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"no epochs in {_INTERRUPTED}/settings.json"
+    rows = [str(row.get("epoch")) for row in _rows(run)]
+    if len(rows) == len(set(rows)) == epochs:
+        return ""
+    return f"{epochs} epochs in settings.json, but its metrics are of [{', '.join(rows)}]"

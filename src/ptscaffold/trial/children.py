@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["Children", "Done", "Stopped", "address_of", "environment"]
-
 # Whatever tries to reach the network fails at once, but for a server of the command's own.
 OFFLINE: Final = {
     "UV_OFFLINE": "1",

@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-__all__ = ["Baked", "scaffold"]
-
 
 @dataclass(frozen=True)
 class Baked:

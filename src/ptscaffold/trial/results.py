@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["Outcome", "Report", "Trial", "Tried", "junit", "write_junit"]
-
 # XML has no place for these, in whatever form.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -22,19 +22,15 @@ from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.project.guard import deferred
 from ptscaffold.project.record import check_is_project, read_record
 from ptscaffold.project.state import packs_of
-from ptscaffold.trial.checks import needed, steps_of
+from ptscaffold.trial.checks import Bench, needed, perform, steps_of
 from ptscaffold.trial.children import Children
-from ptscaffold.trial.perform import Bench, perform
+from ptscaffold.trial.matrix import Maker, copy_of, floor, layers_of, new_project, write_scripts
 from ptscaffold.trial.results import Outcome, Report, Trial, Tried
-from ptscaffold.trial.subjects import Maker, copy_of, floor, layers_of, new_project, write_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ptscaffold.trial.matrix import Cell
-
-
-__all__ = ["Gate", "try_cells", "try_project"]
 
 
 def try_cells(
