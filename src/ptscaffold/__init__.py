@@ -6,6 +6,4 @@ Each command is a plain function that returns data, usable without the command l
     result = create(Request(name="digits", domain="vision", style="lightning"))
 """
 
-__all__ = []
-
 __version__ = "1.0.0"

@@ -26,11 +26,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-__all__ = ["DestinationError", "InstallError", "InterpreterError", "LayerError", "PackError"]
-__all__ += ["PendingError", "ProvenanceError", "PtscaffoldError", "UsageError", "WriteError"]
-__all__ += ["in_project", "not_an_option", "printable", "shell_command", "unknown"]
-
 LONGEST: Final = 2_000  # characters of one problem
 
 # What a terminal would obey, or a text file cannot hold: names and texts of strangers have it.

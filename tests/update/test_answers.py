@@ -141,6 +141,27 @@ def test_a_release_that_is_left_out(tmp_path: Path, name: str) -> None:
     assert check(made.project, history=made.history).problems == ()
 
 
+def test_the_command_leaves_a_release_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = lab(tmp_path).make().change("2.0", {"base/new.txt": "2\n"})
+    monkeypatch.chdir(tmp_path)
+    for module in ("update", "show"):
+        monkeypatch.setattr(f"ptscaffold.project.{module}.History", lambda: made.history)
+    assert cli.run(["check", "toy"]) == 3
+    assert cli.run(["update", "toy", "--skip", "2.0", "--abort"]) == 2
+    assert "go with no other flag of update" in capsys.readouterr().err
+    assert cli.run(["update", "toy", "--skip", "2.0"]) == 0
+    assert capsys.readouterr().err == (
+        "toy: template 2.0\n"
+        "  template 2.0 is left out: what it has changed does not come\n"
+        "0 files, 13 more as they were\n"
+    )
+    assert cli.run(["check", "toy"]) == 0
+    assert cli.run(["update", "toy"]) == 0
+    assert capsys.readouterr().err.endswith("toy: template 2.0, nothing to do\n")
+
+
 @pytest.mark.parametrize(
     ("skip", "message"),
     [

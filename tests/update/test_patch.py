@@ -23,6 +23,7 @@ CASES = {
     "binary": (Content(b"\0a", 0o644), Content(b"\0b" * 90, 0o644), None),
     "binary, added": (None, Content(b"\0", 0o644), None),
     "binary, the same": (Content(b"\0", 0o644), Content(b"\0", 0o755), None),
+    "its line endings": (Content(b"a\r\nb\r\n", 0o644), Content(b"a\nb\n", 0o644), (2, 2)),
     "not UTF-8": (Content(b"\xff\n", 0o644), Content(b"\xfe\n", 0o644), (1, 1)),
 }
 
@@ -57,6 +58,28 @@ def test_git_applies_a_patch_and_the_lines_are_counted(name: str) -> None:
     before, after, counts = CASES[name]
     assert applied(before, after) == after
     assert stat([Delta("x", before, after)]) == {"x": counts}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_settings_of_a_person_have_no_say(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after, counts = CASES[name]
+    deltas = [Delta("x", before, after)]
+    expected = make_patch(deltas)
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git/attributes").write_text("* text=auto eol=lf\n* -diff\n")
+    (tmp_path / "git/config").write_text(
+        "[diff]\ncontext = 0\nnoprefix = true\nexternal = false\n[core]\nautocrlf = input\n"
+        "[color]\nui = always\n"
+    )
+    (tmp_path / "temporary/.git").mkdir(parents=True)
+    (tmp_path / "temporary/.gitattributes").write_text("* -diff\n")
+    subprocess.run(["git", "init", "--quiet", tmp_path / "temporary"], check=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert make_patch(deltas) == expected
+    assert stat(deltas) == {"x": counts}
 
 
 @settings(max_examples=40, deadline=None)

@@ -44,7 +44,10 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        return _fail(_unexpected(error), arguments)
+        what = f"ptscaffold {__version__} failed: {type(error).__name__}: {error}"
+        wrapped = PtscaffoldError(what)
+        wrapped.__cause__ = error
+        return _fail(wrapped, arguments)
     if code == 130:
         say("interrupted")
     return code
@@ -62,12 +65,6 @@ def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
         told = {"errors": list(error.problems), "hint": error.hint, "exit_code": error.exit_code}
         _print(Said(told), as_json=True)
     return error.exit_code
-
-
-def _unexpected(error: Exception) -> PtscaffoldError:
-    wrapped = PtscaffoldError(f"ptscaffold {__version__} failed: {type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped
 
 
 def _flush() -> None:

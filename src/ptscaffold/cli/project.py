@@ -88,8 +88,8 @@ def add(
     """Add features to a project."""
     from ptscaffold.project.update import add as run_add
 
-    options = {"packs": tuple(pack or ()), "dry_run": dry_run or diff_, "force": force}
-    done = run_add(project, feature, **options)
+    how: dict[str, Any] = {"packs": pack or (), "dry_run": dry_run or diff_, "force": force}
+    done = run_add(project, feature, **how)
     return _updated(done, show_diff=diff_)
 
 
@@ -107,8 +107,8 @@ def remove(
     """
     from ptscaffold.project.update import remove as run_remove
 
-    options = {"packs": tuple(pack or ()), "dry_run": dry_run or diff_, "force": force}
-    done = run_remove(project, feature, **options)
+    how: dict[str, Any] = {"packs": pack or (), "dry_run": dry_run or diff_, "force": force}
+    done = run_remove(project, feature, **how)
     return _updated(done, show_diff=diff_)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from ptscaffold.layers.names import split_path
 from ptscaffold.render.answers import FLAGS, declared_answers, problems_of
-from ptscaffold.render.given import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ptscaffold.layers.catalogue import Catalogue
+    from ptscaffold.render.given import Given
 
 
 def may_ask(*, no_input: bool) -> bool:
@@ -27,61 +27,40 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
         if key not in given.values:
             layers = catalogue.choices(kind)
             for layer in layers:
-                _say(f"  {layer.name:<12}{layer.help}")
+                typer.echo(f"  {layer.name:<12}{layer.help}", err=True)
             question = f"{key.capitalize()} ({FLAGS[key]})"
-            given = given.also(
-                **{key: _answer(question, layers[0].name, _check(given, key, catalogue))}
-            )
+            given = _asked(given, catalogue, key, question, layers[0].name)
     features = ", ".join(layer.name for layer in catalogue.choices("features"))
     if "features" not in given.values and features:
         question = f"Features ({FLAGS['features']}), any of {features}"
-        answer = _answer(question, "none", _check(given, "features", catalogue))
-        given = given.also(features=_split(answer))
+        given = _asked(given, catalogue, "features", question, "none")
     if "name" not in given.values:
         default = f"{given.values['domain']}-{given.values['style']}"
-        check = _check(given, "name", catalogue)
-        given = given.also(name=_answer(f"Project name ({FLAGS['name']})", default, check))
+        given = _asked(given, catalogue, "name", f"Project name ({FLAGS['name']})", default)
     for key, default in declared_answers(given.values, catalogue).items():
         if key not in given.values:
             question = f"{key.replace('_', ' ').capitalize()} (--set {key}=TEXT)"
-            check = _check(given, key, catalogue)
-            given = given.also(**{key: _answer(question, default, check)})
+            given = _asked(given, catalogue, key, question, default)
     return given
 
 
-def _answer(question: str, default: str, check: Callable[[str], list[str]]) -> str:
+def _asked(given: Given, catalogue: Catalogue, key: str, question: str, default: str) -> Given:
+    """The answers with one more, asked for until it goes with those so far."""
     while True:
-        _say(f"{question} [{default}]: ", end="")
+        typer.echo(f"{question} [{default}]: ", err=True, nl=False)
         line = sys.stdin.readline()
         if not line:
             raise KeyboardInterrupt
-        answer = line.strip() or default
-        problems = check(answer)
-        if not problems:
-            return answer
-        for problem in problems:
-            _say(f"  {problem}")
-
-
-def _check(given: Given, key: str, catalogue: Catalogue) -> Callable[[str], list[str]]:
-    """What is wrong with an answer to `key`, given the answers so far."""
-
-    def check(answer: str) -> list[str]:
-        if key == "features":
-            return problems_of(given.also(features=_split(answer)), catalogue)
+        answer: Any = line.strip() or default
+        last, problem = answer, None
         if key == "name":
             path, problem = split_path(answer, typed=True)
-            return [problem] if problem else problems_of(given.also(name=path.name), catalogue)
-        return problems_of(given.also(**{key: answer}), catalogue)
-
-    return check
-
-
-def _split(answer: str) -> tuple[str, ...]:
-    names = tuple(filter(None, (part.strip() for part in answer.split(","))))
-    return () if names == ("none",) else names
-
-
-def _say(text: str, end: str = "\n") -> None:
-    sys.stderr.write(text + end)
-    sys.stderr.flush()
+            last = path.name
+        elif key == "features":
+            names = tuple(filter(None, (part.strip() for part in answer.split(","))))
+            answer = last = () if names == ("none",) else names
+        problems = [problem] if problem else problems_of(given.also(**{key: last}), catalogue)
+        if not problems:
+            return given.also(**{key: answer})
+        for said in problems:
+            typer.echo(f"  {said}", err=True)

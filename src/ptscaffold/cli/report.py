@@ -41,7 +41,7 @@ def created(result: Result) -> str:
     """The end of `new`: what was made, the command that makes it again, what to do next."""
     plan, survey = result.plan, result.survey
     lines = [f"{plan.directory}: {result.recovered}"] if result.recovered else []
-    lines += _preset(result.preset)
+    lines += _preset(plan.preset)
     count = _files(len(survey.missing))
     if result.dry_run:
         lines.append(f"{count}, {_size(plan, survey.missing)}; nothing written")
@@ -60,7 +60,7 @@ def created(result: Result) -> str:
 def exported(result: Export) -> str:
     """What a template was written for, what it asks, and how it is used."""
     plan, made = result.plan, result.exported
-    lines, files = _preset(result.preset), _files(len(plan.files))
+    lines, files = _preset(plan.preset), _files(len(plan.files))
     if result.dry_run:
         return "\n".join([*lines, f"{files}, {_size(plan, plan.files)}; nothing written"])
     lines.append(f"Exported {plan.directory}/ ({files}): {_made_of(plan)}")
@@ -104,7 +104,8 @@ def _headed(head: str, lines: Sequence[str]) -> list[str]:
 def updated(done: Update) -> str:
     """What became of every file that the template changed, and what is left to do."""
     old, new = done.old, done.new
-    lines = [f"{done.project}: {_step(old.version, new.version)}"]
+    step = "" if old.version == new.version else f" -> {new.version}"
+    lines = [f"{done.project}: template {old.version}{step}"]
     before, after = old.answers.as_dict(), new.answers.as_dict()
     changed = [key for key in after if key in before and before[key] != after[key]]
     lines += [f"  {key}: {_flat(before[key])} -> {_flat(after[key])}" for key in changed]
@@ -196,10 +197,6 @@ def shown(data: Mapping[str, Any]) -> str:
         width = max(map(len, files.values()), default=0)
         return "\n".join([*lines, *(f"  {files[path]:<{width}}  {path}" for path in files)])
     return "\n".join([*lines, *(f"  {path}" for path in files)])
-
-
-def _step(old: str, new: str) -> str:
-    return f"template {old}" if old == new else f"template {old} -> {new}"
 
 
 def _flat(value: Any) -> str:

@@ -7,7 +7,7 @@ import keyword
 import re
 import sys
 from textwrap import indent, wrap
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
-
-Engine: TypeAlias = Literal["cookiecutter", "copier"]
-ENGINES: Final[tuple[Engine, ...]] = ("cookiecutter", "copier")
+ENGINES: Final = ("cookiecutter", "copier")
 
 # By this line of its README an export is known, so that the next one may take its place.
 MARK: Final = "It is written by `ptscaffold export`"
@@ -105,12 +103,11 @@ QUESTION: Final = """\
 """
 
 
-def check_engine(name: str) -> Engine:
+def check_engine(name: str) -> str:
     """The engine of that name; UsageError when there is none."""
-    for engine in ENGINES:
-        if engine == name:
-            return engine
-    raise UsageError(unknown("engine", name, "--engine", ENGINES))
+    if name not in ENGINES:
+        raise UsageError(unknown("engine", name, "--engine", ENGINES))
+    return name
 
 
 def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
@@ -189,7 +186,7 @@ WRITERS: Final = {"cookiecutter": _for_cookiecutter, "copier": _for_copier}
 
 
 def readme(
-    answers: Answers, layers: Sequence[Layer], engines: Sequence[Engine], asks: Mapping[str, str]
+    answers: Answers, layers: Sequence[Layer], engines: Sequence[str], asks: Mapping[str, str]
 ) -> str:
     """What the template is and how to use it."""
     chosen = ", ".join(layer.path for layer in layers)

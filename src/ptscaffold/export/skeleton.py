@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
 
-
 NAME: Final = r"\A[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*\Z"
 PACKAGE: Final = "{{ <name> | lower | replace('-', '_') | replace('.', '_') }}"
 # Single spaces alone, no number of a list; then nothing that TOML, Markdown or Jinja would read
@@ -40,6 +39,14 @@ WRONG_TEXT: Final = (
 # A run of braces that Jinja would read as the start of something, and what it or cookiecutter
 # would change: carriage returns, and the control characters that make a file count as binary.
 _SPECIAL = re.compile(r"\{*[\x00-\x08\x0b-\x1f]+|\{{2,}|\{(?=[%#])")
+
+# Characters for private use, in a row that no text holds by chance.
+_OPEN, _CLOSE = "\ue000\ue001\ue000", "\ue001\ue000\ue001"
+_TOKEN = re.compile(f"{_OPEN}([a-z0-9_]+){_CLOSE}")
+
+# To try a template with: what changes an answer changes one of these.
+_NAME: Final = "My-Own_Project.v2"
+_TEXT: Final = "Äny thing; it's 50% (or $5), say - yes! 😀"
 
 
 def check(asks: Mapping[str, str]) -> None:
@@ -66,15 +73,6 @@ def jinja_text(text: str) -> str:
 
 def _literal(text: str) -> str:
     return "'" + "".join(c if c >= " " else f"\\x{ord(c):02x}" for c in text) + "'"
-
-
-# Characters for private use, in a row that no text holds by chance.
-_OPEN, _CLOSE = "\ue000\ue001\ue000", "\ue001\ue000\ue001"
-_TOKEN = re.compile(f"{_OPEN}([a-z0-9_]+){_CLOSE}")
-
-# To try a template with: what changes an answer changes one of these.
-_NAME: Final = "My-Own_Project.v2"
-_TEXT: Final = "Äny thing; it's 50% (or $5), say - yes! 😀"
 
 
 class Branched(Exception):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import DestinationError, LayerError, UsageError
-from ptscaffold.export.formats import ENGINES, MARK, WRITERS, Engine, check_engine, readme
+from ptscaffold.export.formats import ENGINES, MARK, WRITERS, check_engine, readme
 from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import read_plain
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ptscaffold.layers.manifest import Layer
-    from ptscaffold.layers.packs import Preset
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
-
 
 # What stands at the top of an export; whatever else is there is somebody's own.
 _PARTS = {"README.md", "cookiecutter.json", "copier.yml", "hooks", "template"}
@@ -49,9 +47,7 @@ class Exported:
     fixed: Mapping[str, str]
 
 
-def export(
-    answers: Answers, layers: Sequence[Layer], engines: Sequence[Engine] = ENGINES
-) -> Exported:
+def export(answers: Answers, layers: Sequence[Layer], engines: Sequence[str] = ENGINES) -> Exported:
     """Make the templates; name, description and what layers ask for become their questions.
 
     `answers` are the defaults. An answer that a layer's template goes by, in an `if` for example,
@@ -84,16 +80,12 @@ class Export:
     plan: Plan
     exported: Exported
     dry_run: bool
-    preset: Preset | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "directory": str(self.plan.directory),
-            "layers": [layer.path for layer in self.plan.layers],
+            **self.plan.as_dict(),
             "asks": dict(self.exported.asks),
             "fixed": dict(self.exported.fixed),
-            "preset": str(self.preset.path) if self.preset else None,
-            "files": list(self.plan.files),
             "dry_run": self.dry_run,
         }
 
@@ -121,15 +113,16 @@ def export_template(
         answers=answers,
         layers=layers,
         files=exported.files,
-        steps=(),
+        preset=preset,
     )
+    done = Export(plan=plan, exported=exported, dry_run=dry_run)
     if last := _last_export(directory):
         if not dry_run:
             seen = {path: read_plain(directory / path) for path in last}
             gone = dict.fromkeys(last - plan.files.keys())
             new = {path: file.content for path, file in plan.files.items()}
             write_files(directory, new | gone, seen)
-        return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
+        return done
     try:
         found = survey(plan)
     except DestinationError as error:  # whose hint is that of `new`
@@ -137,7 +130,7 @@ def export_template(
         raise DestinationError(*error.problems, hint=hint) from error
     if not dry_run:
         apply(plan, found)
-    return Export(plan=plan, exported=exported, dry_run=dry_run, preset=preset)
+    return done
 
 
 def _last_export(directory: Path) -> set[str]:
@@ -157,7 +150,7 @@ def renderer_of(name: str | None) -> Renderer:
 class EngineRenderer(Renderer):
     """Renders projects through another engine; UsageError when that is not installed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: str) -> None:
         super().__init__()
         self._engine = engine
 
@@ -180,7 +173,7 @@ class EngineRenderer(Renderer):
         return {path: File(*file, owners.get(path, "")) for path, file in found.items()}
 
 
-def _load(engine: Engine) -> Callable[[Path, Path, Mapping[str, str]], None]:
+def _load(engine: str) -> Callable[[Path, Path, Mapping[str, str]], None]:
     try:
         return _cookiecutter() if engine == "cookiecutter" else _copier()
     except ImportError as error:

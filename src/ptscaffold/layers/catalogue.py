@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.packs import Pack
 
-
 MOST_LAYERS: Final = 200  # of one kind
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.manifest import Layer
 
-
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"
 
@@ -28,7 +27,6 @@ MOST_FILES: Final = 10_000
 DEEPEST: Final = 40
 
 _OURS: Final = (".ptscaffold.toml", ".ptscaffold-update")  # and what begins so
-
 
 # Which layer's file ends up at which path of a project, and its path in there.
 Laid = dict[str, tuple["Layer", str, Content]]

@@ -13,16 +13,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import PackError
+from ptscaffold.layers.content import own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
 
 # Set while git runs a hook: it would work on that repository.
 _OF_A_REPOSITORY: Final = frozenset(
@@ -31,8 +30,12 @@ _OF_A_REPOSITORY: Final = frozenset(
     | {"GIT_GRAFT_FILE", "GIT_CONFIG", "GIT_EXTERNAL_DIFF", "GIT_INTERNAL_SUPER_PREFIX"}
 )
 
-
 _HARMLESS: Final = ("core.hooksPath=/dev/null", "core.fsmonitor=", "core.quotePath=false")
+_ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT: Final = re.compile(r"[0-9a-f]{4,63}")
+_USER: Final = re.compile(r"^((?:git\+)?https?://)[^/\s]*@", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"^((?:git\+)?[a-z+]+://[^/:@\s]+):[^/\s]*@", re.IGNORECASE)
 
 
 def run_git(
@@ -54,13 +57,6 @@ def run_git(
         capture_output=True,
         check=False,
     )
-
-
-_ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SHORT: Final = re.compile(r"[0-9a-f]{4,63}")
-_USER: Final = re.compile(r"^((?:git\+)?https?://)[^/\s]*@", re.IGNORECASE)
-_PASSWORD: Final = re.compile(r"^((?:git\+)?[a-z+]+://[^/:@\s]+):[^/\s]*@", re.IGNORECASE)
 
 
 class Fetched(NamedTuple):
@@ -107,13 +103,14 @@ def fetch(source: str, commit: str = "", *, online: bool = True) -> Fetched:
     Without a network, or when not to be `online`, as it was the last time. PackError when it cannot
     be had.
     """
-    problems = []
-    for address in _addresses(source):
-        try:
-            return _of(address, commit, source, online=online)
-        except PackError as error:
-            problems.append(error)
-    raise problems[0]
+    first, *others = _addresses(source)
+    try:
+        return _of(first, commit, source, online=online)
+    except PackError:
+        for address in others:
+            with suppress(PackError):
+                return _of(address, commit, source, online=online)
+        raise
 
 
 def _addresses(source: str) -> list[_Address]:
@@ -224,12 +221,7 @@ def kept(digest: str) -> Path:
 
 
 def _cache() -> Path:
-    """Where programs keep what can be had again."""
-    if told := os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"):
-        return Path(told, "ptscaffold/packs")
     try:
-        home = Path.home()
+        return own_folder("XDG_CACHE_HOME", "AppData/Local", "Library/Caches", ".cache") / "packs"
     except RuntimeError as error:
         raise PackError("there is no home to keep packs in", hint="set XDG_CACHE_HOME") from error
-    places = {"win32": "AppData/Local", "darwin": "Library/Caches"}
-    return home / places.get(sys.platform, ".cache") / "ptscaffold/packs"

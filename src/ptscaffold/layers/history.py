@@ -9,6 +9,7 @@ release which file stood where. So a project finds the templates it was made fro
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import lzma
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ptscaffold.layers.packs import Origin, Pack
-
 
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked
@@ -80,6 +80,7 @@ class History:
             yield self.root
             return
         if version not in self._content["releases"]:
+            problem = f"{self.owner} {self.version} does not know template version {version}"
             hint = "a newer ptscaffold made this project, or an unreleased one: install that"
             if self.owner != "ptscaffold":
                 hint = (
@@ -87,9 +88,7 @@ class History:
                     f" version out and run python -m ptscaffold.layers.history {self.root};"
                     " ptscaffold update --record takes the pack as it is"
                 )
-            raise ProvenanceError(
-                f"{self.owner} {self.version} does not know template version {version}", hint=hint
-            )
+            raise ProvenanceError(problem, hint=hint)
         with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
             try:
                 write_tree(Path(folder), self.tree(version))
@@ -161,8 +160,6 @@ def _key(data: bytes) -> str:
 
 
 def _text(data: bytes) -> str | list[str]:
-    import base64
-
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -170,8 +167,6 @@ def _text(data: bytes) -> str | list[str]:
 
 
 def _bytes(content: str | list[str]) -> bytes:
-    import base64
-
     return content.encode() if isinstance(content, str) else base64.b64decode(content[0])
 
 

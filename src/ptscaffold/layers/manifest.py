@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-
 MANIFEST: Final = "layer.toml"
 
 # What one layer of a folder is called.
@@ -177,13 +176,10 @@ def _wanted(shape: str, value: Any) -> str | None:
         return None if isinstance(value, str) else "a string"
     if shape == "int":
         return None if type(value) is int else "a whole number"
-    if shape.startswith("tuple"):
-        right = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        return None if right else "a list of strings"
-    if shape.startswith("Mapping"):
-        right = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-        return None if right else "a table of strings"
-    return None
+    kind, items = (dict, "table") if shape.startswith("Mapping") else (list, "list")
+    inside = value.values() if isinstance(value, dict) else value
+    right = not shape or (isinstance(value, kind) and all(isinstance(i, str) for i in inside))
+    return None if right else f"a {items} of strings"
 
 
 def _frozen(value: Any) -> Any:

@@ -15,7 +15,6 @@ from ptscaffold.errors import shell_command
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-
 LONGEST = 40  # the import lines of a project stay within its 100 columns
 
 # Folders that a project has or makes: a package of that name would be git-ignored or shadowed.

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.manifest import Layer
 
-
 MANIFEST: Final = "pack.toml"
 GROUP: Final = "ptscaffold.packs"
 UNVERSIONED: Final = "0"
@@ -44,6 +43,8 @@ _KEYS = ("name", "version")
 _LONGEST = 100  # characters of either
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+FOLDER: Final = "presets"
+_PRESET_KEYS: Final = ("answers", "locked", "packs")
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,7 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
 def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) -> dict[str, Origin]:
     """What the project in a folder records of the packs that its layers are from."""
     used = [p for p in packs if any(layer.folder.is_relative_to(p.root) for layer in layers)]
-    return {pack.name: _origin(pack, project) for pack in used}
-
-
-def _origin(pack: Pack, project: Path) -> Origin:
-    return Origin(_way(pack, project), pack.version, pack.commit, pack.digest)
+    return {p.name: Origin(_way(p, project), p.version, p.commit, p.digest) for p in used}
 
 
 def keep(packs: Iterable[Pack]) -> None:
@@ -199,10 +196,6 @@ def _folder(source: str) -> Path | None:
     return None
 
 
-FOLDER: Final = "presets"
-_PRESET_KEYS: Final = ("answers", "locked", "packs")
-
-
 class Locked(NamedTuple):
     """A value that the answers must have, and why."""
 
@@ -234,7 +227,9 @@ def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
         if file.is_file():
             return read_preset(file.resolve() if file.is_symlink() else file)
     known: dict[str, tuple[Path, tuple[str, ...]]] = {}
-    for folder, sources in _folders(packs):
+    places: list[tuple[Path, tuple[str, ...]]] = [(pack.root / FOLDER, ()) for pack in packs]
+    places += [(root / FOLDER, (name,)) for name, root in installed_packs().items()]
+    for folder, sources in [*places, (_own_folder(), ())]:
         if folder != _own_folder():
             refuse_link(folder)
         for path in sorted(folder.glob("*.toml")):
@@ -281,13 +276,6 @@ def _beside(path: Path, source: str) -> str:
         if not is_address(source) and Path(folder).is_dir():
             return folder
     return source
-
-
-def _folders(packs: Sequence[Pack]) -> list[tuple[Path, tuple[str, ...]]]:
-    """The folders that presets are looked for in, each with the packs that they belong to."""
-    found: list[tuple[Path, tuple[str, ...]]] = [(pack.root / FOLDER, ()) for pack in packs]
-    found += [(root / FOLDER, (name,)) for name, root in installed_packs().items()]
-    return [*found, (_own_folder(), ())]
 
 
 def _own_folder() -> Path:

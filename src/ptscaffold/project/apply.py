@@ -136,29 +136,24 @@ def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:
     `merge` gives it from the one that is there, which may have been edited since, and the one that
     has waited.
     """
-    with locked(project), _explained(project, "write", "then run it again"):
+    with locked(project), deferred(), _explained(project, "write", "then run it again"):
         journal = read_journal(project)
         assert journal is not None
         there, waited = read_plain(project / RECORD), waiting(project, journal)
         data = merge(there.data, waited.data)
         journal = put_last(project, journal, there, Content(data, waited.mode))
-        return _settle(project, journal, "ending", "write", Exchange.end)
+        exchange = Exchange(project, note(project, journal, "ending"))
+        exchange.end()
+    return exchange.kept
 
 
 def abort(project: Path) -> list[str]:
     """Put every file back, byte for byte; says what was kept beside."""
-    with locked(project):
+    with locked(project), deferred(), _explained(project, "put back", "then run it again"):
         journal = read_journal(project)
         assert journal is not None
-        return _settle(project, journal, "aborting", "put back", Exchange.back)
-
-
-def _settle(
-    project: Path, journal: Journal, state: str, what: str, end: Callable[[Exchange], None]
-) -> list[str]:
-    with locked(project), deferred(), _explained(project, what, "then run it again"):
-        exchange = Exchange(project, note(project, journal, state))
-        end(exchange)
+        exchange = Exchange(project, note(project, journal, "aborting"))
+        exchange.back()
     return exchange.kept
 
 
@@ -176,7 +171,10 @@ def _take_back(exchange: Exchange, error: BaseException) -> None:
 
 def _create(directory: Path, writes: Mapping[str, Content]) -> None:
     """Write the whole project beside the first folder that is missing, then move it there."""
-    top, below = _first_missing(directory.absolute())
+    top = directory.absolute()
+    while not os.path.lexists(top.parent):
+        top = top.parent
+    below = directory.absolute().relative_to(top)
     sweep(top.parent)
     try:
         with deferred() as check_interrupt, scratch(top.parent, f".{top.name}") as folder:
@@ -190,24 +188,11 @@ def _create(directory: Path, writes: Mapping[str, Content]) -> None:
                     made.add(place.parent)
                 stage_file(place, content, durable=False)
             check_interrupt()
-            _move(folder, top)
+            if os.path.lexists(top):
+                raise DestinationError(f"{top} appeared while the project was being written")
+            folder.rename(top)
     except OSError as error:
         raise WriteError(f"cannot write {directory}: {error.strerror or error}") from error
-
-
-def _first_missing(directory: Path) -> tuple[Path, Path]:
-    """Split an absolute path at its topmost folder that does not exist yet."""
-    top = directory
-    while not os.path.lexists(top.parent):
-        top = top.parent
-    return top, directory.relative_to(top)
-
-
-def _move(folder: Path, top: Path) -> None:
-    """Move the finished folder; fails when something has come to stand there in the meantime."""
-    if os.path.lexists(top):
-        raise DestinationError(f"{top} appeared while the project was being written")
-    folder.rename(top)
 
 
 @contextmanager

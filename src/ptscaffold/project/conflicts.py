@@ -37,11 +37,7 @@ def continue_update(project: Path) -> Ended:
     PendingError on another branch of git, while markers are left, or when the other files were put
     back to what they were: the record would then tell of an update that is not there.
     """
-    check_is_project(project)
-    found = pending(project)
-    if found is None:
-        raise UsageError("there is no update to continue", hint="ptscaffold update starts one")
-    _check_branch(project, found)
+    found = _waiting(project, "continue", "ptscaffold update starts one")
     was = before(project, found)
     left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
     if left:
@@ -67,11 +63,7 @@ def undo_update(project: Path) -> Ended:
 
     PendingError on another branch of git, or when git has put the update's files aside.
     """
-    check_is_project(project)
-    found = pending(project)
-    if found is None:
-        raise UsageError("there is no update to abort", hint="use git to go back further")
-    _check_branch(project, found)
+    found = _waiting(project, "abort", "use git to go back further")
     if _is_undone(project, found.files[:-1]) and has_stash(project):
         branch, _ = way_back(found.branch)
         raise PendingError(
@@ -84,10 +76,14 @@ def undo_update(project: Path) -> Ended:
     return Ended([entry.path for entry in found.files[:-1]], kept)
 
 
-def _check_branch(project: Path, found: Journal) -> None:
-    """PendingError when the update that waits was begun on another branch."""
+def _waiting(project: Path, what: str, hint: str) -> Journal:
+    """The update that waits; PendingError when it was begun on another branch."""
+    check_is_project(project)
+    found = pending(project)
+    if found is None:
+        raise UsageError(f"there is no update to {what}", hint=hint)
     if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
-        return
+        return found
     branch, command = way_back(found.branch)
     raise PendingError(
         f"the update that waits was begun on {branch}, and this is another one",

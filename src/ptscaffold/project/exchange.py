@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-
 _PATIENCE: Final = 0.5  # seconds that a program which is just writing a file has to close it
 
 
@@ -50,7 +49,8 @@ class Exchange:
                 moved = self._take(place, "before", number)
             except FileNotFoundError:
                 raise _changed(entry.path, "was removed") from None
-            if not _fits(moved, entry):
+            content = _content(moved)
+            if content is None or not entry.was(content):
                 raise _changed(entry.path, "was changed")
         if entry.after is None:
             self._tidy(entry.path)  # what comes may be a file where these folders were
@@ -159,7 +159,8 @@ class Exchange:
 
     def _release(self, place: Path) -> None:
         """Remove what held a place, on a disk without links, for a file that did not come."""
-        if self._without_links.exists() and _is_empty(place):
+        held = _content(place) if self._without_links.exists() else None
+        if held is not None and not held.data:
             place.unlink()
 
     def _drop(self, made: Sequence[str] = ()) -> None:
@@ -233,11 +234,6 @@ def _changed(path: str, what: str) -> WriteError:
     return WriteError(f"{path} {what} while it was about to be written", hint="run it again")
 
 
-def _fits(path: Path, entry: Entry) -> bool:
-    content = _content(path)
-    return content is not None and entry.was(content)
-
-
 def _digest(path: Path) -> str:
     content = _content(path)
     return "" if content is None else digest_of(content.data)
@@ -249,11 +245,6 @@ def _content(path: Path) -> Content | None:
         return read_plain(path)
     except OSError:
         return None
-
-
-def _is_empty(place: Path) -> bool:
-    content = _content(place)
-    return content is not None and not content.data
 
 
 def _is_written(path: Path) -> bool:

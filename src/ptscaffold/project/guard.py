@@ -30,17 +30,22 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.content import Content
 
-
 if sys.platform != "win32":
     import fcntl
-
 
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
-
 _held: set[tuple[Path, int]] = set()
+
+# Of a folder, something random, and the seal of both: nobody else can give it such a name.
+_SCRATCH: Final = re.compile(r"(.+)\.([0-9a-f]{16})([0-9a-f]{32})\.tmp", re.DOTALL)
+_PATIENCE: Final = 3600.0  # seconds; a run that is alive where nothing can be locked is younger
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS}) | {
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+}
 
 
 @contextmanager
@@ -138,16 +143,6 @@ def deferred() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
     if arrived and not stopped:
         raise KeyboardInterrupt
-
-
-# Of a folder, something random, and the seal of both: nobody else can give it such a name.
-_SCRATCH: Final = re.compile(r"(.+)\.([0-9a-f]{16})([0-9a-f]{32})\.tmp", re.DOTALL)
-_PATIENCE: Final = 3600.0  # seconds; a run that is alive where nothing can be locked is younger
-
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS}) | {
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-}
 
 
 def stage_file(staged: Path, content: Content, *, durable: bool = True) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-
 FOLDER: Final = ".ptscaffold-update"
 KINDS: Final = ("before", "after", "undone")
 _JOURNAL: Final = "journal"
@@ -168,7 +167,11 @@ def _parsed(data: bytes, project: Path) -> Journal:
     if not fits(body, mark.decode(), project):
         raise ValueError("no seal")
     table: dict[str, Any] = json.loads(body)
-    _check_identity(table.pop("here"), project)
+    noted, now = table.pop("here"), _identity(project, project / FOLDER)
+    # A folder that was moved is the same, and a disk that was mounted anew.
+    same = noted["path"] == now["path"] or noted["inode"] == now["inode"]
+    if not same or noted["owner"] != now["owner"]:
+        raise ValueError("another folder")
     files = tuple(Entry(**entry) for entry in table.pop("files"))
     table["folders"], table["conflicts"] = tuple(table["folders"]), tuple(table["conflicts"])
     journal = Journal(files=files, **table)
@@ -182,11 +185,3 @@ def _identity(project: Path, folder: Path) -> dict[str, Any]:
     """Which folder it is, and whose: a seal that was given here says nothing in another one."""
     inode, owner = project.stat().st_ino, folder.lstat().st_uid
     return {"path": str(project.resolve()), "inode": inode, "owner": owner}
-
-
-def _check_identity(noted: Mapping[str, Any], project: Path) -> None:
-    """ValueError for another folder. One that was moved is the same, and a disk mounted anew."""
-    now = _identity(project, project / FOLDER)
-    same = noted["path"] == now["path"] or noted["inode"] == now["inode"]
-    if not same or noted["owner"] != now["owner"]:
-        raise ValueError("another folder")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ptscaffold.layers.content import (
     Content,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.render.renderer import File, Tree
 
-
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
 Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "kept", "same"]
@@ -37,7 +36,7 @@ Kind = Literal["added", "updated", "merged", "conflict", "aside", "removed", "ke
 SHORTEST: Final = 20  # lines of a file that can count as written anew
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Change:
     """What an update does to one file of the template, and why.
 
@@ -57,8 +56,7 @@ class Change:
         return self.kind in ("conflict", "aside")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sides:
+class Sides(NamedTuple):
     """One file: in the old template, in the new one, in the project. None where it is absent."""
 
     old: Content | None
@@ -134,7 +132,7 @@ def merge_trees(
             if isinstance(yours, Obstacle):
                 change = _obstructed(path, _content(after), yours, place)
             else:
-                sides = Sides(old=_content(before), new=_content(after), yours=yours)
+                sides = Sides(_content(before), _content(after), yours)
                 change = _settle(path, sides, place, keep_as)
         place.removed.update(gone for gone, to in change.writes.items() if to is None)
         seen = {written: place.seen.get(written) for written in change.writes}
@@ -156,9 +154,7 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
     old, new, yours = sides.old, sides.new, sides.yours
 
     def change(kind: Kind, why: str, **writes: Content | None) -> Change:
-        return Change(
-            path=path, kind=kind, why=why, writes={path: writes["file"]} if writes else {}
-        )
+        return Change(path, kind, why, {path: writes["file"]} if writes else {})
 
     if yours is None:
         if old is None:
@@ -184,15 +180,14 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
     if keep_as is not None:
         kept = place.free_name(f"{path}.{keep_as}")
         writes = {path: _like(yours, new, new.mode), kept: yours}
-        why = f"replaced; yours is kept as {kept}"
-        return Change(path=path, kind="aside", why=why, writes=writes)
+        return Change(path, "aside", f"replaced; yours is kept as {kept}", writes)
     if any(is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
         return _beside(path, new, place, "both changed it, and it is no text")
     if not path.endswith(".md") and _written_anew(old.data, new.data):
         kept = place.free_name(f"{path}.yours")
         writes = {path: _like(yours, new, _mode(sides)), kept: yours}
         why = f"the template has written it anew; yours is kept as {kept}"
-        return Change(path=path, kind="aside", why=why, writes=writes)
+        return Change(path, "aside", why, writes)
     text, conflicts = merge_text(yours.data, old.data, new.data, place.label)
     merged = Content(text, _mode(sides))
     if conflicts:
@@ -228,8 +223,8 @@ def _renamed(
     moved = here or there
     if moved is None and before and _written_anew(before.data, new.data):
         why = f"new in the template, where it had {old_path}, which you deleted"
-        return Change(path=path, kind="added", why=why, writes={path: new})
-    settled = _settle(path, Sides(old=_content(before), new=new, yours=moved), place, None)
+        return Change(path, "added", why, {path: new})
+    settled = _settle(path, Sides(_content(before), new, moved), place, None)
     if here is None:
         return replace(settled, formerly=old_path)
     writes = {old_path: None, path: here, **settled.writes}
@@ -241,17 +236,17 @@ def _renamed(
 
 def _obstructed(path: str, new: Content | None, obstacle: Obstacle, place: Place) -> Change:
     if new is None:
-        return Change(path=path, kind="kept", why=f"dropped, but {obstacle.what}", writes={})
+        return Change(path, "kept", f"dropped, but {obstacle.what}", {})
     name = place.free_name(f"{path.replace('/', '__')}.new")
     why = f"{obstacle.what}; the template's is {name}"
-    return Change(path=path, kind="aside", why=why, writes={name: new})
+    return Change(path, "aside", why, {name: new})
 
 
 def _beside(path: str, new: Content, place: Place, why: str) -> Change:
     """Leave the person's file alone and put the template's beside it."""
     name = place.free_name(f"{path}.new")
     text = f"{why}: yours stays, the template's is {name}"
-    return Change(path=path, kind="aside", why=text, writes={name: new})
+    return Change(path, "aside", text, {name: new})
 
 
 def _written_anew(old: bytes, new: bytes) -> bool:

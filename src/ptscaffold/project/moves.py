@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import File
 
-
 _MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
+LARGEST: Final = 200_000  # bytes of a module that is looked into
+
+# Read by patterns: to parse what a stranger has written can end the interpreter.
+_IMPORT: Final = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<module>[.\w]+)[ \t]+import[ \t]+"
+    r"(?:\((?P<many>[^)]{0,4000})\)|(?P<few>.*))"
+    r"|import[ \t]+(?P<whole>\w[.\w]*))",
+    re.MULTILINE,
+)
+_NAMED: Final = re.compile(r"^(?:(?:async )?def|class)? ?(\w+(?:, ?\w+)*) ?[(:=\[]", re.MULTILINE)
+_WORD: Final = re.compile(r"\w+")
+Writes = dict[str, Content | None]
 
 
 def renames(old: Rendered, new: Rendered) -> dict[str, str]:
@@ -103,21 +114,6 @@ def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
         return swapped.get(before.layer) if before.layer != after.layer else None
 
     return name
-
-
-LARGEST: Final = 200_000  # bytes of a module that is looked into
-
-# Read by patterns: to parse what a stranger has written can end the interpreter.
-_IMPORT: Final = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?P<module>[.\w]+)[ \t]+import[ \t]+"
-    r"(?:\((?P<many>[^)]{0,4000})\)|(?P<few>.*))"
-    r"|import[ \t]+(?P<whole>\w[.\w]*))",
-    re.MULTILINE,
-)
-_NAMED: Final = re.compile(r"^(?:(?:async )?def|class)? ?(\w+(?:, ?\w+)*) ?[(:=\[]", re.MULTILINE)
-_WORD: Final = re.compile(r"\w+")
-
-Writes = dict[str, Content | None]
 
 
 def with_successors(changes: Iterable[Change], new: Rendered) -> list[Change]:

@@ -31,7 +31,6 @@ from ptscaffold.render.renderer import Renderer
 
 STDERR = 2
 
-
 # Completes answers by asking a person.
 Ask = Callable[[Given, Catalogue], Given]
 
@@ -62,17 +61,13 @@ class Result:
     installed: bool
     command: str
     next_steps: tuple[str, ...]
-    preset: Preset | None = None
     recovered: str | None = None  # what was done about a run that had died
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "directory": str(self.plan.directory),
+            **self.plan.as_dict(),
             "answers": self.plan.answers.as_dict(),
-            "layers": [layer.path for layer in self.plan.layers],
             "template_version": self.plan.version,
-            "preset": str(self.preset.path) if self.preset else None,
-            "files": list(self.plan.files),
             "written": [] if self.dry_run else list(self.survey.missing),
             "kept": list(self.survey.kept),
             "dry_run": self.dry_run,
@@ -115,7 +110,6 @@ def create(
         installed=installed,
         command=again(plan, request),
         next_steps=next_steps(plan, installed=installed),
-        preset=preset,
         recovered=recovered,
     )
     if not dry_run:
@@ -190,14 +184,13 @@ def install_commands() -> list[list[str]]:
 
 def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
     """The lines that take a person from the finished project to a training run."""
-    if shutil.which("uv"):
-        train = ["uv", "run", "python", "-m", f"{plan.answers.package}.train"]
-        board = ["uv", "run", "tensorboard", "--logdir", "runs"]
-    else:
-        train = [_venv_tool("python"), "-m", f"{plan.answers.package}.train"]
-        board = [_venv_tool("tensorboard"), "--logdir", "runs"]
+    python, board = (
+        ["uv", "run", name] if shutil.which("uv") else [_venv_tool(name)]
+        for name in ("python", "tensorboard")
+    )
     commands = [] if installed else install_commands()
-    lines = [shell_command(command) for command in (*commands, train, board)]
+    commands += [[*python, "-m", f"{plan.answers.package}.train"], [*board, "--logdir", "runs"]]
+    lines = [shell_command(command) for command in commands]
     if plan.directory.resolve() != Path.cwd():
         lines.insert(0, shell_command(["cd", not_an_option(str(plan.directory))]))
     return (*lines, *plan.steps)
@@ -212,12 +205,10 @@ def again(plan: Plan, request: Request) -> str:
     elif answers.name != plan.directory.resolve().name:
         command.append(answers.name)
     command += ["--domain", answers.domain, "--style", answers.style]
-    for feature in answers.features:
-        command += ["--feature", feature]
+    command += [word for feature in answers.features for word in ("--feature", feature)]
     if request.preset is not None and not answers.features:
         command += ["--set", "features="]  # those of the preset are not wanted
-    for source in request.packs:
-        command += ["--pack", public(source)]
+    command += [word for source in request.packs for word in ("--pack", public(source))]
     if request.preset is not None:
         command += ["--preset", request.preset]
     if request.engine is not None:

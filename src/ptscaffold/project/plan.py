@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
@@ -32,8 +32,18 @@ class Plan:
     answers: Answers
     layers: tuple[Layer, ...]
     files: Tree
-    steps: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+    preset: Preset | None = None
     version: str = __version__
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `new` and `export` both say of a plan."""
+        return {
+            "directory": str(self.directory),
+            "layers": [layer.path for layer in self.layers],
+            "preset": str(self.preset.path) if self.preset else None,
+            "files": list(self.files),
+        }
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,14 @@ def make_plan(
     files = renderer.render(answers, layers, __version__)
     record = write_record(answers, files, __version__, packs, preset=preset)
     files[RECORD] = File(record, 0o644, "ptscaffold")
-    steps = renderer.next_steps(answers, layers, __version__)
     return Plan(
         directory=directory,
         adopt=adopt,
         answers=answers,
         layers=layers,
         files=dict(sorted(files.items())),
-        steps=steps,
+        steps=renderer.next_steps(answers, layers, __version__),
+        preset=preset,
     )
 
 
@@ -75,30 +85,26 @@ def survey(plan: Plan) -> Survey:
     if not os.path.lexists(directory):
         _check_way(directory)
         return Survey(tuple(plan.files))
-    try:
-        return _compare(plan)
-    except OSError as error:
-        raise DestinationError(f"cannot read {directory}: {error.strerror}") from error
-
-
-def _compare(plan: Plan) -> Survey:
-    """Compare a plan with the files at its destination."""
-    directory = plan.directory
     if not directory.is_dir():
         raise DestinationError(
             f"{directory} exists and is not a folder", hint="choose another name"
         )
-    present = sorted(entry.name for entry in directory.iterdir())
+    try:
+        present = sorted(entry.name for entry in directory.iterdir())
+    except OSError as error:
+        raise DestinationError(f"cannot read {directory}: {error.strerror}") from error
     if not present:
         return Survey(tuple(plan.files))
     if not plan.adopt:
         raise _occupied(directory, present)
     if RECORD in present:
         _check_same_project(plan)
-    states = {path: _state(directory, path, file.data) for path, file in plan.files.items()}
-    return Survey(
-        *(tuple(path for path in states if states[path] == s) for s in ("missing", "same", "kept"))
-    )
+    found: dict[str, list[str]] = {"missing": [], "same": [], "kept": []}
+    for path, file in plan.files.items():
+        there = read_content(directory, path)
+        same = isinstance(there, Content) and digest(there.data) == digest(file.data)
+        found["missing" if there is None else "same" if same else "kept"].append(path)
+    return Survey(*map(tuple, found.values()))
 
 
 def _check_way(directory: Path) -> None:
@@ -142,12 +148,3 @@ def _check_same_project(plan: Plan) -> None:
             hint=shell_command(["ptscaffold", "show", str(plan.directory)])
             + f" tells which, {_change(plan.directory)} changes them",
         )
-
-
-def _state(directory: Path, path: str, data: bytes) -> str:
-    """`missing`, `same` or `kept`."""
-    there = read_content(directory, path)
-    if there is None:
-        return "missing"
-    same = isinstance(there, Content) and digest(there.data) == digest(data)
-    return "same" if same else "kept"

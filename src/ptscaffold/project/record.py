@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ptscaffold.render.answers import Answers
     from ptscaffold.render.renderer import Tree
 
-
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
 
@@ -219,12 +218,8 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
             raise ValueError(f"{astray[0]!r} is no file of a project")
         packs = {}
         for name, pack in dict(table.get("packs", {})).items():
-            known = [
-                pack["source"],
-                pack["version"],
-                pack.get("commit", ""),
-                pack.get("digest", ""),
-            ]
+            known = [pack["source"], pack["version"]]
+            known += [pack.get(key, "") for key in ("commit", "digest")]
             packs[name] = Origin(*_texts(known, "packs"))
         for _, _, commit, key in packs.values():
             if not all(is_commit(text) for text in (commit, key) if text):

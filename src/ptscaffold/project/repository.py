@@ -16,6 +16,8 @@ from ptscaffold.layers.git import run_git
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Collection, Mapping, Sequence
+YOURS: Final = "yours"
+MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
 
 
 def refuse_dirty(project: Path) -> None:
@@ -48,12 +50,9 @@ def branch_of(project: Path) -> str:
     """The branch that a project is on, or the commit; nothing where there is no repository."""
     if not in_repository(project):
         return ""
-    for asked in (
-        ["symbolic-ref", "--quiet", "HEAD"],
-        ["rev-parse", "--verify", "--quiet", "HEAD"],
-    ):
+    for asked in (["symbolic-ref", "--quiet"], ["rev-parse", "--verify", "--quiet"]):
         with suppress(OSError):
-            done = _try(project, asked)
+            done = _try(project, [*asked, "HEAD"])
             if done.returncode == 0:
                 return done.stdout.decode(errors="replace").strip()
     return ""
@@ -183,10 +182,6 @@ def _try(
     return run_git(arguments, project, settings, given, **offline)
 
 
-YOURS: Final = "yours"
-MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
-
-
 def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:
     """Merge with git; gives the text and the number of conflicts, marked in it.
 
@@ -234,7 +229,7 @@ def stat(deltas: Sequence[Delta]) -> dict[str, tuple[int, int] | None]:
 
 
 def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
-    """What `git diff` says of the files before and after; nothing of a person's has a say."""
+    """What `git diff` says of the files before and after."""
     if not deltas:
         return b""
     with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
@@ -248,9 +243,12 @@ def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
 
 def _ran(arguments: Sequence[str], folder: Path, worst: int) -> tuple[bytes, int]:
     """Run git on files in a folder; PtscaffoldError when there is no git, or it fails."""
-    settings = ["merge.conflictStyle=merge", "core.autocrlf=false"]  # a person's would change it
+    # Neither a person's settings nor those of a repository around the folder have a say.
+    settings = ["merge.conflictStyle=merge", "core.autocrlf=false", "core.attributesFile=/dev/null"]
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
+    alone["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
     try:
-        done = run_git(arguments, folder, settings)
+        done = run_git(arguments, folder.resolve(), settings, b"", **alone)
     except OSError as error:
         raise PtscaffoldError(
             f"cannot run git: {error.strerror}", hint="install git; merging is its work"

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ptscaffold.project.record import Record
     from ptscaffold.render.renderer import Tree
 
-
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
 
 
@@ -71,15 +70,11 @@ def show(
 
 def show_layer(layer: Layer) -> dict[str, Any]:
     """A layer's manifest and its files as they are named in the layer."""
+    lists = ("dependencies", "dev_dependencies", "requires", "conflicts")
     return {
         "layer": layer.path,
-        "label": layer.label,
-        "help": layer.help,
-        "summary": layer.summary,
-        "dependencies": list(layer.dependencies),
-        "dev_dependencies": list(layer.dev_dependencies),
-        "requires": list(layer.requires),
-        "conflicts": list(layer.conflicts),
+        **{key: getattr(layer, key) for key in ("label", "help", "summary")},
+        **{key: list(getattr(layer, key)) for key in lists},
         "answers": dict(layer.answers),
         "files": Renderer().names(layer),
     }
@@ -170,18 +165,13 @@ def check(
     deleted: list[str] = []
     # Of a version that is not known, an update to an older one would be the wrong advice.
     if record.template_version != history.version and record.template_version in history.releases():
-        problems.append((
-            f"made from template {record.template_version}, the newest is {history.version}",
-            in_project(project, "update"),
-        ))  # fmt: skip
+        what = f"made from template {record.template_version}, the newest is {history.version}"
+        problems.append((what, in_project(project, "update")))
     try:
-        with catalogues(
-            project, record, history, packs, newest=history.version, online=bool(packs)
-        ) as (
-            catalogue,
-            newest,
-        ):
-            problems += _older_packs(project, record, newest)
+        newest, online = history.version, bool(packs)
+        both = catalogues(project, record, history, packs, newest=newest, online=online)
+        with both as (catalogue, today):
+            problems += _older_packs(project, record, today)
             recorded(record, catalogue)
     except ProvenanceError as error:
         problems.append((error.problems[0], error.hint))
@@ -192,10 +182,8 @@ def check(
             continue
         (deleted if found is None else edited).append(path)
         if any(fnmatchcase(path, pattern) for pattern in patterns):
-            what = "deleted" if found is None else "edited"
-            problems.append(
-                (f"{path} is locked, but was {what}", f"{in_project(project, 'diff')} shows how")
-            )
+            what = f"{path} is locked, but was {'deleted' if found is None else 'edited'}"
+            problems.append((what, f"{in_project(project, 'diff')} shows how"))
     return Report(
         project=project,
         version=record.template_version,

@@ -80,11 +80,7 @@ def recorded(record: Record, catalogue: Catalogue) -> Rendered:
     made = as_recorded(record, catalogue)
     found = {path: digest(file.data) for path, file in made.tree.items()}
     if found != record.files:
-        differing = sorted(
-            path
-            for path in found.keys() | record.files.keys()
-            if found.get(path) != record.files.get(path)
-        )
+        differing = sorted({path for path, _ in found.items() ^ record.files.items()})
         shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
         what = _who_gives(differing, made, catalogue) or f"template {record.template_version}"
         raise ProvenanceError(
@@ -97,13 +93,12 @@ def recorded(record: Record, catalogue: Catalogue) -> Rendered:
 
 def as_recorded(record: Record, catalogue: Catalogue) -> Rendered:
     """Render a project from the answers and the version that are recorded."""
+    given = Given(record.answers, name=record.answers.get("name"))
     try:
-        name = record.answers.get("name")
-        return render(Given(record.answers), record.template_version, catalogue, name=name)
+        return render(given, record.template_version, catalogue)
     except UsageError as error:
-        raise ProvenanceError(
-            *(f"{RECORD} is wrong: {problem}" for problem in error.problems)
-        ) from error
+        problems = (f"{RECORD} is wrong: {problem}" for problem in error.problems)
+        raise ProvenanceError(*problems) from error
 
 
 def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> str:
@@ -116,11 +111,8 @@ def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> st
     return ""
 
 
-def render(
-    given: Given, version: str, catalogue: Catalogue, *, name: str | None = None
-) -> Rendered:
-    """Render a project; `name` is what it is called already, whoever has taken that since."""
-    answers = complete(Given(given.values, name=name), catalogue)
+def render(given: Given, version: str, catalogue: Catalogue) -> Rendered:
+    answers = complete(given, catalogue)
     layers = select_layers(answers, catalogue)
     return Rendered(version, answers, layers, Renderer().render(answers, layers, version))
 
@@ -183,11 +175,8 @@ def packs_of(
         try:
             packs[name] = _opened(place, commit, then=then, online=online)
         except PackError as error:
-            way = (
-                ""
-                if online or not is_address(place)
-                else f"{in_project(project, 'diff')} fetches it; or "
-            )
+            way = "" if online else f"{in_project(project, 'diff')} fetches it; or "
+            way = way if is_address(place) else ""
             hint = f"{way}say where the pack {name} is now: --pack WHERE"
             raise PackError(*error.problems, hint=hint) from error
     return list(packs.values())

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hmac
 import os
 import stat
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ptscaffold.layers.content import read_plain
+from ptscaffold.layers.content import own_folder, read_plain
 from ptscaffold.layers.git import is_address, repository_of
 from ptscaffold.layers.packs import installed_packs
 
@@ -95,7 +94,12 @@ def _kept(place: Path, make: bool) -> bytes:
                 stream.write(os.urandom(_BYTES))
                 stream.flush()
                 os.fsync(descriptor)
-            _place(own, place)
+            try:
+                os.link(own, place)  # whole or not at all, and of two processes that of the first
+            except FileExistsError:
+                pass
+            except OSError:  # a disk without links
+                own.rename(place)
         finally:
             own.unlink(missing_ok=True)
     if os.name != "nt":
@@ -108,20 +112,7 @@ def _kept(place: Path, make: bool) -> bytes:
     return key
 
 
-def _place(own: Path, place: Path) -> None:
-    """Whole or not at all, and where two processes make one, that of the first."""
-    try:
-        os.link(own, place)
-    except FileExistsError:
-        pass
-    except OSError:  # a disk without links
-        own.rename(place)
-
-
 def state_folder() -> Path:
-    """Where programs keep what is theirs: platformdirs' places, whose import takes 5% of `new`."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "ptscaffold")
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/ptscaffold"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ptscaffold")
+    """Where the key is, and which packs this user has given."""
+    mac = "Library/Application Support"
+    return own_folder("XDG_STATE_HOME", "AppData/Local", mac, ".local/state")

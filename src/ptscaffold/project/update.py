@@ -267,7 +267,8 @@ def _rendered(
     project: Path, record: Record, given: Given, version: str, catalogue: Catalogue
 ) -> Rendered:
     try:
-        return render(given, version, catalogue, name=record.answers.get("name"))
+        named = Given(given.values, name=record.answers.get("name"))
+        return render(named, version, catalogue)
     except UsageError as error:
         hint = "ptscaffold list shows the names; add and remove take another folder by --project"
         if version != record.template_version:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.given import Given
 
-
 # Each answer, and how to give it on the command line.
 FLAGS: Final[Mapping[str, str]] = {
     "domain": "--domain",
@@ -81,7 +80,11 @@ def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
             problems += filter(None, [check_name(value, imports)])
         else:
             problems += _unprintable(key, value)
-    problems += _feature_problems(values.get("features", ()), catalogue)
+    features = values.get("features", ())
+    if isinstance(features, list | tuple) and all(isinstance(f, str) for f in features):
+        problems += [p for name in features for p in _unknown_choice("features", name, catalogue)]
+    else:
+        problems.append(f"features must be a list of names, not {features!r}")
     return problems or _clashes(values, catalogue)
 
 
@@ -149,12 +152,6 @@ def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
     return [unknown(what, value, FLAGS[key], (layer.name for layer in catalogue.choices(kind)))]
 
 
-def _feature_problems(features: Any, catalogue: Catalogue) -> list[str]:
-    if not isinstance(features, list | tuple) or not all(isinstance(f, str) for f in features):
-        return [f"features must be a list of names, not {features!r}"]
-    return [text for name in features for text in _unknown_choice("features", name, catalogue)]
-
-
 def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
     """What the chosen layers say about each other: one requires an absent one, or excludes one."""
     chosen = [f"{_KIND_OF[key]}/{values[key]}" for key in ("domain", "style") if key in values]
@@ -182,14 +179,10 @@ def _as_flag(path: str) -> str:
 def _unprintable(key: str, value: str) -> list[str]:
     if len(value) > LONGEST:
         return [f"{key} has more than {LONGEST:,} characters"]
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+    if any("\ud800" <= character <= "\udfff" for character in value):
         return [f"{key} is not valid UTF-8 text"]
-    if any(
-        (ord(character) < 32 and character not in "\n\t") or ord(character) == 127
-        for character in value
-    ):
-        return [f"{key} holds a control character"]
-    return []
+    control = any((c < " " and c not in "\n\t") or c == "\x7f" for c in value)
+    return [f"{key} holds a control character"] if control else []
 
 
 def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
@@ -203,19 +196,14 @@ def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
 
 def _chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
     """The layers that answers name, as far as they are chosen and exist."""
-    named = [(kind, values.get(key)) for key, kind in _KIND_OF.items() if key != "features"]
-    features = values.get("features", ())
-    if isinstance(features, list | tuple):
-        named += [("features", feature) for feature in features]
+    named = {kind: values.get(key, ()) for key, kind in _KIND_OF.items()}
     found = [
         catalogue.layer(f"{kind}/{name}")
-        for kind, name in named
+        for kind, names in named.items()
+        for name in (names if isinstance(names, list | tuple) else [names])
         if isinstance(name, str) and name in catalogue.names(kind)
     ]
     return [*catalogue.bases(), *found]
-
-
-_KINDS = {"domain": "domains", "style": "styles"}
 
 
 def migrate(
@@ -231,12 +219,13 @@ def migrate(
     """
     values, notes = dict(recorded), []
     unchosen = {key for key, default in defaults.items() if values.get(key) == default}
-    for key, kind in _KINDS.items():
-        if (new := _renamed(kind, str(values.get(key)), catalogue)) is not None:
+    for key in ("domain", "style"):
+        if (new := _renamed(_KIND_OF[key], str(values.get(key)), catalogue)) is not None:
             notes.append(f"{key} {values[key]} is now called {new}")
             values[key] = new
     # What a person chooses anew and does not go together is an error, which names both
-    kept = {f"{kind}/{values.get(key)}" for key, kind in _KINDS.items() if key not in told.values}
+    asked = {"domain", "style"} - told.values.keys()
+    kept = {f"{_KIND_OF[key]}/{values.get(key)}" for key in asked}
     features = []
     for feature in values.get("features", ()):
         new = _renamed("features", feature, catalogue)
@@ -252,7 +241,9 @@ def migrate(
             continue
         features.append(name)
     values["features"] = tuple(features)
-    renamed = _renamed_answers({**values, **told.values}, catalogue)
+    renamed: dict[str, str] = {}
+    for layer in _chosen({**values, **told.values}, catalogue):
+        renamed |= {key: new for key, new in layer.renamed_answers.items() if key not in FLAGS}
     # Who has the new one already may have another answer of the old name: that is none to rename.
     while moved := [k for k in renamed if k in values and renamed[k] not in values]:
         new = renamed.pop(moved[0])
@@ -267,7 +258,7 @@ def migrate(
     fresh = defaults_of(_chosen(values, catalogue))
     for key in sorted((unchosen & values.keys() & fresh.keys()) - told.values.keys()):
         if values.pop(key) != fresh[key] and not (
-            key == "description" and told.values.keys() & _KINDS
+            key == "description" and told.values.keys() & {"domain", "style"}
         ):
             notes.append(f"{key} was never chosen and follows the new default, {fresh[key]!r}")
     return replace(told, values=values), tuple(notes)
@@ -278,15 +269,3 @@ def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:
     if name in catalogue.names(kind):
         return None
     return next((layer.name for layer in catalogue.choices(kind) if name in layer.formerly), None)
-
-
-def _renamed_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
-    paths = [base.path for base in catalogue.bases()]
-    paths += [f"{kind}/{values[key]}" for key, kind in _KINDS.items() if key in values]
-    paths += [f"features/{feature}" for feature in values["features"]]
-    there = set(catalogue.paths())
-    renamed: dict[str, str] = {}
-    for path in paths:
-        if path in there:
-            renamed |= catalogue.layer(path).renamed_answers
-    return {key: new for key, new in renamed.items() if key not in FLAGS}

@@ -5,6 +5,8 @@ Each goes before what stands after it; the defaults come last, in `answers.py`.
 
 from __future__ import annotations
 
+import json
+import tomllib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ class Given:
     values: Mapping[str, Any]
     problems: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)  # of keys that a layer may declare
-    name: str | None = None  # of a project that is there
+    name: str | None = None  # of a project that is there, whoever has taken the name since
 
     def also(self, **values: Any) -> Given:
         return replace(self, values={**self.values, **values})
@@ -73,29 +75,17 @@ def _fixed(values: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
 def _read_file(file: Path, problems: list[str]) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        is_json = file.suffix.lower() == ".json"
+        table = json.loads(text) if is_json else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason
         problems.append(f"cannot read the answers file {str(file)!r}: {reason}")
-        return {}
-    try:
-        table = _parse(text, json_text=file.suffix.lower() == ".json")
-    except ValueError as error:
-        problems.append(f"cannot read the answers file {str(file)!r}: {error}")
         return {}
     if not isinstance(table, dict):
         problems.append(f"the answers file {str(file)!r} holds no table of answers")
         return {}
     return table
-
-
-def _parse(text: str, *, json_text: bool) -> Any:
-    if json_text:
-        import json
-
-        return json.loads(text)
-    import tomllib
-
-    return tomllib.loads(text)
 
 
 def _read_sets(sets: Sequence[str], problems: list[str]) -> dict[str, Any]:

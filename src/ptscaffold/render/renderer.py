@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.sandbox import Sandbox
-
 
 LONGEST_TEMPLATE: Final = 100_000  # bytes; ours have 12,000
+
+# Most templates are tests, which import the package and hold no other tag: to compile them takes
+# 5% of `new`.
+_PACKAGE = re.compile(r"(?<!\{)\{\{ package \}\}(?!\})")
+_NEEDS_JINJA = re.compile(r"\{[{%#]|\r")
+
+# Characters that start or end something inside a line: code, emphasis, links, HTML, entities, the
+# end of a heading. A star or underscore between spaces, or an underscore inside a word, does not.
+_MARKUP = re.compile(
+    r"""\\(?=[!-/:-@\[-`{-~]|$) | [`\[\]] | (?<!\s)\* | \*(?!\s)
+    | (?<![^\W_])_(?!\s) | (?<!\s)_(?![^\W_]) | ~(?=~) | (?<=~)~
+    | <(?=[A-Za-z/!?]) | &(?=\#?\w+;) | (?<=\s)\#(?=\#*$)""",
+    re.VERBOSE,
+)
+_BLOCK_START = re.compile(r"^(?:[#>]|[-+*](?=\s|$)|[-=](?=[-=\s]*$)|[-*_](?=[-*_\s]*$)|~(?=~~))")
+_LIST_NUMBER = re.compile(r"^(\d+)([.)])(?=\s|$)")
 
 
 class File(NamedTuple):
@@ -41,11 +56,6 @@ class File(NamedTuple):
     def content(self) -> Content:
         return Content(self.data, self.mode)
 
-
-# Most templates are tests, which import the package and hold no other tag: to compile them takes
-# 5% of `new`.
-_PACKAGE = re.compile(r"(?<!\{)\{\{ package \}\}(?!\})")
-_NEEDS_JINJA = re.compile(r"\{[{%#]|\r")
 
 # Rendered files by their path in the project, with "/" on every system.
 Tree: TypeAlias = dict[str, File]
@@ -64,7 +74,10 @@ class Renderer:
         filters: Mapping[str, Callable[..., str]] = MappingProxyType({}),
     ) -> None:
         self._symbols = symbols
-        self._environment = _sandbox(filters)
+        # Imported here, since a project can be shown without Jinja.
+        from ptscaffold.render.sandbox import Sandbox
+
+        self._environment = Sandbox({"toml": toml_value, "md": markdown_text, **filters})
         self._templates: dict[tuple[str, str], Template] = {}
         self._sources: dict[Path, dict[str, Content]] = {}
 
@@ -158,12 +171,6 @@ class Renderer:
         return self._templates[key]
 
 
-def _sandbox(filters: Mapping[str, Callable[..., str]]) -> Sandbox:
-    from ptscaffold.render.sandbox import Sandbox
-
-    return Sandbox({"toml": toml_value, "md": markdown_text, **filters})
-
-
 def _named(layers: Sequence[Layer]) -> dict[str, Any]:
     shown = list(map(_shown, layers))
     kinds = {layer.path.partition("/")[0]: layer for layer in shown}
@@ -194,43 +201,16 @@ def _line_in(label: str, traceback: TracebackType | None) -> int:
     return line
 
 
-# Characters that start or end something inside a line: code, emphasis, links, HTML, entities, the
-# end of a heading. A star or underscore between spaces, or an underscore inside a word, does not.
-_MARKUP = re.compile(
-    r"""\\(?=[!-/:-@\[-`{-~]|$) | [`\[\]] | (?<!\s)\* | \*(?!\s)
-    | (?<![^\W_])_(?!\s) | (?<!\s)_(?![^\W_]) | ~(?=~) | (?<=~)~
-    | <(?=[A-Za-z/!?]) | &(?=\#?\w+;) | (?<=\s)\#(?=\#*$)""",
-    re.VERBOSE,
-)
-_BLOCK_START = re.compile(r"^(?:[#>]|[-+*](?=\s|$)|[-=](?=[-=\s]*$)|[-*_](?=[-*_\s]*$)|~(?=~~))")
-_LIST_NUMBER = re.compile(r"^(\d+)([.)])(?=\s|$)")
-
-_ESCAPES = {
-    "\\": "\\\\",
-    '"': '\\"',
-    "\b": "\\b",
-    "\t": "\\t",
-    "\n": "\\n",
-    "\f": "\\f",
-    "\r": "\\r",
-}
-
-
 def toml_value(value: Any) -> str:
     """Write text, a list of text, a number or a truth value as TOML.
 
     >>> print(toml_value(['say "hi"', "C:\\\\new"]))
     ["say \\"hi\\"", "C:\\\\new"]
     """
-    if isinstance(value, str):
-        return f'"{"".join(map(_escape, value))}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml_value, value))}]"
-    raise TypeError(f"cannot write {type(value).__name__} as TOML")
+    if not isinstance(value, str | bool | int | float | list | tuple):
+        raise TypeError(f"cannot write {type(value).__name__} as TOML")
+    # JSON writes all of these alike, but for the one character that TOML does not take.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def markdown_text(value: str) -> str:
@@ -242,9 +222,3 @@ def markdown_text(value: str) -> str:
     line = _MARKUP.sub(r"\\\g<0>", line)
     line = _BLOCK_START.sub(r"\\\g<0>", line)
     return _LIST_NUMBER.sub(r"\1\\\2", line)
-
-
-def _escape(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    return f"\\u{ord(character):04X}" if ord(character) < 32 or ord(character) == 127 else character

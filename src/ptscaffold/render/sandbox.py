@@ -21,7 +21,6 @@ from jinja2.utils import Namespace
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
-
 STEPS: Final = 1_000_000  # for all templates of a project together
 LONGEST: Final = 2_000_000  # characters of one value
 TEXT: Final = 20_000_000  # characters that one template gives
@@ -44,7 +43,6 @@ _COLLECTIONS: Final = frozenset(
 _FIELDS: Final = re.compile(r"%[^A-Za-z%]*|\{[^{}]*")
 _NESTED: Final = re.compile(r"\{[^{}]*\{")
 _NUMBER: Final = re.compile(r"[0-9]+")
-
 
 _Body = TypeVar("_Body", nodes.Macro, nodes.Block, nodes.CallBlock)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),
     *("resume", "processes", "tests", "lint", "types", "readme", "format", "interrupt"),
@@ -44,6 +43,14 @@ _KNOWN_BY: Final[Mapping[str, str]] = {
 }
 
 _FORMAT: Final = "uv run ruff format --check"
+
+# The run that is stopped and resumed.
+_INTERRUPTED: Final = "runs/interrupted"
+_STOPPED: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT)
+
+# What the styles keep their metrics in; with Lightning a resumed run has a file of its own.
+_METRICS: Final = ("metrics.jsonl", "metrics.csv", "history.csv")
+PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
 
 
 @dataclass(frozen=True)
@@ -103,16 +110,6 @@ def commands_of(readme: str) -> list[str]:
 def _check_of(command: str) -> str:
     found = (check for check, pattern in _KNOWN_BY.items() if re.search(pattern, command))
     return next(found, "readme")
-
-
-# The run that is stopped and resumed.
-_INTERRUPTED: Final = "runs/interrupted"
-_STOPPED: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT)
-
-# What the styles keep their metrics in; with Lightning a resumed run has a file of its own.
-_METRICS: Final = ("metrics.jsonl", "metrics.csv", "history.csv")
-
-PATIENCE: Final = 60.0  # seconds that a run may take to save and leave
 
 
 @dataclass(frozen=True, kw_only=True)

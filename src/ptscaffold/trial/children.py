@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-
 # Whatever tries to reach the network fails at once, but for a server of the command's own.
 OFFLINE: Final = {
     "UV_OFFLINE": "1",

@@ -20,7 +20,6 @@ from ptscaffold.trial.children import Children
 if TYPE_CHECKING:
     from ptscaffold.trial.children import Done
 
-
 LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
 HEALTHY, SICK = 0, 3
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ptscaffold.layers.packs import Pack
 
-
 # How many factors at a time take all their values together; None is all of them.
 MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}
 
@@ -34,6 +33,11 @@ Row: TypeAlias = tuple[str, ...]
 
 # Beyond, looking at every combination takes longer than anybody waits.
 MOST: Final = 50_000
+
+# What a copy of a project does without, at its top and anywhere in it.
+_TOP: Final = (".venv", "runs", ".git")
+_CACHES: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+_KEYS: Final = ("prepare", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,10 @@ def choose_cells(
     ]
     free = [] if features else known["features"]
     rows = list(_combine(two, free))
-    cells = [_cell(row, free, features) for row in rows]
-    wrong = [_problems(cell, catalogue) for cell in cells]
+    cells = [
+        Cell(row[0], row[1], tuple(sorted({*(features or filter(None, row[2:]))}))) for row in rows
+    ]
+    wrong = [problems_of(Given(vars(cell)), catalogue) for cell in cells]
     if all(wrong):
         raise UsageError(*(wrong[0] if wrong else ["no domain has a style to go with"]))
     valid = [index for index, reasons in enumerate(wrong) if not reasons]
@@ -117,16 +123,6 @@ def _combine(two: list[list[str]], free: list[str]) -> Iterator[Row]:
             hint="name the features to test by --feature",
         )
     return product(*two, *[("", name) for name in free])
-
-
-def _cell(row: Row, free: list[str], always: Sequence[str]) -> Cell:
-    features = always or filter(None, row[2:])
-    return Cell(row[0], row[1], tuple(sorted(set(features))))
-
-
-def _problems(cell: Cell, catalogue: Catalogue) -> list[str]:
-    values = {"domain": cell.domain, "style": cell.style, "features": cell.features}
-    return problems_of(Given(values), catalogue)
 
 
 def _cover(rows: list[Row], strength: int) -> list[int]:
@@ -150,13 +146,6 @@ def _cover(rows: list[Row], strength: int) -> list[int]:
         picked.append(best)
         missing &= ~held[best]
     return picked
-
-
-# What a copy of a project does without, at its top and anywhere in it.
-_TOP: Final = (".venv", "runs", ".git")
-_CACHES: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-
-_KEYS: Final = ("prepare", "accuracy")
 
 
 @dataclass(frozen=True)

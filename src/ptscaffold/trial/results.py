@@ -14,7 +14,6 @@ from ptscaffold.errors import WriteError
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 # XML has no place for these, in whatever form.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -144,22 +143,18 @@ def _suite(cell: Tried) -> ElementTree.Element:
     )
     seen: Counter[str] = Counter()
     for outcome in cell.outcomes:
-        seen[outcome.check] += 1
-        nth = seen[outcome.check]
-        name = outcome.check if nth == 1 else f"{outcome.check} {nth}"
-        suite.append(_case(cell.name, name, outcome))
+        seen[name := outcome.check] += 1
+        nth = f" {seen[name]}" if seen[name] > 1 else ""
+        suite.append(_case(cell.name, name + nth, outcome))
     return suite
 
 
 def _case(cell: str, name: str, outcome: Outcome) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", classname=_text(cell), name=name, time=f"{outcome.seconds:.3f}"
-    )
-    if outcome.status == "failed":
-        failure = ElementTree.SubElement(case, "failure", message=_text(outcome.reason))
-        failure.text = _text("\n".join(outcome.tail()))
-    elif outcome.status == "skipped":
-        ElementTree.SubElement(case, "skipped", message=_text(outcome.reason))
+    time = f"{outcome.seconds:.3f}"
+    case = ElementTree.Element("testcase", classname=_text(cell), name=name, time=time)
+    if kind := {"failed": "failure", "skipped": "skipped"}.get(outcome.status):
+        said = ElementTree.SubElement(case, kind, message=_text(outcome.reason))
+        said.text = _text("\n".join(outcome.tail())) or None
     return case
 
 

@@ -22,8 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .limits import measure_memory, measure_shared_memory, read_open_files, read_quota
-
+CGROUPS = Path("/sys/fs/cgroup")
 PACKAGES = ("torch", "torchvision", "torchaudio")
 RUNS = Path("runs")
 IMPORT_LIMIT = 180.0  # seconds; a cold disk takes a minute
@@ -93,7 +92,7 @@ def collect(*, torch_wanted: bool = True) -> Facts:
     """Look at everything once: takes as long as the import of torch."""
     versions = find_versions()
     torch, errors = try_imports(versions) if versions else (None, {})
-    config = find_config()
+    config = next(iter(sorted(Path("src").glob("*/config.py"))), None)
     return Facts(
         python=platform.python_version(),
         executable=sys.executable,
@@ -241,11 +240,6 @@ def ask_driver() -> Driver | None:
     return Driver(version[1] if version else None, cuda[1] if cuda else None, gpus)
 
 
-def find_config() -> Path | None:
-    """Find the settings of the project that is the working folder."""
-    return next(iter(sorted(Path("src").glob("*/config.py"))), None)
-
-
 def read_num_workers(config: Path) -> int | None:
     """Read the default of `num_workers`, without running a module that may import anything."""
     with suppress(OSError, ValueError, SyntaxError):
@@ -254,3 +248,53 @@ def read_num_workers(config: Path) -> int | None:
                 value = ast.literal_eval(node.value) if node.value else None
                 return value if type(value) is int else None
     return None
+
+
+def read_limits(controller: str, name: str) -> list[str]:
+    """Read a file of this process's control group and of those around it."""
+    texts = []
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and controller not in controllers.split(","):
+                continue
+            top = CGROUPS / controller if controllers else CGROUPS
+            group = top / path.lstrip("/")
+            for folder in (group, *group.parents):
+                if folder == top or top in folder.parents:
+                    with suppress(OSError):
+                        texts.append((folder / name).read_text(encoding="utf-8").strip())
+    return texts
+
+
+def read_quota() -> float | None:
+    """CPUs that a container may use, which the number of cores does not tell; None for all."""
+    first = read_limits("cpu", "cpu.cfs_quota_us"), read_limits("cpu", "cpu.cfs_period_us")
+    texts = [*read_limits("cpu", "cpu.max"), *map("{} {}".format, *first)]
+    pairs = [text.split() for text in texts]
+    shares = [int(quota) / int(period) for quota, period in pairs if quota.isdigit()]
+    return min(shares, default=None)
+
+
+def measure_memory() -> int | None:
+    if sys.platform == "win32":
+        return None
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        sizes += [int(text) for text in read_limits("memory", name) if text.isdigit()]
+    return min(sizes)
+
+
+def measure_shared_memory() -> int | None:
+    """Free bytes of what loading processes hand batches over in; Linux only."""
+    return shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else None
+
+
+def read_open_files() -> int | None:
+    """How many files a process may have open; Linux only, where each shared tensor is one."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
