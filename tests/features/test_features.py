@@ -30,6 +30,11 @@ SUBSETS = [subset for size in SIZES for subset in combinations(FEATURES, size)]
 FILES = {
     "ci": {".github/workflows/ci.yml"},
     "docker": {".dockerignore", "Dockerfile"},
+    "export": {
+        "src/my_own_net/export.py",
+        "src/my_own_net/predict_onnx.py",
+        "tests/test_export.py",
+    },
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "multinode": {"scripts/node.sh"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
@@ -58,8 +63,9 @@ def overridden(features: tuple[str, ...]) -> set[str]:
     return {path.replace("__package__", "my_own_net") for group in paths for path in group}
 
 
-def needs(feature: str) -> tuple[str, ...]:
-    return CATALOGUE.layer(f"features/{feature}").dependencies
+def needs(feature: str) -> bool:
+    layer = CATALOGUE.layer(f"features/{feature}")
+    return bool(layer.dependencies or layer.dev_dependencies or layer.pyproject)
 
 
 def text(path: str) -> str:
