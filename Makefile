@@ -89,4 +89,4 @@ pictures: $(VENV)/.dev
 	python docs/gallery.py
 
 clean:
-	rm -rf $(VENV) $(WHEEL) demo dist gpu-traces .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,265 +1,303 @@
-"""How fast the generated projects train on one GPU, against a loop tuned by hand.
+"""How fast the generated projects train on a GPU, against a loop tuned by hand.
 
     python benchmarks/gpu.py [--rounds 3] [--results benchmarks/gpu.md]
 
-The three domains at a size that fills the card (gpu_loops.py), in bf16, with and without
-`--compile`. Each measurement is a process of its own; the loops take turns, in reverse order every
-other round, and a share is that of one round. A profile of each project goes to the folder
-`--traces`; what waits for the device between two points of the log is counted in it. Exit code 1
-when a target is missed, or when there is no GPU: then the table holds what is known without one.
-`--device cpu --tiny` tries the script itself.
+Each project trains what keeps a GPU busy in place of its own small model (ResNet-50 on images and
+on spectrograms, the layers of BERT base on texts), in bf16, with and without `--compile`, with all
+that a run does by default. The loop written by hand, `hand_loop`, has the same model, the same data
+set and as many loading processes, and nothing else. fastai reads and augments in its own way, so
+its share is of another work. Every measurement is a process of its own; the loops take turns, in
+reverse order every other round. A rate is that of ten steps within an epoch, the first epoch left
+out, by events of the GPU. Exit code 1 when a target is missed. `--tiny` tries the script on a CPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
-from gpu_loops import SYNCS
-from gpu_sizes import FULL, HAND, TINY, Job
-from projects import make_project, measure_apart
+import torch.nn.functional as F
+from projects import make_project, measure_apart, watch_steps
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from turns import spread
 
-DOMAINS, STYLES = ("vision", "text", "audio"), ("plain", "lightning", "fastai")
-TARGETS = {"plain": 0.90, "lightning": 0.90}
-LABELS = {HAND: HAND, "plain": "plain PyTorch", "lightning": "Lightning", "fastai": "fastai"}
-
-# Dense bf16 with fp32 sums, TFLOP/s, by the words of the device's name; the first that fits. From
-# NVIDIA's data sheets of the H100, H200, A100 and L40S (half of what they give with sparsity) and
-# the white paper of the Ada architecture (RTX 4090).
-PEAKS = {
-    "H100 PCIe": 756,
-    "H100 NVL": 835,
-    "H100": 989,
-    "H200 NVL": 835,
-    "H200": 989,
-    "A100": 312,
-    "L40S": 362,
-    "RTX 4090": 165,
+DOMAINS, STYLES, HAND = ("vision", "text", "audio"), ("plain", "lightning", "fastai"), "by hand"
+MODES = ("eager", "compiled")
+TARGETS = {"plain": 0.95, "lightning": 0.95}
+BATCH = {"vision": 128, "text": 32, "audio": 64}
+FLAGS: dict[str, dict[str, Any]] = {
+    "vision": {"image_size": 224},
+    "text": {"max_length": 512},
+    "audio": {"seconds": 5.0, "sample_rate": 16000},
 }
-OTHER_CARDS = {"Laptop", "D", "MIG"}  # words that make a name another card, or a part of one
-
-Found = dict[str, Any]
+STEPS, WORKERS, EXAMPLES = 50, 8, 512  # of an epoch; processes; examples on the disk
 
 
 def main() -> int:
-    options = parse()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        options.device, options.rounds = "cpu", 0
-    if options.device == "cpu" and options.rounds and not options.tiny:
-        raise SystemExit("--device cpu is for --tiny: at full size a step would take minutes")
-    options.traces.mkdir(parents=True, exist_ok=True)
-    traces = options.traces.absolute()
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as name:
-        report = "\n".join([*head(options), *measure(options, Path(name), traces)]) + "\n"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each loop (3)")
+    parser.add_argument("--tiny", action="store_true", help="a small batch of few steps, on a CPU")
+    parser.add_argument("--results", type=Path, help="also write the table to this file")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(*options.measure, options.tiny)))
+        return 0
+    if not (options.tiny or torch.cuda.is_available()):
+        raise SystemExit("PyTorch finds no GPU: run it where there is one, or with --tiny")
+    with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
+        rows = [row for each in options.domains for row in compare(Path(folder), each, options)]
+    report = "\n".join([*head(options.rounds), *rows]) + "\n"
     sys.stdout.write(report)
     if options.results:
         options.results.write_text(report, encoding="utf-8", newline="\n")
-    return 1 if "| missed |" in report or not options.rounds else 0
+    return 1 if "| missed |" in report else 0
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
-    parser.add_argument("--styles", nargs="+", choices=STYLES, default=STYLES)
-    parser.add_argument("--compile", choices=("never", "always", "both"), default="both")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each loop (3)")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--tiny", action="store_true", help="models that train in seconds")
-    parser.add_argument("--peak", type=float, help="bf16 TFLOP/s of a device not in the table")
-    parser.add_argument("--traces", type=Path, default=Path("gpu-traces"), help="folder")
-    parser.add_argument("--results", type=Path, help="also write the table to this file")
-    return parser.parse_args()
-
-
-def head(options: argparse.Namespace) -> list[str]:
-    names = ("torch", "torchvision", "lightning", "fastai", "tensorboard")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    given = "".join(f" --{flag}" for flag in ("tiny",) if getattr(options, flag))
-    given += f" --device {options.device} --rounds {options.rounds}" if options.rounds else ""
-    lines = [
-        "# Training on a GPU, against a loop tuned by hand",
-        "",
-        f"`python benchmarks/gpu.py{given}` on {describe(options.device)};"
-        f" {versions}; Python {platform.python_version()}, {platform.system()}"
-        f" {platform.machine()}, {os.cpu_count()} cores.",
-    ]
-    if options.rounds:
-        return lines
-    return [
-        *lines,
-        "",
-        "**Not measured: no GPU was to be had.** Run `make benchmark-gpu` on a machine with one. It"
-        " writes this file anew with, for each domain and style, with and without `--compile`:"
-        " examples per second, the share of the rate of the hand-tuned loop (target 0.90 for plain"
-        " PyTorch and Lightning), model FLOP utilisation, peak memory, the share of the time spent"
-        " waiting for data, a profile, and what in it waits for the GPU between two points of the"
-        " log. Nothing below was measured on a GPU.",
-    ]
-
-
-def describe(device: str) -> str:
-    if device == "cpu":
-        return "a CPU"
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
-    driver = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or "unknown"
-    return f"{torch.cuda.get_device_name()}, driver {driver}, CUDA {torch.version.cuda}"
-
-
-def find_peak(name: str) -> float | None:
-    """Give the dense bf16 FLOP/s of a device by its name, None when it is not in the table."""
-    words = set(name.replace("-", " ").split())
-    for card, tera in PEAKS.items():
-        if set(card.split()) <= words and not OTHER_CARDS & words:
-            return tera * 1e12
-    return None
-
-
-def measure(options: argparse.Namespace, folder: Path, traces: Path) -> list[str]:
-    """Measure all that was asked for; give the tables."""
-    peak = options.peak * 1e12 if options.peak else None
-    if peak is None and options.device == "cuda":
-        peak = find_peak(torch.cuda.get_device_name())
-    sources = {
-        (domain, style): make_project(folder, domain, style)
-        for domain in options.domains
-        for style in {"plain", *options.styles}
-    }
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # As many as a project chooses for files; and one on a CPU, to see the training process alone
-    workers = 1 if options.device == "cpu" else max(1, min(8, (cores or 1) - 1))
-
-    def run(task: str, domain: str, loop: str = HAND, **others: Any) -> Found:
-        small = options.tiny or (task == "profile" and options.device == "cpu")
-        job = Job(task, domain, loop, options.device, small, workers=workers, **others)
-        source = sources[domain, "plain" if loop == HAND else loop]
-        script = str(Path(__file__).with_name("gpu_loops.py"))
-        return measure_apart([script, json.dumps(asdict(job))], source, folder)
-
-    speeds, sizes, waits = [], [], []
-    for domain in options.domains:
-        size = run("count", domain)
-        if options.device == "cuda":
-            size |= run("fit", domain)
-        sizes.append(size_row(domain, size, options.tiny))
-        for compiled in [False, True]:
-            if options.rounds and options.compile in ("both", "always" if compiled else "never"):
-                rounds: dict[str, list[Found]] = {loop: [] for loop in (HAND, *options.styles)}
-                for number in range(options.rounds):
-                    for loop in rounds if number % 2 else reversed(rounds):
-                        sized = {"compile": compiled, "batch": size.get("batch", 0)}
-                        rounds[loop].append(run("time", domain, loop, **sized))
-                speeds += speed_rows(domain, compiled, rounds, size["flops"], peak)
-        for style in options.styles:
-            trace = str(traces / f"{domain}-{style}.json.gz")
-            found = run("profile", domain, style, batch=size.get("batch", 0), trace=trace)
-            waits.append(wait_row(domain, style, found, options.device))
-    return [
-        *(speed_head(options.rounds, peak) if speeds else []),
-        *speeds,
-        *size_head(),
-        *sizes,
-        *wait_head(options.device),
-        *waits,
-    ]
-
-
-def speed_head(rounds: int, peak: float | None) -> list[str]:
-    known = "unknown for this device" if peak is None else f"of {peak / 1e12:g} TFLOP/s, dense bf16"
-    return [
-        "",
-        f"Examples per second and share of the {HAND} of the same round, median of {rounds} rounds"
-        f" [least to most]. MFU is the share {known}, that the FLOPs of the model take; waits is"
-        " the share of the time in which the loop had no batch.",
-        "",
-        "| domain | loop | examples/s | share | target | | MFU | peak memory | waits |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-
-
-def speed_rows(
-    domain: str, compiled: bool, rounds: dict[str, list[Found]], flops: float, peak: float | None
-) -> list[str]:
-    rows = []
-    for loop, found in rounds.items():
-        rate = statistics.median(each["rate"] for each in found)
-        pairs = zip(found, rounds[HAND], strict=True)
-        shares = [ours["rate"] / theirs["rate"] for ours, theirs in pairs]
-        middle, target = statistics.median(shares), TARGETS.get(loop)
-        cells = [
-            f"{domain}{', compiled' if compiled else ''}",
-            LABELS[loop],
-            f"{rate:,.0f}",
-            "" if loop == HAND else f"{middle:.3f} [{min(shares):.3f} to {max(shares):.3f}]",
-            f"at least {target:.2f}" if target else "",
-            "" if target is None else "met" if middle >= target else "missed",
-            "unknown" if peak is None else f"{rate * flops / peak:.3g}",
-            f"{max(each['memory'] for each in found) / 1e9:.2f} GB",
-            f"{statistics.median(each['waited'] for each in found):.0%}",
-        ]
-        rows.append(f"| {' | '.join(cells)} |")
+def compare(folder: Path, domain: str, options: argparse.Namespace) -> list[str]:
+    """Run all loops of a domain in turn; give their rows of the table."""
+    sources = {style: make_project(folder, domain, style) for style in STYLES}
+    sources[HAND] = sources["plain"]
+    write_examples(folder, domain, sources[HAND], 64 if options.tiny else EXAMPLES)
+    rows, tiny = [], ["--tiny"] if options.tiny else []
+    for compiled in options.modes:
+        found: dict[str, list[dict[str, float]]] = {loop: [] for loop in (HAND, *STYLES)}
+        for number in range(options.rounds):
+            for loop in list(found)[:: 1 if number % 2 else -1]:
+                asked = [__file__, *tiny, "--measure", domain, loop, compiled]
+                found[loop].append(measure_apart(asked, sources[loop], folder))
+        for loop, each in found.items():
+            pairs = zip(each, found[HAND], strict=True)
+            shares = [ours["rate"] / theirs["rate"] for ours, theirs in pairs]
+            target = TARGETS.get(loop)
+            verdict = "" if not target else "met" if median(shares) >= target else "missed"
+            cells = [
+                f"{domain}, {compiled}",
+                loop,
+                f"{median(one['rate'] for one in each):,.0f}",
+                "" if loop == HAND else spread(shares, 3),
+                f"at least {target}" if target else "",
+                verdict,
+                f"{max(one['memory'] for one in each) / 1e9:.1f} GB",
+            ]
+            rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
-def size_head() -> list[str]:
+def head(rounds: int) -> list[str]:
+    names = ("torch", "torchvision", "lightning", "fastai")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    device, driver = "a CPU, --tiny", ""
+    if torch.cuda.is_available():
+        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
+        driver = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+        device = f"{torch.cuda.get_device_name()}, driver {driver}, CUDA {torch.version.cuda}"
+    batches = ", ".join(f"{size} of {domain}" for domain, size in BATCH.items())
     return [
+        "# Training on a GPU, against a loop tuned by hand",
         "",
-        "The models at the size of the benchmark. FLOPs are those of forward and backward for one"
-        " example, two to a multiplication and addition, counted by torch on shapes alone; the"
-        " optimizer is not in them. The batch is the largest power of two that fits, up to 2,048.",
+        f"`python benchmarks/gpu.py --rounds {rounds}` on {device}; {versions}; Python"
+        f" {platform.python_version()}, {platform.system()} {platform.machine()},"
+        f" {os.cpu_count()} cores.",
         "",
-        "| domain | model.py | flags | parameters | GFLOP an example | batch |",
-        "|---|---|---|---|---|---|",
+        f"Batches of {batches}, in bf16, {WORKERS} loading processes. Examples per second of ten"
+        " steps, and the share of the loop by hand of the same round, median [quartiles].",
+        "",
+        "| domain | loop | examples/s | share | target | | peak memory |",
+        "|---|---|---|---|---|---|---|",
     ]
 
 
-def size_row(domain: str, found: Found, tiny: bool) -> str:
-    size = (TINY if tiny else FULL)[domain]
-    constants = ", ".join(f"{name} {value}" for name, value in size.constants.items())
-    flags = ", ".join(f"{name} {value}" for name, value in size.flags.items()) or "its own"
-    batch = found.get("batch", size.batch if tiny else "the card's")
-    return (
-        f"| {domain} | {constants} | {flags} | {found['parameters'] / 1e6:.3g} M |"
-        f" {found['flops'] / 1e9:.3g} | {batch} |"
+def write_examples(folder: Path, domain: str, source: Path, number: int) -> None:
+    """Write images of 256 pixels, texts of 600 words, sounds of five seconds, in two classes."""
+    import numpy as np
+    import soundfile
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    words = [f"{a}{b}{c}" for a in "bdfgklm" for b in "aeiou" for c in "nrst"]
+    rows = ["text,label" if domain == "text" else "path,label"]
+    for i in range(number):
+        name = folder / "examples" / f"{i}"
+        name.parent.mkdir(exist_ok=True)
+        if domain == "vision":
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((256, 256)).save(f"{name}.jpg")
+            rows.append(f"examples/{i}.jpg,{'ab'[i % 2]}")
+        elif domain == "audio":
+            soundfile.write(f"{name}.wav", 0.1 * random.standard_normal(5 * 16000), 16000)
+            rows.append(f"examples/{i}.wav,{'ab'[i % 2]}")
+        else:
+            rows.append(f"{' '.join(random.choice(words, 600))},{'ab'[i % 2]}")
+    (folder / f"{domain}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def measure(domain: str, loop: str, compiled: str, tiny: bool) -> dict[str, float]:
+    """Train three epochs; give examples per second and the peak of memory in bytes."""
+    package = f"{domain}_{'plain' if loop == HAND else loop}"
+    batch, steps = (8, 12) if tiny else (BATCH[domain], STEPS)
+    with tempfile.TemporaryDirectory() as run_dir:
+        config = importlib.import_module(f"{package}.config").Config(
+            data=Path(f"{domain}.csv"),
+            device="cpu" if tiny else "cuda",
+            precision="bf16",
+            compile=compiled == "compiled",
+            epochs=3,
+            batch_size=batch,
+            num_workers=2 if tiny else WORKERS,
+            lr=1e-4,
+            run_dir=Path(run_dir),
+            **{"image_size": 32} if tiny and domain == "vision" else FLAGS[domain],
+        )
+        clock = Clock(not tiny)
+        callbacks = watch_steps(loop, clock.note)
+        enlarge(package, domain, batch * steps, tiny)
+        if loop == HAND:
+            hand_loop(package, config)
+        else:
+            importlib.import_module(f"{package}.train").train(config, *callbacks)
+    times = clock.read()
+    assert len(times) == 3 * steps, (len(times), steps)
+    later = [i for i in range(steps, 3 * steps - 10, 10) if i % steps + 10 < steps]
+    seconds = median(times[i + 10] - times[i] for i in later)
+    memory = 0 if tiny else torch.cuda.max_memory_allocated()
+    return {"rate": 10 * batch / seconds, "memory": memory}
+
+
+class Clock:
+    """Notes the end of each step of an optimizer, on a GPU when the GPU gets there."""
+
+    def __init__(self, cuda: bool) -> None:
+        self.cuda, self.ends = cuda, []
+
+    def note(self) -> None:
+        self.ends.append(torch.cuda.Event(enable_timing=True) if self.cuda else time.perf_counter())
+        if self.cuda:
+            self.ends[-1].record()
+
+    def read(self) -> list[float]:
+        """Give the ends in seconds since the first."""
+        if not self.cuda:
+            return self.ends
+        torch.cuda.synchronize()
+        return [self.ends[0].elapsed_time(end) / 1000 for end in self.ends]
+
+
+def enlarge(package: str, domain: str, examples: int, tiny: bool) -> None:
+    """Give a project another model, and a table with so many rows for training."""
+    import pandas as pd
+
+    def repeat(make_table: Callable[[Any], pd.DataFrame]) -> Callable[[Any], pd.DataFrame]:
+        def wrapped(config: Any) -> pd.DataFrame:
+            table = make_table(config)
+            train, rest = table[table["split"] == "train"], table[table["split"] != "train"]
+            many = pd.concat([train] * (examples // len(train) + 1))[:examples]
+            return pd.concat([many, rest], ignore_index=True)
+
+        return wrapped
+
+    def make_model(spec: Any, num_outputs: int, weights: str | None = None) -> nn.Module:
+        return MODELS[domain](package, spec, num_outputs, tiny)
+
+    data, model = (importlib.import_module(f"{package}.{name}") for name in ("data", "model"))
+    data.make_table, model.make_model = repeat(data.make_table), make_model
+
+
+def resnet(package: str, spec: Any, num_outputs: int, tiny: bool) -> nn.Module:
+    from torchvision.models import resnet18, resnet50
+
+    return (resnet18 if tiny else resnet50)(num_classes=num_outputs)
+
+
+def spectral_resnet(package: str, spec: Any, num_outputs: int, tiny: bool) -> nn.Module:
+    features = importlib.import_module(f"{package}.features")
+    net: Any = resnet(package, spec, num_outputs, tiny)
+    net.conv1 = nn.Conv2d(1, 64, 7, 2, padding=3, bias=False)
+    return nn.Sequential(features.LogMel(spec.sample_rate, mels=128), net)
+
+
+class Bert(nn.Module):
+    """The layers of BERT base (Devlin et al., 2019), over the tokens of a project."""
+
+    def __init__(self, package: str, spec: Any, num_outputs: int, tiny: bool) -> None:
+        super().__init__()
+        model = importlib.import_module(f"{package}.model")
+        dim, depth = (64, 1) if tiny else (768, 12)
+        self.pad, vocab = model.PAD, model.load_tokenizer(spec.tokenizer).get_vocab()
+        self.tokens, self.places = nn.Embedding(len(vocab) + 2, dim), nn.Embedding(512, dim)
+        layer = nn.TransformerEncoderLayer(
+            dim, dim // 64, 4 * dim, 0.1, "gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.head = nn.Linear(dim, num_outputs)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        ids = input_ids.masked_fill(input_ids == self.pad, len(self.tokens.weight) - 1)
+        x = self.tokens(ids) + self.places.weight[: ids.shape[1]]
+        return self.head(self.layers(x).mean(dim=1))
+
+
+MODELS: dict[str, Callable[[str, Any, int, bool], nn.Module]] = {
+    "vision": resnet,
+    "text": Bert,
+    "audio": spectral_resnet,
+}
+
+
+def hand_loop(package: str, config: Any) -> None:
+    """The yardstick: what one tunes by hand for one GPU, and nothing that a project adds."""
+    names = ("data", "dataset", "model", "task")
+    data, dataset, net, tasks = (importlib.import_module(f"{package}.{name}") for name in names)
+    device = torch.device(config.device)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
+    table = data.make_table(config)
+    spec, task = data.make_spec(config, table), tasks.Task.fit(config.task, table)
+    train = dataset.Examples(table[table["split"] == "train"], task, spec, train=True)
+    loader: DataLoader[Any] = DataLoader(
+        train,
+        config.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=config.num_workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=True,
+        collate_fn=data.collate,
     )
-
-
-def wait_head(device: str) -> list[str]:
-    where = (
-        "On a CPU, with models of a tiny size: a copy to the host is none there, and is not seen."
-        " What the fused AdamW reads is left out: on the CPU the step count of each parameter,"
-        " which the kernel of a GPU has at hand."
-        if device == "cpu"
-        else "Traces for TensorBoard or a trace viewer lie in the folder `--traces`."
+    model = net.make_model(spec, len(task.names)).to(device, memory_format=torch.channels_last)
+    if config.compile:
+        model.compile()
+    optimizer = torch.optim.AdamW(model.parameters(), config.lr, fused=True)
+    steps = config.epochs * len(loader)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.lr, steps, cycle_momentum=False
     )
-    return [
-        "",
-        "What makes the host wait for the device in the steps between two points of the log (8 of"
-        f" every 10), from a profile of the training process. {where}",
-        "",
-        f"| domain | loop | steps | events | {' | '.join(f'`{name}`' for name in SYNCS)} | |",
-        "|---|---|---|---|" + "---|" * (len(SYNCS) + 1),
-    ]
-
-
-def wait_row(domain: str, style: str, found: Found, device: str) -> str:
-    counts: Sequence[int] = list(found["counts"].values())
-    verdict = "missed" if any(counts) else "met"
-    if device == "cpu" or style not in TARGETS:
-        verdict = ""
-    cells = [domain, LABELS[style], found["steps"], found["events"], *counts, verdict]
-    return f"| {' | '.join(map(str, cells))} |"
+    for _ in range(config.epochs):
+        for batch in loader:
+            inputs, labels = (part.to(device, non_blocking=True) for part in batch)
+            with torch.autocast(device.type, torch.bfloat16):
+                loss = F.cross_entropy(model(inputs), labels, label_smoothing=0.1)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
 
 
 if __name__ == "__main__":

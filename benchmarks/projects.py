@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +36,19 @@ def measure_apart(arguments: Sequence[str], source: Path, folder: Path) -> dict[
         raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def watch_steps(style: str, note: Callable[[], None]) -> list[Any]:
+    """Have `note` called after each step of an optimizer; give what `train` is to be given too."""
+    if style != "fastai":
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        register_optimizer_step_post_hook(lambda *_: note())
+        return []
+    from fastai.callback.core import Callback  # the optimizer of fastai is none of torch
+
+    class Steps(Callback):
+        def after_step(self) -> None:
+            note()
+
+    return [Steps()]

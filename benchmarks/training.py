@@ -32,7 +32,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from projects import make_project
+from projects import make_project, watch_steps
 from turns import TURN, find_rate, spread, take_turns
 
 BARE, UNLOGGED = "bare loop", "unlogged"
@@ -148,12 +148,10 @@ def measure(name: str) -> dict[str, list[list[float]]]:
     """Give the ends of the steps of one loop, by setting and epoch."""
     import importlib
 
-    from torch.optim.optimizer import register_optimizer_step_post_hook
-
     package = f"vision_{'plain' if name in (BARE, UNLOGGED) else name}"
     make_config = importlib.import_module(f"{package}.config").Config
     ends: list[float] = []
-    register_optimizer_step_post_hook(lambda *_: ends.append(time.perf_counter()))
+    callbacks = watch_steps(name, lambda: ends.append(time.perf_counter()))
     found = {}
     for setting, flags in SETTINGS.items():
         ends.clear()
@@ -173,7 +171,7 @@ def measure(name: str) -> dict[str, list[list[float]]]:
                 train = importlib.import_module(f"{package}.train")
                 if name == UNLOGGED:
                     train.LOG_EVERY = sys.maxsize
-                train.train(config)
+                train.train(config, *callbacks)
         found[setting] = cut(ends, len(ends) // config.epochs)
     return found
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 
 @dataclass(frozen=True)
 class Config:
@@ -40,8 +42,9 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
     lr = config.lr or (3e-3 if is_timm(config.pretrained or "") else 3e-4)
     workers = config.num_workers
-    if workers < 0:  # starting them takes longer than an epoch of a small set
-        workers = min(os.cpu_count() or 1, 8) if num_examples > 10_000 or config.pretrained else 0
+    if workers < 0:  # on a CPU, starting them takes longer than an epoch of a small set
+        many = num_examples > 10_000 or torch.cuda.is_available() or config.pretrained
+        workers = min(os.cpu_count() or 1, 8) if many else 0
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
     patience = config.patience or max(epochs // 2, 3)
     return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import is_timm
@@ -77,11 +78,14 @@ class ConvNet(nn.Module):
             conv = nn.Conv2d(a, b, 3, 1 if number else 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(b), nn.ReLU()]
             layers += [nn.MaxPool2d(2)] if number in (1, 2, 4) else []
-        self.convs, self.head = nn.Sequential(*layers), zeros(nn.Linear(256, num_outputs))
+        self.convs, self.norm = nn.Sequential(*layers), nn.BatchNorm1d(256)  # or learning stalls
+        self.head = zeros(nn.Linear(256, num_outputs))
 
     def forward(self, waveforms: Tensor) -> Tensor:
         x = self.convs(self.augment(self.log_mel(waveforms)))  # (B, 128, mels/16, frames/16)
-        return self.head(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
+        # Not amax: compiled, in bf16, its gradient is NaN
+        most = F.adaptive_max_pool2d(x, 1).flatten(1)
+        return self.head(self.norm(torch.cat([x.mean(dim=(2, 3)), most], dim=1)))
 
 
 class Spectral(nn.Module):
@@ -94,7 +98,7 @@ class Spectral(nn.Module):
         import timm
 
         name = source(weights) if weights else spec.arch
-        self.log_mel, self.augment = LogMel(spec.sample_rate, mels=128), SpecAugment()
+        self.log_mel = LogMel(spec.sample_rate, mels=128)
         self.net = timm.create_model(name, bool(weights), in_chans=1, num_classes=num_outputs)
         zeros(self.get_classifier())
 
@@ -102,7 +106,7 @@ class Spectral(nn.Module):
         return self.net.get_classifier()
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        return self.net(self.augment(self.log_mel(waveforms)))
+        return self.net(self.log_mel(waveforms))  # masks would cost more epochs than it has
 
 
 class Transformer(nn.Module):

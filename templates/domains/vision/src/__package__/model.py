@@ -36,6 +36,9 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
         model = timm.create_model(name, bool(weights), num_classes=num_outputs)
     for parameter in model.get_classifier().parameters():
         nn.init.zeros_(parameter)
+    # Of the rate of the head: batch norms bear more than transformers
+    norms = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    model.below_head = 0.3 if norms else 0.1
     made: nn.Module = model
     return made
 
@@ -57,7 +60,7 @@ def source(name: str) -> str:
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut (He et al., 2015); at first the shortcut alone counts."""
+    """Two convolutions and a shortcut (He et al., 2015)."""
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
@@ -70,7 +73,6 @@ class Block(nn.Module):
             nn.Conv2d(width_in, width, 1, bias=False),
             nn.BatchNorm2d(width),
         )
-        nn.init.zeros_(self.norm2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
@@ -84,10 +86,13 @@ class ResNet(nn.Module):
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU())
         blocks = [Block(a, b, 1 + (n > 0)) for n, (a, b) in enumerate(pairwise(widths))]
         self.blocks = nn.Sequential(*blocks)
+        self.norm = nn.BatchNorm1d(2 * widths[-1])  # without it learning stalls for long
         self.head = nn.Linear(2 * widths[-1], num_outputs)
         nn.init.zeros_(self.head.weight)  # every class equally likely at first
         nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.blocks(self.stem(images))  # (B, 128, H/8, W/8)
-        return self.head(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
+        # Not amax: compiled, in bf16, its gradient is NaN
+        most = F.adaptive_max_pool2d(x, 1).flatten(1)
+        return self.head(self.norm(torch.cat([x.mean(dim=(2, 3)), most], dim=1)))

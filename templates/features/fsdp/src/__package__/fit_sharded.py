@@ -4,9 +4,10 @@ torchrun --nproc-per-node gpu -m <package>.fit_sharded
 """
 
 import os
+from typing import Any
 
-import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.tensor import DTensor
 
 from .module import Module
 from .run import parse
@@ -18,10 +19,9 @@ class Sharded(Module):
     def configure_model(self) -> None:
         shard(self.model)
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)  # a sum over all processes
-        self.log("grad_norm", norm.full_tensor())  # type: ignore[attr-defined]
+    def log(self, name: str, value: Any, **options: Any) -> None:  # type: ignore[override]
+        # The norm of the gradients is a sum over all processes
+        super().log(name, value.full_tensor() if isinstance(value, DTensor) else value, **options)
 
 
 if __name__ == "__main__":

@@ -7,4 +7,4 @@ if os.environ.get("MPLBACKEND", "").startswith("module://") and not find_spec("m
     os.environ["MPLBACKEND"] = "agg"
 
 # fastai 2.8 decorates its functions with it
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")

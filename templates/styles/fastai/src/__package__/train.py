@@ -44,14 +44,17 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     options = {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
     learn = to_precision(make_learner(dls, task, spec, weights, **options), config.precision)
     learn.logger = partial(print_row, learn.recorder)  # where no progress bar draws the table
-    if config.compile:
-        learn.model.compile()
     done = []
     if config.resume:
         done = json.loads(find(config.resume, "last.json").read_text())
         learn.load("best", with_opt=False)  # SaveModelCallback will find it again
 
     writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
+    with optional("graph"):
+        inputs = dls.valid.one_batch()[0][:1]
+        writer.add_graph(learn.model.to(dls.device), inputs, verbose=False)
+    if config.compile:
+        learn.model.compile()
     (folder / "history.csv").unlink(missing_ok=True)  # epochs that are done are written again
     metric, mode = task.monitor
     watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
@@ -74,8 +77,6 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
             learn.fit_one_cycle(config.epochs, config.lr, cbs=cbs)
         result = dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))
 
-    with optional("graph"):
-        writer.add_graph(learn.model, dls.valid.one_batch()[0][:1], verbose=False)
     final = {f"final/{name}": value for name, value in result.items()}
     with optional("settings"):
         writer.add_hparams(settings(config), final, run_name=".")

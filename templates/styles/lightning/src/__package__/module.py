@@ -63,9 +63,15 @@ class Module(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        self.log("grad_norm", nn.utils.get_total_norm(gradients))
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        # Lightning's own refuses a fused optimizer in bf16
+        limit, by_value = gradient_clip_val or torch.inf, gradient_clip_algorithm == "value"
+        norm = nn.utils.clip_grad_norm_(self.parameters(), torch.inf if by_value else limit)
+        if by_value:
+            nn.utils.clip_grad_value_(self.parameters(), limit)
+        self.log("grad_norm", norm)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.evaluate(batch, "val/loss", self.val_metrics)
@@ -95,7 +101,7 @@ class Module(LightningModule):
                 key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
-        fused = self.trainer.precision == "32-true"  # else Lightning could not clip its gradients
+        fused = self.trainer.precision != "16-mixed"  # else clipped before they are unscaled
         optimizer = AdamW(options, lr, fused=fused)
         rates, steps = [r for r, _ in groups], int(self.trainer.estimated_stepping_batches)
         # Not 0.2: where the rise has one step, OneCycleLR divides by zero

@@ -39,9 +39,6 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     described: dict[str, Any] = {"spec": asdict(data.spec), "task": asdict(task)}
     hparams = described | {"lr": config.lr, "freeze": config.freeze, "seed": config.seed}
     module = kind(**hparams, weights=None if config.resume else config.pretrained)
-    if config.compile:
-        module.model.compile()
-
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
     waited = [state.get("wait_count", 0) for state in saved["callbacks"].values()]
@@ -52,6 +49,11 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     folder = start_run(config, **described) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))
+    if first:
+        with optional("graph"):
+            board.experiment.add_graph(module.model, data.val_set[0][0][None], verbose=False)
+    if config.compile:
+        module.model.compile()
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
     best = ModelCheckpoint(**files, **monitor, filename="best")
@@ -126,13 +128,10 @@ class Progress(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, module: Any) -> None:
         often = max(1, (trainer.max_epochs or 0) // 10)
         boards = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
-        if not (self.seen and boards and trainer.is_global_zero):
+        if not (self.seen and boards and trainer.is_global_zero) or trainer.sanity_checking:
             return
-        writer, step = boards[0].experiment, trainer.global_step
-        if trainer.sanity_checking and trainer.world_size == 1:
-            with optional("graph"):
-                writer.add_graph(module.model, self.inputs[:1].to(module.device), verbose=False)
-        elif (trainer.current_epoch + 1) % often == 0:
+        if (trainer.current_epoch + 1) % often == 0:
+            writer, step = boards[0].experiment, trainer.global_step
             scores, targets = map(torch.cat, zip(*self.seen, strict=True))
             with optional("pictures"):
                 titles = list(map(module.task.describe, scores[:9], targets[:9]))
@@ -171,6 +170,7 @@ def hush() -> None:
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the run's folder
         r".* does not have many workers",  # with_defaults has chosen their number
+        r"Precision .*-mixed is not supported by the model summary",  # so on every GPU
         r"You're resuming from a checkpoint that ended before the epoch",  # see TrainLoader
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15
     ):

@@ -71,8 +71,6 @@ def train(
     model = model.to(memory_format=torch.channels_last)
     if WORLD_SIZE > 1 and device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if config.compile:
-        model.compile()
     set_mode(model, config.freeze)
     optimizer = make_optimizer(model, config.lr)
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -98,6 +96,8 @@ def train(
     if writer and WORLD_SIZE == 1:
         with optional("graph"):
             writer.add_graph(model, shown[:1].to(device), verbose=False)
+    if config.compile:
+        model.compile()
 
     def save(name: str) -> None:
         content = {key: part.state_dict() for key, part in objects.items()}
