@@ -41,10 +41,10 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
     lr = config.lr or (3e-3 if is_timm(config.pretrained or "") else 3e-4)
-    workers = config.num_workers
-    if workers < 0:  # on a CPU, starting them takes longer than an epoch of a small set
-        many = num_examples > 10_000 or torch.cuda.is_available() or config.pretrained
-        workers = min(os.cpu_count() or 1, 8) if many else 0
+    # On a CPU, starting processes takes longer than an epoch of a small set
+    many = num_examples > 10_000 or torch.cuda.is_available() or config.pretrained
+    workers = min(os.cpu_count() or 1, 8) if many else 0
+    workers = workers if config.num_workers < 0 else config.num_workers
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
     patience = config.patience or max(epochs // 2, 3)
     return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

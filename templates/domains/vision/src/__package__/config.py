@@ -38,12 +38,12 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 350 if not (config.data or config.dataset) else 1200  # steps; the sample is easy
-    epochs = config.epochs or (8 if config.pretrained else min(max(enough // steps, 8), 80))
+    epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 8), 80))
     lr = config.lr or (5e-3 if config.pretrained else 4e-3)
-    workers = config.num_workers
-    if workers < 0:  # on a CPU, starting them takes longer than an epoch of a small set
-        many = num_examples > 10_000 or torch.cuda.is_available()
-        workers = min(os.cpu_count() or 1, 8) if many else 0
+    # On a CPU, starting processes takes longer than an epoch of a small set
+    many = num_examples > 10_000 or torch.cuda.is_available()
+    workers = min(os.cpu_count() or 1, 8) if many else 0
+    workers = workers if config.num_workers < 0 else config.num_workers
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
     patience = config.patience or max(epochs // 2, 3)
     return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)

@@ -36,11 +36,9 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
         model = timm.create_model(name, bool(weights), num_classes=num_outputs)
     for parameter in model.get_classifier().parameters():
         nn.init.zeros_(parameter)
-    # Of the rate of the head: batch norms bear more than transformers
     norms = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    model.below_head = 0.3 if norms else 0.1
-    made: nn.Module = model
-    return made
+    model.below_head = 0.3 if norms else 0.1  # of the rate: transformers bear less
+    return model
 
 
 def pretrained_spec(name: str, image_size: int) -> Spec:

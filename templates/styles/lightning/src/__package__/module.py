@@ -44,8 +44,7 @@ class Module(LightningModule):
         return getattr(self.model, "get_classifier", lambda: self.model)()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.model(inputs)
-        return logits
+        return self.model(inputs)
 
     def on_train_epoch_start(self) -> None:
         if self.hparams["freeze"]:  # what is frozen stays as it is, its running statistics too
@@ -63,15 +62,9 @@ class Module(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
-    ) -> None:
-        # Lightning's own refuses a fused optimizer in bf16
-        limit, by_value = gradient_clip_val or torch.inf, gradient_clip_algorithm == "value"
-        norm = nn.utils.clip_grad_norm_(self.parameters(), torch.inf if by_value else limit)
-        if by_value:
-            nn.utils.clip_grad_value_(self.parameters(), limit)
-        self.log("grad_norm", norm)
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # The Trainer's gradient_clip_val refuses a fused optimizer in bf16
+        self.log("grad_norm", nn.utils.clip_grad_norm_(self.parameters(), 1.0))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.evaluate(batch, "val/loss", self.val_metrics)

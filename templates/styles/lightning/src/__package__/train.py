@@ -49,9 +49,8 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     folder = start_run(config, **described) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))
-    if first:
-        with optional("graph"):
-            board.experiment.add_graph(module.model, data.val_set[0][0][None], verbose=False)
+    with optional("graph"):
+        board.experiment.add_graph(module.model, data.val_set[0][0][None], verbose=False)
     if config.compile:
         module.model.compile()
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
@@ -63,7 +62,6 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         max_epochs=1 if limit else config.epochs,
         limit_train_batches=limit,
         limit_val_batches=limit,
-        gradient_clip_val=1.0,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
         logger=[board, CSVLogger(folder, name="")],  # a resumed run has a version of its own
         callbacks=[
@@ -126,11 +124,9 @@ class Progress(Callback):
             self.inputs = batch[0][:9].cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, module: Any) -> None:
-        often = max(1, (trainer.max_epochs or 0) // 10)
         boards = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
-        if not (self.seen and boards and trainer.is_global_zero) or trainer.sanity_checking:
-            return
-        if (trainer.current_epoch + 1) % often == 0:
+        due = (trainer.current_epoch + 1) % max(1, (trainer.max_epochs or 0) // 10) == 0
+        if due and boards and self.seen and trainer.is_global_zero and not trainer.sanity_checking:
             writer, step = boards[0].experiment, trainer.global_step
             scores, targets = map(torch.cat, zip(*self.seen, strict=True))
             with optional("pictures"):
