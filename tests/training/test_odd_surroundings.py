@@ -46,6 +46,15 @@ def test_a_gpu_s_precision_trains_on_the_cpu(package: Package) -> None:
     package.run("--device", "cpu", "--precision", "bf16", "--dry-run", "--run-dir", "runs/bf16")
 
 
+@pytest.mark.nightly  # torch.compile needs a compiler of C++
+@pytest.mark.parametrize("package", [*CELLS, "text-plain", "audio-plain"], indirect=True)
+def test_a_compiled_network_trains_and_has_its_graph(package: Package) -> None:
+    flags = ("--device", "cpu", "--compile", "--dry-run", "--run-dir", "runs/compiled")
+    assert "TensorBoard has no" not in package.run(*flags)
+    events = EventAccumulator(str(package.folder / "runs/compiled")).Reload()
+    assert events.Tags()["graph"]
+
+
 @pytest.mark.parametrize("package", CELLS[:1], indirect=True)
 def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -> None:
     named = ("--device", "cpu", "--dry-run", "--run-dir", "runs/dry-run")
