@@ -63,7 +63,7 @@ def main() -> int:
         raise SystemExit("PyTorch finds no GPU: run it where there is one, or with --tiny")
     with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
         rows = [row for each in options.domains for row in compare(Path(folder), each, options)]
-    report = "\n".join([*head(options.rounds), *rows]) + "\n"
+    report = "\n".join([*head(), *rows]) + "\n"
     sys.stdout.write(report)
     if options.results:
         options.results.write_text(report, encoding="utf-8", newline="\n")
@@ -100,7 +100,7 @@ def compare(folder: Path, domain: str, options: argparse.Namespace) -> list[str]
     return rows
 
 
-def head(rounds: int) -> list[str]:
+def head() -> list[str]:
     names = ("torch", "torchvision", "lightning", "fastai")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     device, driver = "a CPU, --tiny", ""
@@ -112,7 +112,7 @@ def head(rounds: int) -> list[str]:
     return [
         "# Training on a GPU, against a loop tuned by hand",
         "",
-        f"`python benchmarks/gpu.py --rounds {rounds}` on {device}; {versions}; Python"
+        f"`{' '.join(['python benchmarks/gpu.py', *sys.argv[1:]])}` on {device}; {versions}; Python"
         f" {platform.python_version()}, {platform.system()} {platform.machine()},"
         f" {os.cpu_count()} cores.",
         "",

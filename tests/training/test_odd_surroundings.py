@@ -55,6 +55,15 @@ def test_a_compiled_network_trains_and_has_its_graph(package: Package) -> None:
     assert events.Tags()["graph"]
 
 
+@pytest.mark.parametrize("package", ["vision-plain", "audio-plain"], indirect=True)
+def test_a_batch_of_one_is_one_line(package: Package) -> None:
+    process = package.start("--device", "cpu", "--dry-run", "--batch-size", "1")
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert stderr.splitlines()[-1].startswith("--batch-size 1: the network normalizes")
+    assert "Traceback" not in stderr
+
+
 @pytest.mark.parametrize("package", CELLS[:1], indirect=True)
 def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -> None:
     named = ("--device", "cpu", "--dry-run", "--run-dir", "runs/dry-run")

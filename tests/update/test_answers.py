@@ -179,6 +179,12 @@ def test_a_release_that_cannot_be_left_out(tmp_path: Path, skip: str, message: s
     assert read_tree(made.project) == before
 
 
+def test_nothing_comes_that_could_be_left_out(tmp_path: Path) -> None:
+    made = lab(tmp_path).make()
+    with pytest.raises(UsageError, match="no release comes after"):
+        update(made.project, history=made.history, skip="1.0")
+
+
 DEFAULTS: Mapping[str, tuple[str, str, dict[str, str], str, str]] = {
     # what the next version asks for, its renames, what was given; the answer then, what is said
     "nobody chose it": ('color = "grey"', "", {}, "color", "grey"),

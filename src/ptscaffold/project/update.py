@@ -244,6 +244,8 @@ def _check_skipped(
     """UsageError when a release is not the next one on the way to a version."""
     first = known.index(recorded) + 1 if recorded in known else len(known)
     coming = known[first : known.index(version) + 1]
+    if not coming:
+        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
     if skip not in coming:
         raise UsageError(unknown("coming release", skip, "--skip", coming))
     if skip != coming[0]:

@@ -75,10 +75,9 @@ def find(where: str | Path | None, name: str) -> Path:
     """Give a checkpoint by its file, the folder of its run, or, with None and auto, the newest."""
     if where not in (None, "auto") and Path(str(where)).is_file():
         return Path(str(where))
-    folders = RUNS.glob("*/") if where in (None, "auto") else [Path(str(where))]
-    found = [p for folder in folders for p in folder.glob(name)]
-    if where in (None, "auto"):
-        found = [p for p in found if p.parent.name != "dry-run"]
+    folders = [folder for folder in RUNS.glob("*/") if folder.name != "dry-run"]
+    folders = folders if where in (None, "auto") else [Path(str(where))]
+    found = [path for folder in folders for path in folder.glob(name)]
     if not found:
         raise SystemExit(f"no {name} in {where or RUNS}: train first")
     return max(found, key=lambda path: path.stat().st_mtime)

@@ -37,12 +37,14 @@ class Config:
 
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
+    if config.batch_size == 1 and not config.pretrained:
+        raise SystemExit("--batch-size 1: the network normalizes over a batch, give 2 or more")
     steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
     lr = config.lr or (3e-3 if is_timm(config.pretrained or "") else 3e-4)
-    # On a CPU, starting processes takes longer than an epoch of a small set
-    many = num_examples > 10_000 or torch.cuda.is_available() or config.pretrained
+    # Starting them takes longer than an epoch of a small set
+    many = num_examples > (2_000 if torch.cuda.is_available() else 10_000) or config.pretrained
     workers = min(os.cpu_count() or 1, 8) if many else 0
     workers = workers if config.num_workers < 0 else config.num_workers
     print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")

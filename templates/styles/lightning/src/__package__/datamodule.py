@@ -55,8 +55,7 @@ class DataModule(LightningDataModule):
         return DataLoader(self.val_set, batch_size=self.batch_size, **self.options)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        there = (self.table["split"] == "test").any()
-        examples = self.examples("test") if there else self.val_set
+        examples = self.examples("test") if "test" in set(self.table["split"]) else self.val_set
         return DataLoader(examples, batch_size=self.batch_size, **self.options)
 
     predict_dataloader = test_dataloader
