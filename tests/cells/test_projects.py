@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize("cell", NAMES)
 # What a run says of its data, of its length, of every epoch and of its end, whoever says it.
 LINES = [
     r"\d+ classes: .+; train \d+, val \d+, test \d+",
-    r"\d+ epochs of \d+ steps, peak learning rate \S+(, \d+ loading processes)?",
+    r"\d+ epochs of \d+ steps of \d+, lr \S+(, \d+ loading processes)?",
     r"epoch \S+  .*loss \d\S*  .*accuracy [01]\.\d+.*",
     r"finished: \S*runs/\S+/best\.(pt|ckpt|pth)",
 ]

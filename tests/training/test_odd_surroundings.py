@@ -39,6 +39,7 @@ def test_names_and_environment_leave_pictures_as_they_are(
     assert "TensorBoard has no" not in stdout
     events = EventAccumulator(str(package.folder / "runs/odd")).Reload()
     assert {"predictions", "confusion_matrix"} <= set(events.Tags()["images"])
+    assert (package.folder / "runs/odd/projector_config.pbtxt").exists()
 
 
 @pytest.mark.parametrize("package", CELLS, indirect=True)
@@ -55,12 +56,31 @@ def test_a_compiled_network_trains_and_has_its_graph(package: Package) -> None:
     assert events.Tags()["graph"]
 
 
-@pytest.mark.parametrize("package", ["vision-plain", "audio-plain"], indirect=True)
-def test_a_batch_of_one_is_one_line(package: Package) -> None:
-    process = package.start("--device", "cpu", "--dry-run", "--batch-size", "1")
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_a_split_without_examples_is_one_line(package: Package) -> None:
+    data = write_classes(package.folder / "data/divided/train")
+    data.rename(data.with_name("val"))
+    write_classes(data)
+    flags = ("--device", "cpu", "--dry-run", "--run-dir", "runs/divided")
+    package.run("--data", str(data.parent), *flags)
+    evaluate = ("-m", f"{package.name}.evaluate", "--checkpoint", "runs/divided", "--split", "test")
+    process = package.python(*evaluate)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert stderr.splitlines()[-1].startswith("--batch-size 1: the network normalizes")
+    assert stderr.splitlines()[-1] == "the data has no split test"
+
+
+@pytest.mark.parametrize("package", ["vision-plain", "audio-plain"], indirect=True)
+def test_a_public_set_that_cannot_be_reached_is_one_line(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    name = "CIFAR10" if "vision" in package.name else "speech_commands"
+    process = package.start("--device", "cpu", "--dataset", name)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert stderr.splitlines()[-1].startswith(f"--dataset {name}: ")
     assert "Traceback" not in stderr
 
 
@@ -88,7 +108,7 @@ def test_a_full_disk_is_one_line(package: Package) -> None:
     process = package.python("-c", f"{limited}; {module}", *flags)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "cannot write to runs/full, with " in stderr
+    assert "cannot write to runs/full, is its disk full?" in stderr
     assert "Traceback" not in stderr
 
 

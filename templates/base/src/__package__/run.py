@@ -54,16 +54,13 @@ def main(train: Callable[[Config], object], description: str | None) -> None:
     config = parse(description)
     try:
         train(config)
-    except torch.OutOfMemoryError:
-        raise SystemExit("the memory of the GPU is full: try a smaller --batch-size") from None
     except PermissionError as error:
         raise SystemExit(str(error)) from None
     except (OSError, RuntimeError) as error:
         if getattr(error, "errno", 0) not in FULL and "inline_container" not in str(error):
             raise  # a full disk is the latter to torch.save
         folder = config.run_dir or RUNS
-        free = shutil.disk_usage(folder).free / 1e6
-        raise SystemExit(f"cannot write to {folder}, with {free:.0f} MB free: {error}") from None
+        raise SystemExit(f"cannot write to {folder}, is its disk full? {error}") from None
 
 
 def load_config(folder: Path) -> Config:
@@ -85,7 +82,7 @@ def find(where: str | Path | None, name: str) -> Path:
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    folder = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     if config.dry_run and not config.run_dir:
         folder = RUNS / "dry-run"
         shutil.rmtree(folder, ignore_errors=True)

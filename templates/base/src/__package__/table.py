@@ -86,7 +86,7 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         names = ", ".join(p.name for p in tops)
         raise SystemExit(f"{root}: are {names} splits or classes? Call splits train, val and test")
     rows, left_out = [], Counter[str]()
-    for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+    for parent, folders, files in os.walk(root, onerror=print, followlinks=True):
         folders[:] = sorted(name for name in folders if not hidden(name))
         for path in (Path(parent, name) for name in sorted(files) if not hidden(name)):
             parts = path.relative_to(root).parts
@@ -99,10 +99,6 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     if not rows:
         raise SystemExit(f"{root}: no CLASS/FILE of the kinds {', '.join(sorted(suffixes))}")
     return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
-
-
-def refuse(error: OSError) -> None:
-    raise error
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -108,6 +108,11 @@ class Task:
         found, true = map(", ".join, parts)
         return f"{found} (is {true})", found == true or self.kind == "regression"
 
+    def embed(self, writer: SummaryWriter, scores: Tensor, targets: Tensor) -> None:
+        """Show what the network takes for alike, in TensorBoard's projector."""
+        titles = [self.describe(*pair)[0] for pair in zip(scores, targets, strict=True)]
+        writer.add_embedding(scores, titles, tag="scores")
+
     def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
         """Show which classes are taken for which, and curves of precision and recall."""
         size = len(self.names)

@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .config import Config
 from .features import LogMel
 from .model import Spec, pretrained_spec
+from .run import fetching
 from .sample import make_sample
 from .table import divide, from_hub, read, unpack
 
@@ -40,7 +41,8 @@ def make_table(config: Config) -> pd.DataFrame:
         archive = Path("data", SPEECH_COMMANDS.rpartition("/")[2])
         if not archive.exists():
             archive.parent.mkdir(exist_ok=True)
-            torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
+            with fetching("--dataset", config.dataset):
+                torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
         data = unpack(archive)
     if data is None and config.dataset:
         return divide(from_hub(config.dataset, config, SUFFIXES), config, header)

@@ -22,7 +22,7 @@ class Config:
 
     epochs: int = 0  # 0: by the number of examples
     patience: int = 0  # epochs without a better validation that end the run; 0: half of all
-    batch_size: int = 32  # examples a step, over all processes
+    batch_size: int = 0  # examples a step, over all processes; 0: 32, to fine-tune few 16
     lr: float = 0.0  # peak learning rate of AdamW; 0: 4e-3, for a pretrained network 5e-3
 
     seed: int = 0
@@ -36,16 +36,16 @@ class Config:
 
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
-    if config.batch_size == 1 and not config.pretrained:
-        raise SystemExit("--batch-size 1: the network normalizes over a batch, give 2 or more")
-    steps = max(1, num_examples // config.batch_size)  # of an epoch
+    batch_size = config.batch_size or (16 if config.pretrained and num_examples < 5_000 else 32)
+    steps = max(1, num_examples // batch_size)  # of an epoch
     enough = 350 if not (config.data or config.dataset) else 1200  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 8), 80))
+    epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     lr = config.lr or (5e-3 if config.pretrained else 4e-3)
     # Starting them takes longer than an epoch of a small set
     many = num_examples > (2_000 if torch.cuda.is_available() else 10_000)
     workers = min(os.cpu_count() or 1, 8) if many else 0
     workers = workers if config.num_workers < 0 else config.num_workers
-    print(f"{epochs} epochs of {steps} steps, peak learning rate {lr}, {workers} loading processes")
-    patience = config.patience or max(epochs // 2, 3)
-    return replace(config, epochs=epochs, lr=lr, num_workers=workers, patience=patience)
+    print(f"{epochs} epochs of {steps} steps of {batch_size}, lr {lr}, {workers} loading processes")
+    config = replace(config, epochs=epochs, batch_size=batch_size, lr=lr, num_workers=workers)
+    return replace(config, patience=config.patience or max(epochs // 2, 3))

@@ -19,6 +19,7 @@ from torchvision.transforms import v2
 
 from .config import Config
 from .model import Spec, pretrained_spec
+from .run import fetching
 from .sample import make_sample
 from .table import divide, from_hub, read
 
@@ -33,7 +34,8 @@ def make_table(config: Config) -> pd.DataFrame:
     if config.data or config.dataset is None:
         rows = read(config.data or make_sample(Path("data/sample")), config, SUFFIXES)
     elif hasattr(torchvision.datasets, config.dataset):
-        rows = from_torchvision(config.dataset)
+        with fetching("--dataset", config.dataset):
+            rows = from_torchvision(config.dataset)
     else:
         rows = from_hub(config.dataset, config, SUFFIXES)
     return divide(rows, config, shorter_side)

@@ -49,6 +49,8 @@ def main(
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
+    if rows.empty:
+        raise SystemExit(f"the data has no split {split}")
     model, task, spec = load_model(path)
     rows["target"].map(task.encode)  # says which class the model does not know
     dls = make_dls(table, task, spec, config)

@@ -7,7 +7,7 @@ python -m <package>.train --resume auto
 import json
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -33,10 +33,9 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     set_seed(config.seed)
     table = make_table(config)
     spec, task = make_spec(config, table), Task.fit(config.task, table)
+    config = with_defaults(config, int((table["split"] == "train").sum()))
     if config.dry_run:
         table = table.groupby("split").head(2 * config.batch_size)
-        config = replace(config, epochs=1)
-    config = with_defaults(config, int((table["split"] == "train").sum()))
     dls = make_dls(table, task, spec, config)
 
     folder = start_run(config, spec=asdict(spec), task=asdict(task))
@@ -80,6 +79,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     final = {f"final/{name}": value for name, value in result.items()}
     with optional("settings"):
         writer.add_hparams(settings(config), final, run_name=".")
+        found = learn.metrics[0]
+        task.embed(writer, task.scores(torch.cat(found.preds)), torch.cat(found.targs))
     writer.close()
     learn.export()
     print(f"finished: {folder / 'best.pth'}")

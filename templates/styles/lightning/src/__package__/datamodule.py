@@ -21,7 +21,7 @@ from .task import Task
 class DataModule(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.config, self.batch_size = config, config.batch_size  # over all processes
+        self.config, self.batch_size = config, config.batch_size
 
     def setup(self, stage: str) -> None:
         if hasattr(self, "table"):
@@ -33,6 +33,7 @@ class DataModule(LightningDataModule):
         self.task = Task.fit(self.config.task, self.table)
         self.train_set, self.val_set = self.examples("train"), self.examples("val")
         self.config = with_defaults(self.config, len(self.train_set))
+        self.batch_size = self.batch_size or self.config.batch_size  # over all processes
 
     def examples(self, split: str) -> "Examples":
         rows = self.table[self.table["split"] == split]

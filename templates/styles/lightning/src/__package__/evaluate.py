@@ -48,6 +48,8 @@ def main(
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
+    if rows.empty:
+        raise SystemExit(f"the data has no split {split}")
     examples = Examples(rows, module.task, module.spec)
     loader: Any = DataLoader(
         examples, batch_size=64, num_workers=config.num_workers, collate_fn=collate

@@ -34,9 +34,9 @@ class Module(LightningModule):
         self.model = model.to(memory_format=torch.channels_last)
         self.val_metrics = self.task.metrics().clone(prefix="val/")
         self.test_metrics = self.task.metrics().clone(prefix="test/")
-        if freeze:
-            self.model.requires_grad_(False)
-            self.head.requires_grad_(True)
+        if freeze:  # the running statistics of what is frozen too
+            self.model.requires_grad_(False).eval()
+            self.head.requires_grad_(True).train()
 
     @property
     def head(self) -> nn.Module:
@@ -45,11 +45,6 @@ class Module(LightningModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.model(inputs)
-
-    def on_train_epoch_start(self) -> None:
-        if self.hparams["freeze"]:  # what is frozen stays as it is, its running statistics too
-            self.model.eval()
-            self.head.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout follows from the step, so that a resumed run repeats it

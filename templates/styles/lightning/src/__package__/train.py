@@ -41,9 +41,8 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     module = kind(**hparams, weights=None if config.resume else config.pretrained)
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
-    waited = [state.get("wait_count", 0) for state in saved["callbacks"].values()]
-    if max(waited, default=0) >= config.patience:  # Lightning would train one more epoch
-        print(f"finished before: {config.resume}")
+    if any(s.get("wait_count", 0) >= config.patience for s in saved["callbacks"].values()):
+        print(f"finished before: {config.resume}")  # Lightning would train one more epoch
         return {}
     first = os.environ.get("RANK", "0") == "0"
     folder = start_run(config, **described) if first else Path("runs/other")
@@ -56,10 +55,11 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
     best = ModelCheckpoint(**files, **monitor, filename="best")
+    progress = Progress()
     limit = 2 if config.dry_run else None
     trainer = Trainer(
         **machine(config),
-        max_epochs=1 if limit else config.epochs,
+        max_epochs=config.epochs,
         limit_train_batches=limit,
         limit_val_batches=limit,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
@@ -69,7 +69,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
             Last(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
             EarlyStopping(**monitor, patience=config.patience),
             LearningRateMonitor(),
-            Progress(),
+            progress,
         ],
         enable_progress_bar=sys.stdout.isatty(),
         **options,
@@ -85,6 +85,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     if first:
         with optional("settings"):
             board.log_hyperparams(settings(config), {f"final/{k}": v for k, v in result.items()})
+            task.embed(board.experiment, *progress.found)
             board.save()
         print(f"finished: {folder / 'best.ckpt'}")
     return result
@@ -125,14 +126,15 @@ class Progress(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, module: Any) -> None:
         boards = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
+        if self.seen:
+            self.found = tuple(map(torch.cat, zip(*self.seen, strict=True)))
         due = (trainer.current_epoch + 1) % max(1, (trainer.max_epochs or 0) // 10) == 0
         if due and boards and self.seen and trainer.is_global_zero and not trainer.sanity_checking:
             writer, step = boards[0].experiment, trainer.global_step
-            scores, targets = map(torch.cat, zip(*self.seen, strict=True))
             with optional("pictures"):
-                titles = list(map(module.task.describe, scores[:9], targets[:9]))
+                titles = list(map(module.task.describe, *(part[:9] for part in self.found)))
                 draw(writer, step, self.inputs, titles, module.spec)
-                module.task.draw(writer, step, scores, targets)
+                module.task.draw(writer, step, *self.found)
 
 
 class Last(ModelCheckpoint):

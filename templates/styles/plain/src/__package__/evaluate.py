@@ -83,7 +83,10 @@ def main(
     table = make_table(replace(config, data=data or config.data))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
-    examples = Examples(table[(table["split"] == split) | (split == "all")], task, spec)
+    rows = table[(table["split"] == split) | (split == "all")]
+    if rows.empty:
+        raise SystemExit(f"the data has no split {split}")
+    examples = Examples(rows, task, spec)
     result, _, _ = evaluate(model, examples, task, device, None, config.num_workers)
     last = task.monitor[0]
     print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))

@@ -8,7 +8,7 @@ torchrun --nproc-per-node 2 -m <package>.train
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,11 @@ def train(
     if RANK == 0 and WORLD_SIZE > 1:
         dist.barrier()
     task = Task.fit(config.task, table)
+    config = with_defaults(config, int((table["split"] == "train").sum()))
     if config.dry_run:
         table = table.groupby("split").head(2 * config.batch_size)
-        config = replace(config, epochs=1)
     train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)
     val_set = Examples(table[table["split"] == "val"], task, spec)
-    config = with_defaults(config, len(train_set))
     batches = Batches(train_set, config)
     options: dict[str, Any] = {"num_workers": config.num_workers, "collate_fn": collate}
     options["pin_memory"] = device.type == "cuda"
@@ -174,6 +173,7 @@ def train(
         final = {f"final/{name}": value for name, value in state["result"].items()}
         with optional("settings"):
             writer.add_hparams(settings(config), final, run_name=".")
+            task.embed(writer, scores, targets)
         writer.close()
         print(f"finished: {folder / 'best.pt'}")
     return state["result"]
