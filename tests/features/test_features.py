@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 CATALOGUE, RENDERER = Catalogue(), Renderer()
 CELLS = sorted(product(CATALOGUE.names("domains"), CATALOGUE.names("styles")))
 FEATURES = sorted(CATALOGUE.names("features"))
-SIZES = range(1, len(FEATURES) + 1)
+SIZES = (1, 2, len(FEATURES) - 1, len(FEATURES))  # some layers exclude another
 SUBSETS = [subset for size in SIZES for subset in combinations(FEATURES, size)]
 FILES = {
     "ci": {".github/workflows/ci.yml"},
@@ -36,6 +36,7 @@ FILES = {
         "tests/test_export.py",
     },
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
+    "hpo": {"src/my_own_net/tune.py", "tests/test_tune.py"},
     "multinode": {"scripts/node.sh"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
     "slurm": {"scripts/train.sbatch"},

@@ -20,7 +20,7 @@ class Config:
 
     epochs: int = 0  # 0: by the number of examples
     patience: int = 0  # epochs without a better validation that end the run; 0: half of all
-    batch_size: int = 0  # examples a step, over all processes; 0: 32, to fine-tune few 16
+    batch_size: int = 32  # examples a step, over all processes
     lr: float = 1e-3  # peak learning rate of AdamW
 
     seed: int = 0
@@ -34,11 +34,10 @@ class Config:
 
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
-    batch_size = config.batch_size or (16 if config.pretrained and num_examples < 5_000 else 32)
-    steps = max(1, num_examples // batch_size)  # of an epoch
+    steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 400 if not (config.data or config.dataset) else 1600  # steps; the sample is easy
     epochs = config.epochs or (6 if config.pretrained else min(max(enough // steps, 6), 30))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
-    print(f"{epochs} epochs of {steps} steps of {batch_size}, lr {config.lr}")
+    print(f"{epochs} epochs of {steps} steps of {config.batch_size}, lr {config.lr}")
     patience = config.patience or max(epochs // 2, 3)
-    return replace(config, epochs=epochs, batch_size=batch_size, patience=patience)
+    return replace(config, epochs=epochs, patience=patience)

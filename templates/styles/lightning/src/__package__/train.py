@@ -70,6 +70,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
             EarlyStopping(**monitor, patience=config.patience),
             LearningRateMonitor(),
             progress,
+            *options.pop("callbacks", []),
         ],
         enable_progress_bar=sys.stdout.isatty(),
         **options,

@@ -40,9 +40,11 @@ def replicate(model: nn.Module, optimizer: Optimizer) -> nn.Module:
 
 
 def train(
-    config: Config, distribute: Callable[[nn.Module, Optimizer], nn.Module] = replicate
+    config: Config,
+    distribute: Callable[[nn.Module, Optimizer], nn.Module] = replicate,
+    ends: Callable[[int, float], bool] = lambda epoch, value: False,
 ) -> dict[str, float]:
-    """Train, and give the validation metrics of the best epoch."""
+    """Train, and give the validation metrics of the best epoch; `ends` may end it after any."""
     device, dtype = start(config)
     autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -152,6 +154,7 @@ def train(
             save("best.pt")
         save("last.pt")
         ended = state["waited"] >= config.patience or epoch + 1 == config.epochs
+        ended |= ends(epoch, result[metric])
         if writer:
             row = {"train/loss": loss.item()} | {f"val/{k}": v for k, v in result.items()}
             numbers = [f"{name} {value:.4f}" for name, value in row.items()]
