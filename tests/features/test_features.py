@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ SIZES = (1, 2, len(FEATURES) - 1, len(FEATURES))  # some layers exclude another
 SUBSETS = [subset for size in SIZES for subset in combinations(FEATURES, size)]
 FILES = {
     "ci": {".github/workflows/ci.yml"},
+    "devcontainer": {
+        ".devcontainer/devcontainer.json",
+        ".vscode/launch.json",
+        ".vscode/settings.json",
+        ".vscode/tasks.json",
+    },
     "docker": {".dockerignore", "Dockerfile"},
     "export": {
         "src/my_own_net/export.py",
@@ -38,8 +45,10 @@ FILES = {
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "hpo": {"src/my_own_net/tune.py", "tests/test_tune.py"},
     "multinode": {"scripts/node.sh"},
+    "precommit": {".pre-commit-config.yaml"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
     "slurm": {"scripts/train.sbatch"},
+    "wandb": {"src/my_own_net/train_wandb.py", "tests/test_wandb.py"},
 }
 OF_STYLES = {
     ("fsdp", "plain"): {"src/my_own_net/train_sharded.py"},
@@ -122,7 +131,8 @@ def test_the_readme_says_how_to_use_each_feature() -> None:
                 assert Path(file).name in readme or file.startswith("tests/"), file
     # Tests of the projects execute the bash blocks, where there is neither Docker nor SLURM.
     added = set(blocks(readme, "bash")) - set(blocks(bare, "bash"))
-    assert not [block for block in added if not block.startswith("uv run python -m my_own_net.")]
+    command = r"(\w+=\w+ )?uv run python -m my_own_net\."
+    assert not [block for block in added if not re.match(command, block)]
     for block in blocks(readme, "sh"):
         check_shell(block)
 
@@ -245,6 +255,34 @@ def test_the_workflow_runs_what_the_project_has() -> None:
     # `uv run` would replace the CPU build by the one of PyPI
     (job,) = workflow()["jobs"].values()
     assert job["env"]["UV_NO_SYNC"] == "1"
+
+
+def test_the_editor_starts_what_the_project_has() -> None:
+    tree = render("vision", "plain", "devcontainer")
+    files = {Path(path).name: json.loads(tree[path].data) for path in FILES["devcontainer"]}
+    for start in files["launch.json"]["configurations"]:
+        assert f"src/{start['module'].replace('.', '/')}.py" in tree
+    [task] = files["tasks.json"]["tasks"]
+    [port] = files["devcontainer.json"]["forwardPorts"]
+    assert task["command"] == f"uv run tensorboard --logdir runs --port {port}"
+
+
+def test_a_commit_is_checked_with_the_project_s_tools(tmp_path: Path) -> None:
+    for path, file in render("text", "plain", "precommit").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(file.data)
+    hooks = tmp_path / ".pre-commit-config.yaml"
+    hooks.write_text(hooks.read_text().replace("uv run --no-sync", "env"))  # of these tests
+    (tmp_path / "model.pt").touch()
+    (tmp_path / "src/ugly.py").write_text("import os\nx = [ 1 ]\n")
+    for command in ("git init --quiet", "git add --all"):
+        subprocess.run(command.split(), cwd=tmp_path, check=True)
+    run = ["pre-commit", "run", "--all-files"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    results = dict(re.findall(r"^(\S[^.\n]*)\.{3,}(\w+)$", done.stdout, re.M))
+    expected = {"ruff check": "Failed", "ruff format": "Failed", "mypy": "Passed"}
+    assert results == expected | {"no checkpoint, no archive": "Failed"}
+    assert (tmp_path / "src/ugly.py").read_text() == "x = [1]\n"
 
 
 def test_the_batch_script_is_a_script() -> None:

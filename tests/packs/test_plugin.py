@@ -76,7 +76,7 @@ def test_a_command_runs_in_the_project(scaffold: Scaffold) -> None:
     baked = scaffold(
         domain="vision",
         style="plain",
-        features=["precommit"],
+        features=["hooks"],
         packs=[EXAMPLE],
         ruff_version="9.9.9",
     )

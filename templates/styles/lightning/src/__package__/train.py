@@ -63,7 +63,8 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         limit_train_batches=limit,
         limit_val_batches=limit,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
-        logger=[board, CSVLogger(folder, name="")],  # a resumed run has a version of its own
+        # For the latter a resumed run is a version of its own
+        logger=[board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
         callbacks=[
             best,
             Last(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
