@@ -24,6 +24,7 @@ def made(tmp_path: Path) -> Lab:
     commit(made.project)
     git(made.project, "branch", "other")
     changed = {"base/notes.txt": text({1: "theirs\n"}), "base/tail.txt": "new\n"}
+    changed |= {"base/new.txt": "new\n", "base/run.sh": "#!/bin/bash\n"}
     made = made.change("2.0", changed)
     assert made.update().conflicts == ("notes.txt",)
     put(made.project, {"notes.txt": text({1: "resolved\n"})})
@@ -105,6 +106,13 @@ def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[
         continue_update(made.project)
     assert undo_update(made.project).kept == []
     assert git(made.project, "status", "--porcelain") == ""
+
+
+def test_what_half_a_stash_has_taken_is_said(made: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    git(made.project, "checkout", "HEAD", "--", "tail.txt")
+    assert cli.run(["update", str(made.project), "--continue"]) == 3
+    said = "tail.txt is as it was before the update: that counts as your choice"
+    assert said in capsys.readouterr().err
 
 
 def test_abort_keeps_what_was_written_since(
