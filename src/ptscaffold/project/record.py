@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
 
-_FILES: Final = re.compile(r"^\[files\][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
-_ENTRY: Final = re.compile(r'.*"[0-9a-f]{64}"')  # a comment may follow
 _CONFLICT: Final = re.compile(
     r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n.*?)?^=======\n(.*?)^>>>>>>> [^\n]*\n",
     re.MULTILINE | re.DOTALL,
@@ -117,27 +115,15 @@ def rewritten(there: bytes, fresh: bytes) -> bytes:
     """The record that is there with the values of a fresh one, but for `locked`."""
     import tomlkit
 
-    text, values = _text(there), tomllib.loads(fresh.decode())
-    # The long table is ours alone; tomlkit takes the square of its length to change it.
-    section = _FILES.search(text)
-    begin, end = section.span() if section else (len(text), len(text))
-    document = tomlkit.parse(text[:begin] + text[end:])
-    document.pop("files", None)
+    document, values = tomlkit.parse(_text(there)), tomllib.loads(fresh.decode())
+    values.setdefault("packs", {})
     for key in ("tool-version", "template-version"):
         document[key] = values[key]
-    _adjust(document["answers"], values["answers"])
-    packs = document.setdefault("packs", tomlkit.table(is_super_table=True))
-    wanted = values.get("packs", {})
-    for name, origin in wanted.items():
-        packs.setdefault(name, tomlkit.table()).update(origin)
-    for name in [name for name in packs if name not in wanted]:
-        del packs[name]
-    if not wanted:
+    for name in ("answers", "packs", "files"):
+        _adjust(document.setdefault(name, tomlkit.table(name == "packs")), values[name])
+    if not document["packs"]:
         del document["packs"]
-    head = tomlkit.dumps(document).rstrip("\n")
-    whole = f"{head}\n\n{_files(section[0] if section else '', values['files'])}"
-    tomllib.loads(whole)
-    data = with_endings_of(there, whole.encode())
+    data = with_endings_of(there, tomlkit.dumps(document).encode())
     return codecs.BOM_UTF8 + data if there.startswith(codecs.BOM_UTF8) else data
 
 
@@ -146,27 +132,10 @@ def _adjust(table: Any, values: Mapping[str, Any]) -> None:
     for key in [key for key in table if key not in values]:
         del table[key]
     for key, value in values.items():
-        if table.get(key) != value:
+        if isinstance(value, dict) and key in table:
+            _adjust(table[key], value)
+        elif table.get(key) != value:
             table[key] = value
-
-
-def _files(section: str, files: Mapping[str, str]) -> str:
-    """The table of files, with the comments that the one which is there has."""
-    above: list[str] = []
-    comments: dict[str, tuple[list[str], str]] = {}
-    for line in section.splitlines()[1:]:
-        if line.lstrip().startswith("#"):
-            above.append(line)
-        elif line.strip():
-            (path,) = tomllib.loads(line)
-            entry = _ENTRY.match(line)
-            comments[path] = above, line[entry.end() :] if entry else ""
-            above = []
-    lines = ["[files]"]
-    for path, key in files.items():
-        before, behind = comments.get(path, ([], ""))
-        lines += [*before, f"{toml_value(path)} = {toml_value(key)}{behind}"]
-    return "\n".join([*lines, *above]) + "\n"
 
 
 def _text(data: bytes) -> str:
