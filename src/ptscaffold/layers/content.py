@@ -7,8 +7,9 @@ import hashlib
 import os
 import stat
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ptscaffold.errors import PtscaffoldError
 
@@ -28,11 +29,17 @@ _FLAGS: Final = (
 )
 
 
-class Content(NamedTuple):
-    """The bytes and the mode (0o644 or 0o755) of a file."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes and the mode (0o644 or 0o755) of a file, and of a rendered one its layer."""
 
     data: bytes
     mode: int = REGULAR
+    layer: str = field(default="", compare=False)
+
+
+# Files by their path in a project or a layer, with "/" on every system.
+Tree: TypeAlias = dict[str, Content]
 
 
 class Obstacle(NamedTuple):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ptscaffold.project.merge import Change
     from ptscaffold.project.state import Rendered
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import File
 
 _MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
 LARGEST: Final = 200_000  # bytes of a module that is looked into
@@ -102,7 +101,7 @@ def _files_below(project: Path, below: str) -> list[str]:
     return sorted(found)
 
 
-def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
+def replaced(old: Answers, new: Answers) -> Callable[[Content, Content], str | None]:
     """How to name an edited file whose layer another one takes the place of: `train.py.plain`."""
     swapped = {
         f"{kind}/{getattr(old, key)}": getattr(old, key)
@@ -110,7 +109,7 @@ def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
         if getattr(old, key) != getattr(new, key)
     }
 
-    def name(before: File, after: File) -> str | None:
+    def name(before: Content, after: Content) -> str | None:
         return swapped.get(before.layer) if before.layer != after.layer else None
 
     return name

@@ -11,16 +11,16 @@ from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
 from ptscaffold.layers.content import Content, digest, read_content
 from ptscaffold.project.record import RECORD, read_record, write_record
-from ptscaffold.render.renderer import File
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.layers.packs import Origin, Preset
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Renderer, Tree
+    from ptscaffold.render.renderer import Renderer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def make_plan(
     """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
     files = renderer.render(answers, layers, __version__)
     record = write_record(answers, files, __version__, packs, preset=preset)
-    files[RECORD] = File(record, 0o644, "ptscaffold")
+    files[RECORD] = Content(record)
     return Plan(
         directory=directory,
         adopt=adopt,

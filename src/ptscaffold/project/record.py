@@ -25,8 +25,8 @@ from ptscaffold.render.renderer import toml_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Tree
 
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
@@ -73,20 +73,21 @@ def write_record(
 
     What people wrote to the one that is `there` stays: comments, order, keys of their own.
     """
-    fresh = _plain(
-        Record(
-            tool_version=__version__,
-            template_version=template_version,
-            answers=answers.as_dict(),
-            files={path: digest(tree[path].data) for path in sorted(tree)},
-            locked=there.locked if there else (),
-            packs=packs,
-            preset=there.preset if there else preset,
-        )
+    record = Record(
+        tool_version=__version__,
+        template_version=template_version,
+        answers=answers.as_dict(),
+        files={path: digest(tree[path].data) for path in sorted(tree)},
+        locked=there.locked if there else (),
+        packs=packs,
+        preset=there.preset if there else preset,
     )
-    if there is None or there.content is None or there.content.data == _plain(there):
-        return fresh
-    return rewritten(there.content.data, fresh)
+    if there is None or there.content is None:
+        return _plain(record)
+    data = there.content.data
+    if there == record:
+        return data
+    return _plain(record) if data == _plain(there) else rewritten(data, _plain(record))
 
 
 def _plain(record: Record) -> bytes:
