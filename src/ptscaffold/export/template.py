@@ -17,7 +17,7 @@ from ptscaffold.errors import DestinationError, LayerError, UsageError
 from ptscaffold.export.formats import ENGINES, MARK, WRITERS, check_engine, readme
 from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.layers.content import TEMPORARY, Content, read_plain
 from ptscaffold.layers.files import read_folder, write_tree
 from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
@@ -159,7 +159,7 @@ class EngineRenderer(Renderer):
         owners = {
             path: file.layer for path, file in super().render(answers, layers, tool_version).items()
         }
-        with TemporaryDirectory(prefix="ptscaffold-") as folder:
+        with TemporaryDirectory(prefix=TEMPORARY) as folder:
             template, out = Path(folder, "template"), Path(folder, "out")
             write_tree(template, made.files)
             out.mkdir()

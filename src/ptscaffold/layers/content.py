@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
 
+TEMPORARY: Final = "ptscaffold-"  # what the names of our temporary folders begin with
 LARGEST: Final = 100_000_000
 
 _FLAGS: Final = (
@@ -123,6 +127,23 @@ def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
     while os.path.lexists(project / name) or name in taken:
         name, number = f"{path}.{number}", number + 1
     return name
+
+
+def clear_old(folder: Path | None = None, pattern: str = f"{TEMPORARY}????????") -> None:
+    """Remove the folders that runs which were killed have left: of this user, an hour old.
+
+    Those of the system's own place for such, if no other is given.
+    """
+    if folder is None:
+        from tempfile import gettempdir  # whose import takes 1% of `new`
+
+        folder = Path(gettempdir())
+    with suppress(OSError):
+        for path in folder.glob(pattern):
+            status = path.lstat()
+            ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+            if ours and stat.S_ISDIR(status.st_mode) and status.st_mtime < time.time() - 3600:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _read_content(project: Path, path: str, removed: Collection[str]) -> Content | Obstacle | None:

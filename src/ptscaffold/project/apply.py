@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
-from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.layers.content import Content, clear_old, read_plain
 from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
 from ptscaffold.project.journal import (
@@ -72,6 +72,7 @@ def write_files(
                 hint="ptscaffold update --continue or --abort ends what it holds",
             )
         sweep(project)
+        clear_old()
         with _explained(project, "write", "nothing was changed"):
             journal = start(project, writes, seen or {}, conflicts, branch)
         exchange = Exchange(project, journal)

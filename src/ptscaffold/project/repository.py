@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import PtscaffoldError, shell_command
-from ptscaffold.layers.content import Content, is_crlf, is_link, with_endings_of
+from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, is_link, with_endings_of
 from ptscaffold.layers.files import write_tree
 from ptscaffold.layers.git import run_git
 
@@ -223,7 +223,7 @@ def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes,
         sides = plain, old.replace(b"\r\n", b"\n"), new.replace(b"\r\n", b"\n")
     else:
         sides = yours, old, new
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         names = ["yours", "old", "new"]
         for name, data in zip(names, sides, strict=True):
             Path(folder, name).write_bytes(data)
@@ -262,7 +262,7 @@ def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
     """What `git diff` says of the files before and after."""
     if not deltas:
         return b""
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         for number, side in enumerate("ab", 1):
             place = Path(folder, side)
             place.mkdir()
