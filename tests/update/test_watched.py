@@ -11,6 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,33 @@ def arm(chance: random.Random, project: Path, outside: Path) -> None:
             os.utime(path, (1, 1))
 
 
+PACKS = ["./pack", "../outside", "O", "git+ext::P", "git+file://O/theirs", "git+file:///P#x=y"]
+PACKS += ["git+ssh://-oProxyCommand=P/x", "evil", "~/pack", "git+https://127.0.0.1:9/x.git@v1"]
+
+
+def is_plain(place: Path) -> bool:
+    return place.is_file() and not any(p.is_symlink() for p in (place, *place.parents))
+
+
+def odd(chance: random.Random, project: Path, outside: Path) -> None:
+    """Packs and presets in the record, huge files, odd modes, anywhere in a project."""
+    record = project / ".ptscaffold.toml"
+    with record.open("a") if is_plain(record) else nullcontext(StringIO()) as stream:
+        for number, source in enumerate(chance.sample(PACKS, chance.randrange(3))):
+            source = source.replace("P", str(project / "program")).replace("O", str(outside))
+            more = chance.choice(["", f'commit = "{"0" * 40}"\n', f'digest = "{"0" * 64}"\n'])
+            stream.write(f'\n[packs.evil{number}]\nsource = "{source}"\nversion = "1"\n{more}')
+        if chance.random() < 0.2:
+            stream.write(f'\n[preset]\nname = "{outside}/preset"\nlocked = {{}}\n')
+    put(project, {"pack/base/evil.txt": "evil\n", "pack/pack.toml": 'name = "evil"\n'})
+    for path in chance.sample(["notes.txt", "tail.txt", "src/toy/data.py", ".gitattributes"], 2):
+        if is_plain(project / path):
+            os.truncate(project / path, chance.choice([10**12, 10**8 + 1, 0]))
+    for path in chance.sample(sorted(project.rglob("*")), 3):
+        if not path.is_symlink():
+            path.chmod(chance.choice([0, 0o4755, 0o1777, 0o111]))
+
+
 def watched(made: Lab, project: Path, log: Path) -> str:
     """Run all commands, and give what was said; strace writes to the log."""
     tests = str(Path(__file__).parents[1])
@@ -117,6 +146,8 @@ def test_nothing_outside_is_touched_and_nothing_started(tmp_path: Path, seed: in
             arm(chance, project, outside)
         if chance.random() < 0.4:
             hostile(chance, project, outside)
+        if chance.random() < 0.5:
+            odd(chance, project, outside)
         before = read_tree(outside), times(outside), read_tree(place / "home")
         said = watched(made, project, log)
         assert SECRET not in said, number

@@ -48,7 +48,9 @@ def continue_update(project: Path) -> Ended:
             f" {in_project(project, 'update', '--continue')}",
         )
     others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
-    if others and _are_undone(project, others):
+    changed = [entry for entry in others if entry.before is not None]
+    aside = _are_undone(project, found.files[:-1]) and has_stash(project)
+    if aside or (changed and _are_undone(project, changed)):
         way = in_project(project, "update", "--abort")
         raise PendingError(
             "the files are as they were before the update: there is nothing to continue",
@@ -95,7 +97,10 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
 
 
 def _are_undone(project: Path, entries: Sequence[Entry]) -> bool:
-    """Whether files are as they were before an update; those that were none stay with a stash."""
+    """Whether files are as they were before an update.
+
+    Those that it has added count only when they stand alone: a stash leaves them.
+    """
     for entry in [entry for entry in entries if entry.before is not None] or entries:
         there = read_content(project, entry.path)
         if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
