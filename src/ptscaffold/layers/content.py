@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import stat
 import sys
 import time
@@ -134,10 +133,10 @@ def clear_old(folder: Path | None = None, pattern: str = f"{TEMPORARY}????????")
 
     Those of the system's own place for such, if no other is given.
     """
-    if folder is None:
-        from tempfile import gettempdir  # whose import takes 1% of `new`
+    import shutil
+    import tempfile  # of which most commands have no need
 
-        folder = Path(gettempdir())
+    folder = Path(tempfile.gettempdir()) if folder is None else folder
     with suppress(OSError):
         for path in folder.glob(pattern):
             status = path.lstat()
