@@ -124,7 +124,8 @@ def rewritten(there: bytes, fresh: bytes) -> bytes:
         _adjust(document.setdefault(name, tomlkit.table(name == "packs")), values[name])
     if not document["packs"]:
         del document["packs"]
-    data = with_endings_of(there, tomlkit.dumps(document).encode())
+    text = tomlkit.dumps(document).rstrip("\n") + "\n"  # which a table that is gone leaves
+    data = with_endings_of(there, text.encode())
     return codecs.BOM_UTF8 + data if there.startswith(codecs.BOM_UTF8) else data
 
 
