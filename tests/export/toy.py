@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import Tree
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.render.answers import Answers, complete, select_layers
 from ptscaffold.render.given import Given
-from ptscaffold.render.renderer import Tree
 
 BRACES: Final = b"{{ x }} {% if %} {# c #} ${{ github.ref }} {{{{ {%- -%} {{"
 

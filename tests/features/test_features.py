@@ -18,9 +18,10 @@ import yaml
 from ptscaffold import __version__
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import Tree
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import gather
-from ptscaffold.render.renderer import Renderer, Tree
+from ptscaffold.render.renderer import Renderer
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE, RENDERER = Catalogue(), Renderer()

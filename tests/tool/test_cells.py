@@ -12,10 +12,11 @@ import pytest
 
 from ptscaffold import __version__
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import Tree
 from ptscaffold.layers.names import LONGEST
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import gather
-from ptscaffold.render.renderer import Renderer, Tree
+from ptscaffold.render.renderer import Renderer
 
 CATALOGUE = Catalogue()
 RENDERER = Renderer()

@@ -35,7 +35,6 @@ SANE = Facts(
     driver=Driver("580.65", "13.0", ("NVIDIA H200",)),
     memory=10**11,
     shared_memory=10**10,
-    open_files=1024,
     config="src/digits/config.py",
 )
 
@@ -44,7 +43,7 @@ SANE = Facts(
     ("changes", "found", "fix"),
     [
         ({}, "", ""),
-        ({"shared_memory": None, "open_files": None, "driver": None, "memory": None}, "", ""),
+        ({"shared_memory": None, "driver": None, "memory": None}, "", ""),
         ({"uv": None, "versions": {"torch": CUDA}}, "", ""),
         ({"driver": Driver(error="no driver")}, "", ""),
         ({"driver": Driver("575.51", "12.9", ("H200",))}, "", ""),
@@ -104,7 +103,6 @@ SANE = Facts(
         ),
         ({"torch": replace(USED, threads=64)}, "threads-many", "export OMP_NUM_THREADS=16"),
         ({"shared_memory": 64_000_000}, "shared-memory", "docker run --ipc=host"),
-        ({"open_files": 256}, "open-files", "ulimit -n 4096"),
         ({"disk_free": 64_000_000}, "disk", "--run-dir"),
     ],
 )

@@ -14,7 +14,6 @@ import typer
 from ptscaffold import __version__
 from ptscaffold.cli.app import app
 from ptscaffold.layers.content import digest
-from ptscaffold.project.plan import _spelling
 from ptscaffold.project.show import show_project
 
 Run = Callable[..., object]
@@ -325,15 +324,6 @@ def test_a_file_at_the_destination_is_left_alone(run: Run, work: Path) -> None:
     assert ran.code == 1
     assert ran.err.startswith("error: digits exists and is not a folder\n")
     assert ran.tree == ["digits"]
-
-
-@pytest.mark.parametrize(
-    ("siblings", "spelling"),
-    [(["other", "Digits"], " (as Digits)"), (["Digits", "digits"], ""), (["digits"], "")],
-)
-def test_a_folder_is_named_as_it_is_spelled(siblings: list[str], spelling: str) -> None:
-    """On systems that do not tell the case of names apart, `digits` may stand there as `Digits`."""
-    assert _spelling("digits", siblings) == spelling
 
 
 def test_into_keeps_what_is_there_and_asks_for_a_look(run: Run, work: Path) -> None:

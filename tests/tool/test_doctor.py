@@ -66,12 +66,10 @@ def read_text(self, **options):
 pathlib.Path.read_text = read_text
 """
 PLENTY = """\
-import resource, shutil
-resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+import shutil
 usage = shutil.disk_usage
 shutil.disk_usage = lambda path: usage(path)._replace(free=10**11)
 """
-FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096))\n"
 NOTHING_INSTALLED = """\
 from importlib import metadata
 def version(name):
@@ -273,7 +271,6 @@ FAULTS = {
         "shared-memory",
         "docker run --ipc=host",
     ),
-    "open-files": Fault(lambda m: (big(m), m.pretend(FEW_FILES)), "open-files", "ulimit -n 4096"),
     "disk": Fault(
         lambda m: m.pretend(ROOM.format(here="str(path) != '/dev/shm'")),
         "disk",

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import Content, Tree
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import gather
-from ptscaffold.render.renderer import File, Renderer, Tree
+from ptscaffold.render.renderer import Renderer
 
 
 def render(root: Path, **answers: object) -> Tree:
@@ -43,10 +44,10 @@ def test_templates_are_rendered_and_all_else_is_copied(layers_root: Path) -> Non
         "src/digits/train.py",
         "tests/test_base.py",
     ]
-    assert tree["run.sh"] == File(b"#!/bin/sh\n", 0o755, "base")
+    assert tree["run.sh"] == Content(b"#!/bin/sh\n", 0o755, "base")
     assert tree["logo.png"].data == (layers_root / "base/logo.png").read_bytes()
     assert tree["src/digits/flags.py"].data == b'BRACES = "{{ untouched }} {% raw"\n'
-    assert tree["src/digits/data.py"] == File(b"images = 1\n", 0o644, "domains/vision")
+    assert tree["src/digits/data.py"] == Content(b"images = 1\n", 0o644, "domains/vision")
     assert tree["tests/test_base.py"].data == b"from digits import flags\n"
     assert tree["README.md"].data == (
         b"# digits\n\nImage classification (plain PyTorch)\n\n"
@@ -105,7 +106,7 @@ def test_a_declared_override_replaces_the_file(layers_root: Path) -> None:
     text = manifest_path.read_text()
     manifest_path.write_text('overrides = ["src/__package__/data.py"]\n' + text)
     tree = render(layers_root)
-    assert tree["src/vision_plain/data.py"] == File(b"ours = 1\n", 0o644, "styles/plain")
+    assert tree["src/vision_plain/data.py"] == Content(b"ours = 1\n", 0o644, "styles/plain")
 
 
 def test_a_file_for_one_layer_alone_is_laid_with_it_alone(layers_root: Path) -> None:

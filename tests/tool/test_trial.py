@@ -16,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from cells.harness import Gate
 from tool.conftest import Ran, Run, list_tree
 from tool.stand_in import write_stand_ins
 
@@ -26,7 +27,7 @@ from ptscaffold.trial.checks import CHECKS, needed, steps_of
 from ptscaffold.trial.children import LEFT_OUT, Children, Stopped, environment
 from ptscaffold.trial.matrix import Cell, choose_cells
 from ptscaffold.trial.results import Outcome
-from ptscaffold.trial.run import Gate, try_cells
+from ptscaffold.trial.run import try_cells
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -551,7 +552,14 @@ def test_what_is_timed_is_alone(layers_root: Path, temporary: Path) -> None:
     train.write_text(note + train.read_text() + said)
     catalogue = Catalogue(layers_root)
     cells = choose_cells("all", catalogue=catalogue)
-    trial = try_cells(cells, catalogue=catalogue, jobs=2, only=["train"], alone=["train"])
+    gate = Gate()
+    trial = try_cells(
+        cells,
+        catalogue=catalogue,
+        jobs=2,
+        only=["train"],
+        turn=lambda check: gate.alone() if check == "train" else gate.together(),
+    )
     assert trial.ok
     times = []
     for cell in trial.cells:

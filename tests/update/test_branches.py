@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def made(tmp_path: Path) -> Lab:
     commit(made.project)
     git(made.project, "branch", "other")
     changed = {"base/notes.txt": text({1: "theirs\n"}), "base/tail.txt": "new\n"}
+    changed |= {"base/new.txt": "new\n", "base/run.sh": "#!/bin/bash\n"}
     made = made.change("2.0", changed)
     assert made.update().conflicts == ("notes.txt",)
     put(made.project, {"notes.txt": text({1: "resolved\n"})})
@@ -107,6 +109,25 @@ def test_what_was_thrown_away_is_not_continued_but_ended(made: Lab, back: tuple[
     assert git(made.project, "status", "--porcelain") == ""
 
 
+def test_a_new_file_that_is_not_wanted_is_no_reason_to_stop(tmp_path: Path) -> None:
+    made = lab(tmp_path).make()
+    put(made.project, {"notes.txt": text({1: "mine\n"})})
+    changed = {"base/notes.txt": text({1: "theirs\n"}), "base/new.txt": "new\n"}
+    made = made.change("2.0", changed)
+    made.update()
+    put(made.project, {"notes.txt": text({1: "mine\n"})})
+    (made.project / "new.txt").unlink()
+    told = "new.txt is as it was before the update: that counts as your choice"
+    assert continue_update(made.project).kept == [told]
+
+
+def test_what_half_a_stash_has_taken_is_said(made: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    git(made.project, "checkout", "HEAD", "--", "tail.txt")
+    assert cli.run(["update", str(made.project), "--continue"]) == 3
+    said = "tail.txt is as it was before the update: that counts as your choice"
+    assert said in capsys.readouterr().err
+
+
 def test_abort_keeps_what_was_written_since(
     made: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,7 +150,11 @@ def test_a_record_that_was_edited_since_keeps_that(made: Lab) -> None:
     record.write_bytes(edited)
     done = continue_update(made.project)
     assert done.kept == []
-    assert record.read_bytes() == made.record() + b"# a line of mine\n"
+    data = record.read_text()
+    assert tomllib.loads(data) == tomllib.loads(made.record().decode())
+    assert "# a line of mine\n" in data
+    assert made.update().changes == ()
+    assert record.read_text() == data
 
 
 def test_a_repository_that_is_gone_is_in_nobody_s_way(made: Lab) -> None:

@@ -13,6 +13,7 @@ from update.trees import Lab, lab, put, read_tree
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.content import clear_old
 from ptscaffold.project.guard import locked, scratch, sweep
 from ptscaffold.project.new import Request, create
 from ptscaffold.project.show import check
@@ -191,3 +192,23 @@ def test_a_sweep_between_making_and_locking_is_made_good(
         assert swept != [folder]
         with locked(folder):
             pass
+
+
+def test_what_is_old_and_ours_goes_from_where_temporary_folders_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = {
+        "ptscaffold-abcd1234": 7200,
+        "ptscaffold-efgh5678": 0,
+        "ptscaffold-test-abcd1234": 7200,
+    }
+    for name, age in names.items():
+        put(tmp_path, {f"{name}/yours": "mine\n"})
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    put(tmp_path, {"outside/stays": "theirs\n"})
+    (tmp_path / "ptscaffold-link0000").symlink_to(tmp_path / "outside")
+    clear_old()
+    gone = {"ptscaffold-abcd1234"}
+    assert {p.name for p in tmp_path.iterdir()} == {*names, "outside", "ptscaffold-link0000"} - gone
+    assert (tmp_path / "outside/stays").exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from update.commands import COMMANDS
 from update.trees import Lab, commit, copy, git, lab, put, read_tree, text
 
 from ptscaffold.cli import app as cli
@@ -21,20 +22,6 @@ from ptscaffold.layers.catalogue import Catalogue
 
 FOLDER = ".ptscaffold-update"
 RECORD = ".ptscaffold.toml"
-
-ANSWERS = ("--domain", "x", "--style", "a")
-COMMANDS = {
-    "check": ["check", "PROJECT"],
-    "diff": ["diff", "PROJECT"],
-    "show": ["show", "PROJECT"],
-    "update": ["update", "PROJECT"],
-    "dry run": ["update", "PROJECT", "--dry-run"],
-    "continue": ["update", "PROJECT", "--continue"],
-    "abort": ["update", "PROJECT", "--abort"],
-    "add": ["add", "f", "--project", "PROJECT"],
-    "remove": ["remove", "f", "--project", "PROJECT"],
-    "new": ["new", "toy", "--into", "PROJECT", *ANSWERS],
-}
 
 SECRET = "outside.secret"
 
@@ -328,6 +315,47 @@ def test_the_repository_of_a_hook_is_not_asked(
 def test_git_is_asked_in_vain_without_a_repository(clone: Lab) -> None:
     put(clone.project, {".git/nothing": ""})
     clone.update()
+
+
+def parted(project: Path, to: Path, how: str) -> None:
+    """Put the repository of a project elsewhere, so that it is found by a link or a file."""
+    (project / ".git").rename(to)
+    if how == "a link":
+        (project / ".git").symlink_to(to)
+    else:
+        (project / ".git").write_text(f"gitdir: {to}\n")
+
+
+def inner_links(project: Path, to: Path, how: str) -> None:
+    (project / ".git" / how).rename(to)
+    (project / ".git" / how).symlink_to(to)
+
+
+@pytest.mark.parametrize(
+    ("how", "lead"),
+    [("a link", parted), ("a file", parted), ("index", inner_links), ("objects", inner_links)],
+)
+def test_a_repository_elsewhere_is_not_written_to(
+    clone: Lab, how: str, lead: Callable[[Path, Path, str], None]
+) -> None:
+    put(clone.project, {"notes.txt": text({3: "mine\n"})})
+    commit(clone.project)
+    lead(clone.project, clone.project.parent / "repository", how)
+    before = read_tree(clone.project.parent)
+    assert clone.update().conflicts == ("notes.txt",)
+    after = read_tree(clone.project.parent)
+    assert {p for p in after if after[p] != before.get(p) and p.split("/")[0] != "state"} <= {
+        p for p in after if p.startswith(("toy/notes.txt", f"toy/{FOLDER}/"))
+    }
+
+
+def test_a_worktree_is_one_s_own(clone: Lab) -> None:
+    put(clone.project, {"notes.txt": text({3: "mine\n"})})
+    commit(clone.project)
+    tree = clone.project.parent / "tree"
+    git(clone.project, "worktree", "add", "--quiet", str(tree))
+    assert Lab(clone.history, tree).update().conflicts == ("notes.txt",)
+    assert git(tree, "status", "--porcelain", "notes.txt") == "UU notes.txt\n"
 
 
 # Random repositories: what is read and written outside of them is seen by Python itself.

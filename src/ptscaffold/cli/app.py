@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptscaffold import __version__
-from ptscaffold.cli import options, project, trial
+from ptscaffold.cli import console, project, trial
 from ptscaffold.cli.console import Command, Commands, Said, run_app
 
 if TYPE_CHECKING:
@@ -58,22 +58,22 @@ def new(
         str | None,
         typer.Argument(metavar="[NAME]", help="Project name, or a path that ends with it."),
     ] = None,
-    domain: options.Domain = None,
-    style: options.Style = None,
-    feature: options.Feature = None,
-    set_: options.Set = None,
-    answers: options.AnswersFile = None,
-    pack: options.Pack = None,
-    preset: options.Preset = None,
-    no_preset: options.NoPreset = False,
-    engine: options.Engine = None,
+    domain: console.Domain = None,
+    style: console.Style = None,
+    feature: console.Feature = None,
+    set_: console.Set = None,
+    answers: console.AnswersFile = None,
+    pack: console.Pack = None,
+    preset: console.Preset = None,
+    no_preset: console.NoPreset = False,
+    engine: console.Engine = None,
     into: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Adopt this folder; none of its files is changed."),
     ] = None,
-    dry_run: options.DryRun = False,
+    dry_run: console.DryRun = False,
     install: Annotated[bool, typer.Option("--install", help="Make its environment too.")] = False,
-    no_input: options.NoInput = False,
+    no_input: console.NoInput = False,
 ) -> Said:
     """Make a project.
 
@@ -111,19 +111,19 @@ def export(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to; a folder that is not there yet.")
     ],
-    domain: options.Domain = None,
-    style: options.Style = None,
-    feature: options.Feature = None,
-    set_: options.Set = None,
-    answers: options.AnswersFile = None,
-    pack: options.Pack = None,
-    preset: options.Preset = None,
-    no_preset: options.NoPreset = False,
+    domain: console.Domain = None,
+    style: console.Style = None,
+    feature: console.Feature = None,
+    set_: console.Set = None,
+    answers: console.AnswersFile = None,
+    pack: console.Pack = None,
+    preset: console.Preset = None,
+    no_preset: console.NoPreset = False,
     engine: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="For cookiecutter or copier only; for both otherwise."),
     ] = None,
-    dry_run: options.DryRun = False,
+    dry_run: console.DryRun = False,
 ) -> Said:
     """Write a template for cookiecutter and copier.
 
@@ -157,7 +157,7 @@ def _where(result: Result | Export, paths: Iterable[str]) -> str | None:
     return None if sys.stdout.isatty() else str(result.plan.directory)
 
 
-def list_(pack: options.Pack = None) -> Said:
+def list_(pack: console.Pack = None) -> Said:
     """List the domains, styles and features."""
     from ptscaffold.cli import report
     from ptscaffold.layers.catalogue import Catalogue
@@ -175,10 +175,10 @@ def show(
             metavar="[WHAT]", help="A layer such as domains/vision, or a project's folder."
         ),
     ] = None,
-    domain: options.Domain = None,
-    style: options.Style = None,
-    feature: options.Feature = None,
-    pack: options.Pack = None,
+    domain: console.Domain = None,
+    style: console.Style = None,
+    feature: console.Feature = None,
+    pack: console.Pack = None,
 ) -> Said:
     """Show a layer, a choice of layers, or a project.
 

@@ -1,4 +1,4 @@
-"""How a command line ends: what it prints, how errors become text, Typer's too, its exit code."""
+"""What all commands share: their flags, what they print, how errors become text and exit codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -158,3 +159,67 @@ def explain(error: Exception) -> UsageError:
         return UsageError(unknown("option", str(option), command, [*known, "--help"]), hint=hint)
     text = str(getattr(error, "format_message", lambda: error)()).rstrip(".")
     return UsageError(text[:1].lower() + text[1:], hint=hint)
+
+
+def _settled(project: Path) -> Path:
+    """The project, with what a run that died has left half-done put back, and that said."""
+    from ptscaffold.project.apply import recover
+
+    if done := recover(project):
+        say(f"{project}: {done}")
+    return project
+
+
+Pack = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pack",
+        metavar="SOURCE",
+        help="More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        envvar="PTSCAFFOLD_PRESET",
+        help="A team's answers, packs and fixed values.",
+    ),
+]
+NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Render by cookiecutter or copier; the files are the same."),
+]
+NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
+Domain = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")
+]
+Style = Annotated[
+    str | None, typer.Option(metavar="NAME", help="How its training loop is written.")
+]
+Feature = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="An optional layer; may be repeated.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
+]
+AnswersFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
+ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="In spite of uncommitted changes.")]
+Project = Annotated[
+    Path,
+    typer.Argument(
+        metavar="[PROJECT]",
+        help="Folder of the project; this one by default.",
+        callback=_settled,
+    ),
+]
+ProjectOption = Annotated[
+    Path,
+    typer.Option("--project", metavar="DIR", help="Folder of the project.", callback=_settled),
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ptscaffold.cli import options
+from ptscaffold.cli import console
 from ptscaffold.cli.console import Said
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def update(
-    project: options.Project = Path(),
-    set_: options.Set = None,
+    project: console.Project = Path(),
+    set_: console.Set = None,
     to: Annotated[
         str | None,
         typer.Option(metavar="VERSION", help="To this version; --set is for that one then."),
@@ -25,9 +25,9 @@ def update(
         str | None,
         typer.Option(metavar="VERSION", help="Leave out what this release, the next, has changed."),
     ] = None,
-    dry_run: options.DryRun = False,
-    diff_: options.ShowDiff = False,
-    force: options.Force = False,
+    dry_run: console.DryRun = False,
+    diff_: console.ShowDiff = False,
+    force: console.Force = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="Conflicts are resolved: end the update.")
     ] = False,
@@ -40,7 +40,7 @@ def update(
             "--record", help="Only write .ptscaffold.toml anew, as after a merge of two branches."
         ),
     ] = False,
-    pack: options.Pack = None,
+    pack: console.Pack = None,
 ) -> Said:
     """Bring a project to the newest template.
 
@@ -79,11 +79,11 @@ def update(
 
 def add(
     feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to add.")],
-    project: options.ProjectOption = Path(),
-    dry_run: options.DryRun = False,
-    diff_: options.ShowDiff = False,
-    force: options.Force = False,
-    pack: options.Pack = None,
+    project: console.ProjectOption = Path(),
+    dry_run: console.DryRun = False,
+    diff_: console.ShowDiff = False,
+    force: console.Force = False,
+    pack: console.Pack = None,
 ) -> Said:
     """Add features to a project."""
     from ptscaffold.project.update import add as run_add
@@ -95,11 +95,11 @@ def add(
 
 def remove(
     feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to remove.")],
-    project: options.ProjectOption = Path(),
-    dry_run: options.DryRun = False,
-    diff_: options.ShowDiff = False,
-    force: options.Force = False,
-    pack: options.Pack = None,
+    project: console.ProjectOption = Path(),
+    dry_run: console.DryRun = False,
+    diff_: console.ShowDiff = False,
+    force: console.Force = False,
+    pack: console.Pack = None,
 ) -> Said:
     """Remove features from a project.
 
@@ -113,9 +113,9 @@ def remove(
 
 
 def diff(
-    project: options.Project = Path(),
+    project: console.Project = Path(),
     stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
-    pack: options.Pack = None,
+    pack: console.Pack = None,
 ) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
@@ -130,12 +130,12 @@ def diff(
 
 
 def check(
-    project: options.Project = Path(),
+    project: console.Project = Path(),
     locked: Annotated[
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
     ] = None,
-    pack: options.Pack = None,
+    pack: console.Pack = None,
 ) -> Said:
     """Check that a project follows its template.
 

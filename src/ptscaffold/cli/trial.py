@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ptscaffold.cli import options
+from ptscaffold.cli import console
 from ptscaffold.cli.console import Said, say
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def try_templates(
         list[str] | None,
         typer.Option(metavar="NAME", help="In every project, and no other; may be repeated."),
     ] = None,
-    pack: options.Pack = None,
+    pack: console.Pack = None,
     matrix: Annotated[
         str | None,
         typer.Option(

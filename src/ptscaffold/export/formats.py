@@ -20,15 +20,15 @@ from ptscaffold.export.skeleton import (
     make_skeleton,
     taken,
 )
+from ptscaffold.layers.content import Content
 from ptscaffold.layers.names import LONGEST, normalize
-from ptscaffold.render.renderer import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Tree
 
 ENGINES: Final = ("cookiecutter", "copier")
 
@@ -215,5 +215,5 @@ def _yaml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)  # plain words, as `check` has them, are YAML so
 
 
-def _file(text: str) -> File:
-    return File(text.encode(), 0o644, "ptscaffold")
+def _file(text: str) -> Content:
+    return Content(text.encode())

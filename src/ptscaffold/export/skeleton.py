@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import LayerError, UsageError
+from ptscaffold.layers.content import Tree
 from ptscaffold.layers.names import FOLDERS, IMPORTS, LONGEST, WINDOWS_DEVICES
-from ptscaffold.render.renderer import Renderer, Tree, markdown_text, toml_value
+from ptscaffold.render.renderer import Renderer, markdown_text, toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -145,7 +146,7 @@ def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> Skeleton:
             static[place] = file
             continue
         try:
-            templates[place] = file._replace(data=_fill(text, variables).encode())
+            templates[place] = replace(file, data=_fill(text, variables).encode())
         except LayerError as error:
             raise LayerError(f"{file.layer}, {path}: {error}") from error
     return Skeleton(templates, static)

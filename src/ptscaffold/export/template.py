@@ -8,7 +8,7 @@ cookiecutter, checks the answers.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,21 @@ from ptscaffold.errors import DestinationError, LayerError, UsageError
 from ptscaffold.export.formats import ENGINES, MARK, WRITERS, check_engine, readme
 from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import read_plain
+from ptscaffold.layers.content import TEMPORARY, Content, read_plain
 from ptscaffold.layers.files import read_folder, write_tree
 from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
 from ptscaffold.project.repository import committed, refuse_dirty
 from ptscaffold.render.answers import select_layers
-from ptscaffold.render.renderer import File, Renderer
+from ptscaffold.render.renderer import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Tree
 
 # What stands at the top of an export; whatever else is there is somebody's own.
 _PARTS = {"README.md", "cookiecutter.json", "copier.yml", "hooks", "template"}
@@ -65,11 +65,11 @@ def export(answers: Answers, layers: Sequence[Layer], engines: Sequence[str] = E
             del asks[cause.answer]
     check(asks)
     rehearse(tree, asks, answers, layers)
-    files: dict[str, File] = {}
+    files: Tree = {}
     for engine in engines:
         files |= WRITERS[engine](tree, asks, layers)
     fixed = {key: value for key, value in answers.more.items() if key not in asks}
-    files["README.md"] = File(readme(answers, layers, engines, asks).encode(), 0o644, "ptscaffold")
+    files["README.md"] = Content(readme(answers, layers, engines, asks).encode())
     return Exported(dict(sorted(files.items())), asks, fixed)
 
 
@@ -120,8 +120,7 @@ def export_template(
         if not dry_run:
             seen = {path: read_plain(directory / path) for path in last}
             gone = dict.fromkeys(last - plan.files.keys())
-            new = {path: file.content for path, file in plan.files.items()}
-            write_files(directory, new | gone, seen)
+            write_files(directory, {**plan.files, **gone}, seen)
         return done
     try:
         found = survey(plan)
@@ -160,7 +159,7 @@ class EngineRenderer(Renderer):
         owners = {
             path: file.layer for path, file in super().render(answers, layers, tool_version).items()
         }
-        with TemporaryDirectory(prefix="ptscaffold-") as folder:
+        with TemporaryDirectory(prefix=TEMPORARY) as folder:
             template, out = Path(folder, "template"), Path(folder, "out")
             write_tree(template, made.files)
             out.mkdir()
@@ -170,7 +169,7 @@ class EngineRenderer(Renderer):
             except Exception as error:  # whatever it raises, it could not take what was exported
                 raise LayerError(f"{self._engine} failed: {error}") from error
             found = read_folder(out / answers.name, self._engine)
-        return {path: File(*file, owners.get(path, "")) for path, file in found.items()}
+        return {path: replace(file, layer=owners.get(path, "")) for path, file in found.items()}
 
 
 def _load(engine: str) -> Callable[[Path, Path, Mapping[str, str]], None]:

@@ -7,8 +7,11 @@ import hashlib
 import os
 import stat
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ptscaffold.errors import PtscaffoldError
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
 
+TEMPORARY: Final = "ptscaffold-"  # what the names of our temporary folders begin with
 LARGEST: Final = 100_000_000
 
 _FLAGS: Final = (
@@ -28,11 +32,17 @@ _FLAGS: Final = (
 )
 
 
-class Content(NamedTuple):
-    """The bytes and the mode (0o644 or 0o755) of a file."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes and the mode (0o644 or 0o755) of a file, and of a rendered one its layer."""
 
     data: bytes
     mode: int = REGULAR
+    layer: str = field(default="", compare=False)
+
+
+# Files by their path in a project or a layer, with "/" on every system.
+Tree: TypeAlias = dict[str, Content]
 
 
 class Obstacle(NamedTuple):
@@ -116,6 +126,23 @@ def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
     while os.path.lexists(project / name) or name in taken:
         name, number = f"{path}.{number}", number + 1
     return name
+
+
+def clear_old(folder: Path | None = None, pattern: str = f"{TEMPORARY}????????") -> None:
+    """Remove the folders that runs which were killed have left: of this user, an hour old.
+
+    Those of the system's own place for such, if no other is given.
+    """
+    import shutil
+    import tempfile  # of which most commands have no need
+
+    folder = Path(tempfile.gettempdir()) if folder is None else folder
+    with suppress(OSError):
+        for path in folder.glob(pattern):
+            status = path.lstat()
+            ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+            if ours and stat.S_ISDIR(status.st_mode) and status.st_mtime < time.time() - 3600:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _read_content(project: Path, path: str, removed: Collection[str]) -> Content | Obstacle | None:

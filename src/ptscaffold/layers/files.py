@@ -163,8 +163,8 @@ def tree_under(root: Path) -> dict[str, Content]:
 def digest_of_tree(tree: Mapping[str, Content]) -> str:
     """The SHA-256 over the paths, modes and contents of a tree."""
     lines = [
-        f"{path} {mode:o} {hashlib.sha256(data).hexdigest()[:32]}\n"
-        for path, (data, mode) in sorted(tree.items())
+        f"{path} {file.mode:o} {hashlib.sha256(file.data).hexdigest()[:32]}\n"
+        for path, file in sorted(tree.items())
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import PackError
-from ptscaffold.layers.content import own_folder
+from ptscaffold.layers.content import clear_old, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,6 +158,7 @@ def _bring(address: _Address, wanted: str, source: str, place: Path) -> str:
 
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        clear_old(place, "fetch-*")
         with TemporaryDirectory(prefix="fetch-", dir=place) as scratch:
             folder = Path(scratch, "pack")
             folder.mkdir()

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
 from ptscaffold.layers import catalogue
-from ptscaffold.layers.content import EXECUTABLE, REGULAR, Content
+from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
@@ -89,7 +89,7 @@ class History:
                     " ptscaffold update --record takes the pack as it is"
                 )
             raise ProvenanceError(problem, hint=hint)
-        with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
             try:
                 write_tree(Path(folder), self.tree(version))
             except OSError as error:

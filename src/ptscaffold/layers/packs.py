@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, PackError, UsageError, unknown
+from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
 from ptscaffold.layers.manifest import KINDS, read_table, refuse_link
@@ -131,6 +132,7 @@ def keep(packs: Iterable[Pack]) -> None:
             if pack.commit or place.is_dir():
                 continue
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            clear_old(place.parent, "keep-*")
             with TemporaryDirectory(prefix="keep-", dir=place.parent) as scratch:
                 write_tree(Path(scratch, "pack"), tree_under(pack.root))
                 Path(scratch, "pack").rename(place)

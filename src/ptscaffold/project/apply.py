@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
-from ptscaffold.layers.content import Content, read_plain
+from ptscaffold.layers.content import Content, clear_old, read_plain
 from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
 from ptscaffold.project.journal import (
@@ -41,7 +41,7 @@ def apply(plan: Plan, survey: Survey) -> None:
     Raises WriteError, DestinationError or KeyboardInterrupt with the disk as it was before.
     """
     paths = sorted(survey.missing, key=lambda path: path == RECORD)
-    writes = {path: plan.files[path].content for path in paths}
+    writes = {path: plan.files[path] for path in paths}
     if os.path.lexists(plan.directory):
         write_files(plan.directory, writes)
     else:
@@ -72,6 +72,7 @@ def write_files(
                 hint="ptscaffold update --continue or --abort ends what it holds",
             )
         sweep(project)
+        clear_old()
         with _explained(project, "write", "nothing was changed"):
             journal = start(project, writes, seen or {}, conflicts, branch)
         exchange = Exchange(project, journal)
@@ -133,14 +134,15 @@ def before(project: Path, journal: Journal) -> dict[str, bytes]:
 def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:
     """Write the record of an update whose conflicts are resolved; says what was kept beside.
 
-    `merge` gives it from the one that is there, which may have been edited since, and the one that
-    has waited.
+    Where the one that is there was edited since, `merge` gives it from that and the one that has
+    waited.
     """
     with locked(project), deferred(), _explained(project, "write", "then run it again"):
         journal = read_journal(project)
         assert journal is not None
         there, waited = read_plain(project / RECORD), waiting(project, journal)
-        data = merge(there.data, waited.data)
+        edited = not journal.files[-1].was(there)
+        data = merge(there.data, waited.data) if edited else waited.data
         journal = put_last(project, journal, there, Content(data, waited.mode))
         exchange = Exchange(project, note(project, journal, "ending"))
         exchange.end()

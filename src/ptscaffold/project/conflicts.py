@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """How an update with conflicts was ended: the files it was about, and what was kept beside."""
+    """How an update with conflicts was ended: the files it was about, and what is to be said."""
 
     files: list[str]
     kept: list[str]
@@ -35,7 +35,8 @@ def continue_update(project: Path) -> Ended:
     """End an update whose conflicts are resolved; gives the files that had conflicts.
 
     PendingError on another branch of git, while markers are left, or when the other files were put
-    back to what they were: the record would then tell of an update that is not there.
+    back to what they were: the record would then tell of an update that is not there. When some of
+    them were, as by half a stash, it is said which.
     """
     found = _waiting(project, "continue", "ptscaffold update starts one")
     was = before(project, found)
@@ -47,13 +48,17 @@ def continue_update(project: Path) -> Ended:
             f" {in_project(project, 'update', '--continue')}",
         )
     others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
-    if others and _is_undone(project, others):
+    changed = [entry for entry in others if entry.before is not None]
+    aside = _are_undone(project, found.files[:-1]) and has_stash(project)
+    if aside or (changed and _are_undone(project, changed)):
         way = in_project(project, "update", "--abort")
         raise PendingError(
             "the files are as they were before the update: there is nothing to continue",
             hint=f"git stash pop, if they are there; or {way}, then update again",
         )
-    kept = finish(project, rewritten)
+    undone = [entry.path for entry in others if _are_undone(project, [entry])]
+    kept = [f"{path} is as it was before the update: that counts as your choice" for path in undone]
+    kept += finish(project, rewritten)
     unmark_conflicts(project, found.conflicts)
     return Ended(list(found.conflicts), kept)
 
@@ -64,7 +69,7 @@ def undo_update(project: Path) -> Ended:
     PendingError on another branch of git, or when git has put the update's files aside.
     """
     found = _waiting(project, "abort", "use git to go back further")
-    if _is_undone(project, found.files[:-1]) and has_stash(project):
+    if _are_undone(project, found.files[:-1]) and has_stash(project):
         branch, _ = way_back(found.branch)
         raise PendingError(
             f"the files are as they were before the update of {branch}: git may have put it aside",
@@ -91,9 +96,12 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
     )
 
 
-def _is_undone(project: Path, entries: Sequence[Entry]) -> bool:
-    """Whether all files are as they were before an update."""
-    for entry in entries:
+def _are_undone(project: Path, entries: Sequence[Entry]) -> bool:
+    """Whether files are as they were before an update.
+
+    Those that it has added count only when they stand alone: a stash leaves them.
+    """
+    for entry in [entry for entry in entries if entry.before is not None] or entries:
         there = read_content(project, entry.path)
         if isinstance(there, Obstacle) or (there is None) != (entry.before is None):
             return False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ptscaffold.render.renderer import File, Tree
+    from ptscaffold.layers.content import Content, Tree
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.
@@ -103,7 +103,7 @@ def merge_trees(
     *,
     label: str,
     renames: Mapping[str, str],
-    replaced: Callable[[File, File], str | None],
+    replaced: Callable[[Content, Content], str | None],
 ) -> list[Change]:
     """Every file that the template changed, with what becomes of it in the project.
 
@@ -124,24 +124,20 @@ def merge_trees(
         if path in formerly:
             was = formerly[path]
             change = _renamed(was, path, old[was], new[path], here[was], place)
-        elif before and after and before[:2] == after[:2]:
+        elif before and after and before == after:
             continue
         else:
             yours = place.read(path)
             keep_as = replaced(before, after) if before and after else None
             if isinstance(yours, Obstacle):
-                change = _obstructed(path, _content(after), yours, place)
+                change = _obstructed(path, after, yours, place)
             else:
-                sides = Sides(_content(before), _content(after), yours)
+                sides = Sides(before, after, yours)
                 change = _settle(path, sides, place, keep_as)
         place.removed.update(gone for gone, to in change.writes.items() if to is None)
         seen = {written: place.seen.get(written) for written in change.writes}
         changes.append(replace(change, seen=seen))
     return sorted(changes, key=lambda change: change.path)
-
-
-def _content(file: File | None) -> Content | None:
-    return None if file is None else file.content
 
 
 def _alike(a: Content | None, b: Content | None) -> bool:
@@ -199,13 +195,13 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
 def _renamed(
     old_path: str,
     path: str,
-    before: File,
-    after: File,
+    before: Content,
+    after: Content,
     here: Content | Obstacle | None,
     place: Place,
 ) -> Change:
     """Carry a file to its new name, with what was changed in it."""
-    there, new = place.read(path), after.content
+    there, new = place.read(path), after
     for found in (here, there):
         if isinstance(found, Obstacle):
             place.removed.discard(old_path)
@@ -224,12 +220,12 @@ def _renamed(
     if moved is None and before and _written_anew(before.data, new.data):
         why = f"new in the template, where it had {old_path}, which you deleted"
         return Change(path, "added", why, {path: new})
-    settled = _settle(path, Sides(_content(before), new, moved), place, None)
+    settled = _settle(path, Sides(before, new, moved), place, None)
     if here is None:
         return replace(settled, formerly=old_path)
     writes = {old_path: None, path: here, **settled.writes}
     kind: Kind = "updated" if settled.kind == "same" else settled.kind
-    edited = "" if _alike(moved, _content(before)) else ", with your edits"
+    edited = "" if _alike(moved, before) else ", with your edits"
     why = f"renamed{edited}" if settled.kind == "same" else f"renamed; {settled.why}"
     return replace(settled, kind=kind, why=why, writes=writes, formerly=old_path)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ptscaffold.project.merge import Change
     from ptscaffold.project.state import Rendered
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import File
 
 _MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
 LARGEST: Final = 200_000  # bytes of a module that is looked into
@@ -76,7 +75,7 @@ def _place_in(path: str, old: Rendered, new: Rendered, declared: Mapping[str, st
 def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
     """What to say of a person's own files in a package whose template's files have moved on."""
     before, after = (f"src/{rendered.answers.package}" for rendered in (old, new))
-    if before == after or isinstance(read_content(project, f"{before}/__init__.py"), Obstacle):
+    if before == after:
         return ()
     own = [path for path in _files_below(project, before) if path not in old.tree]
     notes = [f"{path} is yours and stays: move it to {after}/ and mend its imports" for path in own]
@@ -93,7 +92,9 @@ def left_behind(old: Rendered, new: Rendered, project: Path) -> tuple[str, ...]:
 
 def _files_below(project: Path, below: str) -> list[str]:
     """The files below a folder; in `.` those of Python, but for what is hidden or made by tools."""
-    found = []
+    found: list[str] = []
+    if isinstance(_looked_at(project, f"{below}/x"), Obstacle):
+        return found
     for place, folders, names in os.walk(project / below):
         left_out = _MADE if below == "." else {"__pycache__"}
         folders[:] = [n for n in folders if n not in left_out and (below != "." or n[0] != ".")]
@@ -102,7 +103,7 @@ def _files_below(project: Path, below: str) -> list[str]:
     return sorted(found)
 
 
-def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
+def replaced(old: Answers, new: Answers) -> Callable[[Content, Content], str | None]:
     """How to name an edited file whose layer another one takes the place of: `train.py.plain`."""
     swapped = {
         f"{kind}/{getattr(old, key)}": getattr(old, key)
@@ -110,7 +111,7 @@ def replaced(old: Answers, new: Answers) -> Callable[[File, File], str | None]:
         if getattr(old, key) != getattr(new, key)
     }
 
-    def name(before: File, after: File) -> str | None:
+    def name(before: Content, after: Content) -> str | None:
         return swapped.get(before.layer) if before.layer != after.layer else None
 
     return name
@@ -133,7 +134,8 @@ def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tup
     writes = _writes(changes)
     package = f"src/{new.answers.package}"
     notes = []
-    for path in _python_files(project, package) if writes else ():
+    own = [path for folder in (package, "tests") for path in _files_below(project, folder)]
+    for path in sorted(path for path in own if writes and path.endswith(".py")):
         content = writes[path] if path in writes else _read(project, path)
         theirs = new.tree.get(path)
         if content is None or (theirs is not None and theirs.data == content.data):
@@ -171,15 +173,6 @@ def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str
 
 def _writes(changes: Sequence[Change]) -> Writes:
     return {path: content for change in changes for path, content in change.writes.items()}
-
-
-def _python_files(project: Path, package: str) -> list[str]:
-    found: list[str] = []
-    for folder in (package, "tests"):
-        if not isinstance(_looked_at(project, f"{folder}/__init__.py"), Obstacle):
-            paths = (project / folder).rglob("*.py")
-            found += (path.relative_to(project).as_posix() for path in paths)
-    return sorted(found)
 
 
 def _looked_at(project: Path, path: str) -> Content | Obstacle | None:

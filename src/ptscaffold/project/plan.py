@@ -11,16 +11,16 @@ from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
 from ptscaffold.layers.content import Content, digest, read_content
 from ptscaffold.project.record import RECORD, read_record, write_record
-from ptscaffold.render.renderer import File
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.layers.packs import Origin, Preset
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Renderer, Tree
+    from ptscaffold.render.renderer import Renderer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def make_plan(
     """Render the project that `answers` describe. Pure: reads layers, writes nothing."""
     files = renderer.render(answers, layers, __version__)
     record = write_record(answers, files, __version__, packs, preset=preset)
-    files[RECORD] = File(record, 0o644, "ptscaffold")
+    files[RECORD] = Content(record)
     return Plan(
         directory=directory,
         adopt=adopt,
@@ -118,13 +118,11 @@ def _check_way(directory: Path) -> None:
 
 def _occupied(directory: Path, present: list[str]) -> DestinationError:
     shown = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
-    siblings = [entry.name for entry in directory.absolute().parent.iterdir()]
-    place = f"{directory}{_spelling(directory.name, siblings)}"
     into = "keep what is there: " + shell_command(["--into", str(directory)])
     if (directory / RECORD).is_file():
         into = f"change the project: {_change(directory)}"
     return DestinationError(
-        f"{place} is not empty, nothing was written; in the way: {shown}",
+        f"{directory} is not empty, nothing was written; in the way: {shown}",
         hint=f"choose another name, or {into}",
     )
 
@@ -132,12 +130,6 @@ def _occupied(directory: Path, present: list[str]) -> DestinationError:
 def _change(project: Path) -> str:
     """The command that gives a project other answers."""
     return shell_command(["ptscaffold", "update", str(project), "--set"]) + " KEY=VALUE"
-
-
-def _spelling(name: str, siblings: list[str]) -> str:
-    """How a folder is really spelled, where the case of names makes no difference."""
-    alike = [other for other in siblings if other.lower() == name.lower()]
-    return f" (as {alike[0]})" if alike and name not in alike else ""
 
 
 def _check_same_project(plan: Plan) -> None:

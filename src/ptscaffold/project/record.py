@@ -25,14 +25,12 @@ from ptscaffold.render.renderer import toml_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Tree
 
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
 
-_FILES: Final = re.compile(r"^\[files\][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
-_ENTRY: Final = re.compile(r'.*"[0-9a-f]{64}"')  # a comment may follow
 _CONFLICT: Final = re.compile(
     r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n.*?)?^=======\n(.*?)^>>>>>>> [^\n]*\n",
     re.MULTILINE | re.DOTALL,
@@ -75,20 +73,21 @@ def write_record(
 
     What people wrote to the one that is `there` stays: comments, order, keys of their own.
     """
-    fresh = _plain(
-        Record(
-            tool_version=__version__,
-            template_version=template_version,
-            answers=answers.as_dict(),
-            files={path: digest(tree[path].data) for path in sorted(tree)},
-            locked=there.locked if there else (),
-            packs=packs,
-            preset=there.preset if there else preset,
-        )
+    record = Record(
+        tool_version=__version__,
+        template_version=template_version,
+        answers=answers.as_dict(),
+        files={path: digest(tree[path].data) for path in sorted(tree)},
+        locked=there.locked if there else (),
+        packs=packs,
+        preset=there.preset if there else preset,
     )
-    if there is None or there.content is None or there.content.data == _plain(there):
-        return fresh
-    return rewritten(there.content.data, fresh)
+    if there is None or there.content is None:
+        return _plain(record)
+    data = there.content.data
+    if there == record:
+        return data
+    return _plain(record) if data == _plain(there) else rewritten(data, _plain(record))
 
 
 def _plain(record: Record) -> bytes:
@@ -117,27 +116,16 @@ def rewritten(there: bytes, fresh: bytes) -> bytes:
     """The record that is there with the values of a fresh one, but for `locked`."""
     import tomlkit
 
-    text, values = _text(there), tomllib.loads(fresh.decode())
-    # The long table is ours alone; tomlkit takes the square of its length to change it.
-    section = _FILES.search(text)
-    begin, end = section.span() if section else (len(text), len(text))
-    document = tomlkit.parse(text[:begin] + text[end:])
-    document.pop("files", None)
+    document, values = tomlkit.parse(_text(there)), tomllib.loads(fresh.decode())
+    values.setdefault("packs", {})
     for key in ("tool-version", "template-version"):
         document[key] = values[key]
-    _adjust(document["answers"], values["answers"])
-    packs = document.setdefault("packs", tomlkit.table(is_super_table=True))
-    wanted = values.get("packs", {})
-    for name, origin in wanted.items():
-        packs.setdefault(name, tomlkit.table()).update(origin)
-    for name in [name for name in packs if name not in wanted]:
-        del packs[name]
-    if not wanted:
+    for name in ("answers", "packs", "files"):
+        _adjust(document.setdefault(name, tomlkit.table(name == "packs")), values[name])
+    if not document["packs"]:
         del document["packs"]
-    head = tomlkit.dumps(document).rstrip("\n")
-    whole = f"{head}\n\n{_files(section[0] if section else '', values['files'])}"
-    tomllib.loads(whole)
-    data = with_endings_of(there, whole.encode())
+    text = tomlkit.dumps(document).rstrip("\n") + "\n"  # which a table that is gone leaves
+    data = with_endings_of(there, text.encode())
     return codecs.BOM_UTF8 + data if there.startswith(codecs.BOM_UTF8) else data
 
 
@@ -146,27 +134,10 @@ def _adjust(table: Any, values: Mapping[str, Any]) -> None:
     for key in [key for key in table if key not in values]:
         del table[key]
     for key, value in values.items():
-        if table.get(key) != value:
+        if isinstance(value, dict) and key in table:
+            _adjust(table[key], value)
+        elif table.get(key) != value:
             table[key] = value
-
-
-def _files(section: str, files: Mapping[str, str]) -> str:
-    """The table of files, with the comments that the one which is there has."""
-    above: list[str] = []
-    comments: dict[str, tuple[list[str], str]] = {}
-    for line in section.splitlines()[1:]:
-        if line.lstrip().startswith("#"):
-            above.append(line)
-        elif line.strip():
-            (path,) = tomllib.loads(line)
-            entry = _ENTRY.match(line)
-            comments[path] = above, line[entry.end() :] if entry else ""
-            above = []
-    lines = ["[files]"]
-    for path, key in files.items():
-        before, behind = comments.get(path, ([], ""))
-        lines += [*before, f"{toml_value(path)} = {toml_value(key)}{behind}"]
-    return "\n".join([*lines, *above]) + "\n"
 
 
 def _text(data: bytes) -> str:

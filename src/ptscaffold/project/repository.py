@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ptscaffold.errors import PtscaffoldError, shell_command
-from ptscaffold.layers.content import Content, is_crlf, with_endings_of
+from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, is_link, with_endings_of
 from ptscaffold.layers.files import write_tree
 from ptscaffold.layers.git import run_git
 
@@ -102,7 +102,7 @@ def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
 
 def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]]]:
     """What the index holds of files: each with mode, digest, stage and its name for git."""
-    if not paths or not in_repository(project):
+    if not paths or not _is_own(project):
         return []
     with suppress(OSError):
         merging = _try(project, ["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])
@@ -137,8 +137,33 @@ def way_back(branch: str) -> tuple[str, str]:
 
 def in_repository(project: Path) -> bool:
     """Whether git would find a repository that a folder is in."""
+    return _top(project) is not None
+
+
+def _top(project: Path) -> Path | None:
     there = project.resolve()
-    return any(os.path.lexists(folder / ".git") for folder in (there, *there.parents))
+    above = (there, *there.parents)
+    return next((folder for folder in above if os.path.lexists(folder / ".git")), None)
+
+
+def _is_own(project: Path) -> bool:
+    """Whether what git writes to the repository of a folder stays there.
+
+    Links lead out of it, and so does a file `.git`, but for one that the other end knows of.
+    """
+    top = _top(project)
+    if top is None:
+        return False
+    place = top / ".git"
+    with suppress(OSError):
+        if is_link(place.lstat()):
+            return False
+        if place.is_file():
+            folder = os.fsdecode(_try(project, ["rev-parse", "--absolute-git-dir"]).stdout.strip())
+            return Path(folder, "gitdir").read_text(encoding="utf-8").strip() == str(place)
+        inside = [place / "index", place / "objects", *(place / "objects").iterdir()]
+        return not any(is_link(p.lstat()) for p in inside) and not (place / "commondir").exists()
+    return False
 
 
 def _asked(project: Path, *arguments: Sequence[str]) -> bytes:
@@ -177,9 +202,14 @@ def _filters(project: Path) -> list[str]:
 def _try(
     project: Path, arguments: Sequence[str], settings: Sequence[str] = (), given: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    # Nothing is fetched either, whatever protocol the repository says it needs.
-    offline = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
-    return run_git(arguments, project, settings, given, **offline)
+    # Nothing is fetched either, whatever protocol the repository says it needs, and its files are
+    # those around it, wherever it says that they are.
+    bounds = {
+        "GIT_ALLOW_PROTOCOL": "",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_WORK_TREE": str(_top(project)),
+    }
+    return run_git(arguments, project, settings, given, **bounds)
 
 
 def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:
@@ -193,7 +223,7 @@ def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes,
         sides = plain, old.replace(b"\r\n", b"\n"), new.replace(b"\r\n", b"\n")
     else:
         sides = yours, old, new
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         names = ["yours", "old", "new"]
         for name, data in zip(names, sides, strict=True):
             Path(folder, name).write_bytes(data)
@@ -232,7 +262,7 @@ def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
     """What `git diff` says of the files before and after."""
     if not deltas:
         return b""
-    with tempfile.TemporaryDirectory(prefix="ptscaffold-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         for number, side in enumerate("ab", 1):
             place = Path(folder, side)
             place.mkdir()

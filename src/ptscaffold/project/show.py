@@ -25,9 +25,9 @@ from ptscaffold.render.renderer import Renderer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.project.record import Record
-    from ptscaffold.render.renderer import Tree
 
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ptscaffold.layers.content import Tree
     from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Tree
 
 
 class Rendered(NamedTuple):

@@ -9,10 +9,10 @@ import json
 import re
 from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError
-from ptscaffold.layers.content import Content
+from ptscaffold.layers.content import Content, Tree
 from ptscaffold.layers.files import SUFFIX, lay, read_sources
 from ptscaffold.layers.manifest import MANIFEST
 
@@ -45,22 +45,6 @@ _BLOCK_START = re.compile(r"^(?:[#>]|[-+*](?=\s|$)|[-=](?=[-=\s]*$)|[-*_](?=[-*_
 _LIST_NUMBER = re.compile(r"^(\d+)([.)])(?=\s|$)")
 
 
-class File(NamedTuple):
-    """A rendered file: its bytes, its mode (0o644 or 0o755), the path of the layer that owns it."""
-
-    data: bytes
-    mode: int
-    layer: str
-
-    @property
-    def content(self) -> Content:
-        return Content(self.data, self.mode)
-
-
-# Rendered files by their path in the project, with "/" on every system.
-Tree: TypeAlias = dict[str, File]
-
-
 class Renderer:
     """Renders projects; files read and templates compiled for one are kept for the next.
 
@@ -88,10 +72,11 @@ class Renderer:
         package = str(self._symbols.get("package", answers.package))
         laid = lay([(layer, self._read(layer)) for layer in layers], package)
         tree = {}
-        for path, (layer, source, (data, mode)) in sorted(laid.items()):
+        for path, (layer, source, content) in sorted(laid.items()):
+            data = content.data
             if source.endswith(SUFFIX):
                 data = self._text(f"{layer.path}/{source}", data, context).encode()
-            tree[path] = File(data, mode, layer.path)
+            tree[path] = Content(data, content.mode, layer.path)
         return tree
 
     def next_steps(

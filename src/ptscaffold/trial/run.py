@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, UsageError
@@ -39,28 +38,23 @@ def try_cells(
     catalogue: Catalogue | None = None,
     jobs: int | None = None,
     only: Collection[str] = (),
-    left_out: Mapping[str, Collection[str]] = MappingProxyType({}),
-    alone: Collection[str] = (),
+    spared: Callable[[str, str], bool] = lambda _name, _check: False,
+    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False),
     keep: bool = False,
     report: Report = lambda _name, _outcome: None,
     limit: float = 1800,
 ) -> Trial:
     """Make the project of every cell and do with it what its README says, `jobs` at a time.
 
-    `left_out` are checks that a cell is spared, by its name. Those in `alone` have the machine to
-    themselves, so that they can be timed. UsageError without uv and for unknown checks;
-    KeyboardInterrupt with everything removed again and no process left. `limit` is the time that
-    one command may take, in seconds.
+    `spared` tells, by the name of a cell and a check, what is not done; a check waits for its
+    `turn`, which gives whether it has the machine to itself. UsageError without uv and for unknown
+    checks; KeyboardInterrupt with everything removed again and no process left. `limit` is the time
+    that one command may take, in seconds.
     """
     layers = catalogue or Catalogue()
     makers = {cell.name: new_project(cell, layers) for cell in cells}
     manner = _Manner(
-        wanted=needed(only),
-        left_out=left_out,
-        alone=frozenset(alone),
-        keep=keep,
-        report=report,
-        limit=limit,
+        wanted=needed(only), spared=spared, turn=turn, keep=keep, report=report, limit=limit
     )
     return _try_all(makers, jobs, manner)
 
@@ -82,8 +76,15 @@ def try_project(
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, catalogue or Catalogue(packs=found))
-    makers = {project.resolve().name: copy_of(project, layers)}
-    return _try_all(makers, 1, _Manner(wanted=wanted, keep=keep, report=report, limit=limit))
+    manner = _Manner(
+        wanted=wanted,
+        spared=lambda _name, _check: False,
+        turn=lambda _check: nullcontext(False),
+        keep=keep,
+        report=report,
+        limit=limit,
+    )
+    return _try_all({project.resolve().name: copy_of(project, layers)}, 1, manner)
 
 
 def _cores() -> int:
@@ -93,57 +94,17 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-class Gate:
-    """What is timed passes it `alone`, when all that is under way has ended; the rest `together`.
-
-    Who wants to be alone goes before those that come later.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._waiting = 0
-        self._taken = False
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._taken and not self._waiting)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not self._taken and not self._inside)
-            self._waiting -= 1
-            self._taken = True
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken = False
-                self._changed.notify_all()
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Manner:
     """How projects are tried."""
 
     wanted: frozenset[str]
-    left_out: Mapping[str, Collection[str]] = field(default_factory=dict)
-    alone: frozenset[str] = frozenset()
+    spared: Callable[[str, str], bool]
+    turn: Callable[[str], AbstractContextManager[bool]]
     keep: bool
     report: Report
     limit: float
     cores: int = field(default_factory=_cores)
-    gate: Gate = field(default_factory=Gate)
 
 
 def _try_all(makers: Mapping[str, Maker], jobs: int | None, manner: _Manner) -> Trial:
@@ -194,7 +155,8 @@ def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
     bench.logs.mkdir(parents=True)
     bench.folder.mkdir(parents=True)
     outcomes = []
-    manner = replace(manner, wanted=manner.wanted - set(manner.left_out.get(name, ())))
+    wanted = {check for check in manner.wanted if not manner.spared(name, check)}
+    manner = replace(manner, wanted=frozenset(wanted))
     for outcome in _outcomes(maker, bench, manner):
         outcomes.append(outcome)
         manner.report(name, outcome)
@@ -234,11 +196,8 @@ def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
             )
             continue
         log = bench.logs / f"{number:02}-{step.check}.log"
-        if step.check in manner.alone:
-            with manner.gate.alone():
-                outcome = perform(step, replace(bench, threads=manner.cores), log)
-        else:
-            with manner.gate.together():
-                outcome = perform(step, bench, log)
+        with manner.turn(step.check) as alone:
+            threads = manner.cores if alone else bench.threads
+            outcome = perform(step, replace(bench, threads=threads), log)
         installed = step.check != "install" or outcome.status == "ok"
         yield outcome

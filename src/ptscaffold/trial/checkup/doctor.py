@@ -19,7 +19,6 @@ from .facts import Facts, collect
 
 MANY_CPUS = 4  # from here on one thread, or one loading process for a GPU, is a waste
 LEAST_ROOM = 1e9  # bytes on the disk, and in shared memory, of which containers have 64 MB
-LEAST_OPEN_FILES = 1024  # what Linux gives when nobody has changed it
 
 
 @dataclass(frozen=True)
@@ -173,15 +172,6 @@ def check_shared_memory(facts: Facts) -> Finding | None:
     return Finding("shared-memory", what, why, fix)
 
 
-def check_open_files(facts: Facts) -> Finding | None:
-    limit = facts.open_files
-    if limit is None or limit >= LEAST_OPEN_FILES or not workers(facts):
-        return None
-    what = f"{limit} open files at most are too few for loading processes"
-    why = "each tensor that they hand over is one: a run ends with 'too many open files'"
-    return Finding("open-files", what, why, f"ulimit -n {LEAST_OPEN_FILES * 4}")
-
-
 def check_disk(facts: Facts) -> Finding | None:
     if facts.disk_free >= LEAST_ROOM:
         return None
@@ -194,7 +184,7 @@ CHECKS = (
     *(check_python, check_uv, check_torch, check_missing),
     *(partial(check_build, "torchvision"), partial(check_build, "torchaudio")),
     *(check_driver, check_hidden, check_gpu, check_arch),
-    *(check_workers, check_threads, check_shared_memory, check_open_files, check_disk),
+    *(check_workers, check_threads, check_shared_memory, check_disk),
 )
 
 

@@ -76,7 +76,6 @@ class Facts:
     cpu_quota: float | None = None
     memory: int | None = None
     shared_memory: int | None = None
-    open_files: int | None = None
     config: str | None = None
     num_workers: int | None = None
     omp_num_threads: str | None = None
@@ -112,7 +111,6 @@ def collect(*, torch_wanted: bool = True) -> Facts:
         cpu_quota=read_quota(),
         memory=measure_memory(),
         shared_memory=measure_shared_memory(),
-        open_files=read_open_files(),
         config=str(config) if config else None,
         num_workers=read_num_workers(config) if config else None,
         omp_num_threads=os.environ.get("OMP_NUM_THREADS"),
@@ -288,13 +286,3 @@ def measure_memory() -> int | None:
 def measure_shared_memory() -> int | None:
     """Free bytes of what loading processes hand batches over in; Linux only."""
     return shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else None
-
-
-def read_open_files() -> int | None:
-    """How many files a process may have open; Linux only, where each shared tensor is one."""
-    if sys.platform != "linux":
-        return None
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
