@@ -38,6 +38,7 @@ FILES = {
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "multinode": {"scripts/node.sh"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
+    "serve": {"src/my_own_net/serve.html", "src/my_own_net/serve.py", "tests/test_serve.py"},
     "slurm": {"scripts/train.sbatch"},
 }
 OF_STYLES = {
