@@ -166,7 +166,9 @@ async def stop(server: Server) -> str:
 def start(stack: ExitStack, folder: Path) -> dict[str, Server]:
     (folder / "lit.py").write_text(LITSERVE)
     commands = {"serve": ["-m", "served.serve", "--port", "8710"]}
-    commands |= {"FastAPI, one by one": ["-c", ONE_BY_ONE], "LitServe, batches of 16": ["lit.py"]}
+    commands["FastAPI, in its event loop"] = ["-c", ONE_BY_ONE]
+    in_threads = ONE_BY_ONE.replace("async def", "def").replace("8711", "8712")
+    commands |= {"FastAPI, in its threads": ["-c", in_threads], "LitServe, by 16": ["lit.py"]}
     if not find_spec("litserve"):
         commands.popitem()
     servers = {n: Server(c, 8710 + i, folder) for i, (n, c) in enumerate(commands.items())}

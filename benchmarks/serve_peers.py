@@ -1,6 +1,7 @@
 """What benchmarks/serve.py compares with: one small text model, served in two other ways."""
 
-# Nothing is quicker for one client: the model runs in the event loop, and nothing else meanwhile
+# Nothing is quicker for one client: the model runs in the event loop, and nothing else meanwhile,
+# not even /health. Without `async` FastAPI calls it in a thread, the way its documentation tells
 ONE_BY_ONE = """
 import fastapi, torch, uvicorn
 from served.data import make_transform
@@ -42,5 +43,5 @@ class Api(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(Api(max_batch_size=16, batch_timeout=0.005), accelerator="cpu")
-    server.run(port=8712, generate_client_file=False, log_level="warning")
+    server.run(port=8713, generate_client_file=False, log_level="warning")
 """
