@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu benchmark-real pictures clean
+.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu benchmark-real benchmark-serve pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -82,6 +82,11 @@ benchmark-gpu: $(VENV)/.dev
 # and many hours without a GPU. REAL="--raw FILE --sizes 500" runs it in parts.
 benchmark-real: $(VENV)/.dev
 	python benchmarks/real_data.py $(REAL) --results benchmarks/real_data.md
+
+# The feature serve against a plain FastAPI and LitServe, over loopback.
+benchmark-serve: $(VENV)/.dev
+	uv pip install --quiet --python $(BIN)/python --group serving
+	python benchmarks/serve.py --results benchmarks/serve.md
 
 # The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""Take the pictures of gallery.md again: what TensorBoard shows of first runs.
+"""Take the pictures of gallery.md again: what TensorBoard shows of first runs, and a served model.
 
     make pictures
 
@@ -7,18 +7,28 @@ A project of every domain is made in a temporary folder and trained on its sampl
 
 from __future__ import annotations
 
+import base64
+import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pictures import DOCS, run, shoot, shrink, tensorboard
+from pictures import DOCS, find_address, run, shoot, shrink, tensorboard, wait_for
 from PIL import Image
 
 SIZE = 1300, 1100
 PANEL = 306  # pixels on the left: the settings of a tab
 SCALARS = "scalars&_smoothingWeight=0&tagFilter="
 DOMAINS = ("vision", "text", "audio")
+DROP = """<script>
+fetch("data:image/png;base64,CONTENT").then((answer) => answer.blob()).then((content) => {
+  const data = new DataTransfer();
+  data.items.add(new File([content], "photo.png"));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+});
+</script>"""
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ptscaffold-gallery-") as name:
         for domain in DOMAINS:
             draw(domain, Path(name))
+        draw_page(Path(name, "vision"), Path(name))
 
 
 def draw(domain: str, folder: Path) -> None:
     """Train a project of a domain and take its pictures."""
     project = folder / domain
-    run(f"ptscaffold new {domain} --domain {domain} --style plain --no-input", folder)
+    chosen = f"--domain {domain} --style plain --feature serve"
+    run(f"ptscaffold new {domain} {chosen} --no-input", folder)
     train = f"{sys.executable} -m {domain}.train --device cpu --run-dir runs/first"
     run(f"PYTHONPATH=src {train}", project)
     with tensorboard(project, Path(sys.executable).with_name("tensorboard")) as address:
@@ -64,6 +76,24 @@ def draw(domain: str, folder: Path) -> None:
                     kept = image.convert("RGB").crop((view.left, 0, view.right, view.height))
                 shrink(kept, picture)
                 print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
+
+
+def draw_page(project: Path, folder: Path) -> None:
+    """Serve the trained project, drop an image on its page and take a picture of that."""
+    image = base64.b64encode(next((project / "data").rglob("circle/*.png")).read_bytes()).decode()
+    with (project / "src/vision/serve.html").open("a") as page:
+        page.write(DROP.replace("CONTENT", image))
+    log, env = folder / "serve.log", {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "vision.serve"]
+        server = subprocess.Popen(command, cwd=project, env=env, stderr=file)
+    try:
+        address = wait_for(lambda: find_address(log), server)
+        shoot(address, (620, 640), 1, folder, folder / "page.png")
+    finally:
+        server.terminate()
+        server.wait()
+    shrink(Image.open(folder / "page.png"), DOCS / "gallery" / "serve.png")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def tensorboard(project: Path, program: Path) -> Iterator[str]:
 
 
 def find_address(log: Path) -> str:
-    found = re.search(r"http://localhost:(\d+)/", log.read_text())
+    found = re.search(r"http://(?:localhost|127.0.0.1):(\d+)", log.read_text())
     return f"http://127.0.0.1:{found[1]}/" if found else ""
 
 
@@ -192,7 +192,7 @@ def wait_for(condition: Callable[[], Any], server: subprocess.Popen[bytes]) -> A
         if server.poll() is not None:
             break
         time.sleep(0.5)
-    raise SystemExit("TensorBoard does not serve the run")
+    raise SystemExit(f"{server.args} does not serve the run")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ FILES = {
     "multinode": {"scripts/node.sh"},
     "precommit": {".pre-commit-config.yaml"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
+    "serve": {"src/my_own_net/serve.html", "src/my_own_net/serve.py", "tests/test_serve.py"},
     "slurm": {"scripts/train.sbatch"},
     "wandb": {"src/my_own_net/train_wandb.py", "tests/test_wandb.py"},
 }

@@ -90,9 +90,9 @@ def test_all_is_every_combination_that_new_accepts(catalogue: Catalogue) -> None
 def test_the_built_in_layers() -> None:
     pairwise = choose_cells("pairwise")
     assert len({(cell.domain, cell.style) for cell in pairwise}) == 9
-    assert len(pairwise) <= 10
+    assert len(pairwise) <= 12
     assert len(choose_cells()) == 3
-    assert len(choose_cells("all")) == 864
+    assert len(choose_cells("all")) == 27648
 
 
 def test_a_choice_restricts_the_matrix(catalogue: Catalogue) -> None:

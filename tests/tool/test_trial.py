@@ -654,6 +654,7 @@ def test_the_environment_is_a_newcomers(monkeypatch: pytest.MonkeyPatch) -> None
 def test_checks_by_name() -> None:
     assert needed([]) == set(CHECKS)
     assert needed(["new"]) == {"new"}
+    assert needed(["serve"]) == {"new", "install", "train", "serve"}
     assert needed(["predict"]) == {"new", "install", "prepare", "train", "predict"}
     with pytest.raises(UsageError, match="unknown check 'tests '"):
         needed(["tests "])
@@ -665,6 +666,7 @@ def test_commands_are_known_by_what_they_run() -> None:
 uv run ruff format --check
 uv run python -m x.train --data-dir d
 uv run python -m x.train --data=d
+uv run python -m x.serve
 ```
 """
     steps = [(step.check, step.command.split()[-1]) for step in steps_of(readme)]
@@ -673,5 +675,6 @@ uv run python -m x.train --data=d
         ("format", "--check"),
         ("train", "d"),
         ("own-data", "--data=d"),
+        ("serve", "x.serve"),
         ("interrupt", "d"),
     ]

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),
-    *("resume", "processes", "tests", "lint", "types", "readme", "format", "interrupt"),
+    *("serve", "resume", "processes", "tests", "lint", "types", "readme", "format", "interrupt"),
 )
 
 # By what a command of a README is known, the first that fits.
 _KNOWN_BY: Final[Mapping[str, str]] = {
     "tensorboard": r"\btensorboard\b",
+    "serve": r"\.serve\b",
     "processes": r"\btorchrun\b",
     "resume": r"--resume\b",
     "own-data": r"\.train\b.*--data[ =]",
@@ -71,7 +72,7 @@ def needed(only: Collection[str]) -> frozenset[str]:
     if problems := unheard(only):
         raise UsageError(*problems, hint="see ptscaffold test --help")
     wanted = set(only or CHECKS)
-    if wanted & {"evaluate", "predict", "resume"}:
+    if wanted & {"evaluate", "predict", "resume", "serve"}:
         wanted.add("train")
     if wanted & {"own-data", "predict"}:
         wanted.add("prepare")
@@ -136,7 +137,7 @@ def perform(step: Step, bench: Bench, log: Path) -> Outcome:
     """Do one step; the outcome says what is wrong, if anything is."""
     if step.check == "interrupt":
         return _interrupt(step, bench, log)
-    if step.check == "tensorboard":
+    if step.check in ("tensorboard", "serve"):
         return _serve(step, bench, log)
     done = bench.run(step.command, log, offline=step.check != "install")
     metrics = _rows(_newest_run(bench.folder)) if step.check == "train" else ()
@@ -220,7 +221,8 @@ def _serve(step: Step, bench: Bench, log: Path) -> Outcome:
     page = ""
     reason = "it did not say where it listens"
     children = bench.children
-    with children.started(step.command, bench.folder, bench.environment(), log) as process:
+    env = {**bench.environment(), "PORT": "0"}  # any that is free, where a server heeds it
+    with children.started(step.command, bench.folder, env, log) as process:
         while time.monotonic() < began + min(60, children.limit) and process.poll() is None:
             if address := address_of(log):
                 page, reason = _fetch(address)

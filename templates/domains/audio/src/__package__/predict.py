@@ -20,9 +20,9 @@ from .evaluate import load_model
 from .model import Spec
 
 
-def read_clips(path: Path, spec: Spec) -> Iterator[np.ndarray]:
+def read_clips(item: object, spec: Spec) -> Iterator[np.ndarray]:
     """Read clip after clip of a sound; a rest of less than half a clip is left out."""
-    with open_sound(str(path)) as file:
+    with open_sound(item) as file:
         size = math.ceil(spec.seconds * file.samplerate)
         size = size if file.frames >= 1.5 * size else max(file.frames, 1)  # or all at once
         for start in range(0, file.frames - size // 2, size):

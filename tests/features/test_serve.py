@@ -1,0 +1,93 @@
+"""The page of the feature `serve`, in a browser without a window."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ptscaffold.project.new import Request, create
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server"]
+FLAGS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+# What a person does, as a script at the end of the page. Requests keep the browser's clock true.
+DROP = """
+fetch("data:image/png;base64,CONTENT").then((answer) => answer.blob()).then((content) => {
+  const data = new DataTransfer();
+  data.items.add(new File([content], "photo.png", { type: "image/png" }));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+});
+"""
+TYPE = 'find("textarea").value = "The soup was cold."; find("form").requestSubmit();'
+RECORD = """
+find("button").click();
+setTimeout(() => find("button").click(), 3000);
+setInterval(() => fetch("health"), 100);
+"""
+
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.skipif(BROWSER is None, reason="there is no browser"),
+]
+
+
+def python(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"served.{name}", *arguments]
+
+
+@contextmanager
+def served(project: Path) -> Iterator[str]:
+    """Serve what was trained for an epoch; the address is given once the server is warm."""
+    env = {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
+    train = python("train", "--epochs", "1", "--num-workers", "0")
+    subprocess.run(train, cwd=project, env=env, check=True, capture_output=True)
+    with subprocess.Popen(
+        python("serve"), cwd=project, env=env, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr
+            lines = (re.search(r"http://\S+", line) for line in process.stderr)
+            yield next(found[0] for found in lines if found)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr
+            process.stderr.read()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("domain", ["vision", "text", "audio"])
+def test_the_page_shows_the_scores(
+    domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(Request(name="served", domain=domain, style="plain", features=("serve",)))
+    project = tmp_path / "served"
+    with served(project) as address:
+        script = {"vision": DROP, "text": TYPE, "audio": RECORD}[domain]
+        if domain == "vision":
+            image = next((project / "data").rglob("*.png")).read_bytes()
+            script = script.replace("CONTENT", base64.b64encode(image).decode())
+        with (project / "src/served/serve.html").open("a") as page:
+            page.write(f"<script>{script}</script>")
+        assert BROWSER
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        command = [BROWSER, *FLAGS, profile, "--virtual-time-budget=15000", "--dump-dom", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    status = re.search(r'role="status">([^<]+)<', done.stdout)
+    bars = re.findall(r'<td>([^<]+)</td><td><meter value="([^"]+)"', done.stdout)
+    assert status
+    assert len(bars) > 2
+    assert status[1] == bars[0][0]
+    assert sum(float(value) for _, value in bars) == pytest.approx(1, abs=1e-3)
