@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product, starmap
+
 import pytest
 from cells.harness import projects_of
 
-from ptscaffold.trial.matrix import Cell, choose_cells
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.trial.matrix import Cell
 
-CELLS = [cell for cell in choose_cells("all") if not cell.features]
+LAYERS = Catalogue()
+CELLS = list(starmap(Cell, product(LAYERS.names("domains"), LAYERS.names("styles"))))
 
 
 @pytest.mark.lowest

@@ -46,6 +46,7 @@ FILES = {
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "hpo": {"src/my_own_net/tune.py", "tests/test_tune.py"},
     "multinode": {"scripts/node.sh"},
+    "notebook": {"explore.ipynb", "tests/test_notebook.py"},
     "precommit": {".pre-commit-config.yaml"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
     "serve": {"src/my_own_net/serve.html", "src/my_own_net/serve.py", "tests/test_serve.py"},

@@ -5,6 +5,7 @@ Every combination has one value of each factor: the domain, the style, and each 
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 from dataclasses import dataclass
@@ -31,8 +32,9 @@ MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}
 # A value for each factor; a feature that is off is "".
 Row: TypeAlias = tuple[str, ...]
 
-# Beyond, looking at every combination takes longer than anybody waits.
-MOST: Final = 50_000
+# Beyond so many, `all` is refused; `minimal` and `pairwise` choose among a part of more than FEW.
+MOST: Final = 200_000
+FEW: Final = 5_000
 
 # What a copy of a project does without, at its top and anywhere in it.
 _TOP: Final = (".venv", "runs", ".git")
@@ -99,7 +101,8 @@ def choose_cells(
         for kind in ("domains", "styles")
     ]
     free = [] if features else known["features"]
-    rows = list(_combine(two, free))
+    strength = MATRICES[matrix]
+    rows = list(_combine(two, free, everything=strength is None))
     cells = [
         Cell(row[0], row[1], tuple(sorted({*(features or filter(None, row[2:]))}))) for row in rows
     ]
@@ -107,22 +110,34 @@ def choose_cells(
     if all(wrong):
         raise UsageError(*(wrong[0] if wrong else ["no domain has a style to go with"]))
     valid = [index for index, reasons in enumerate(wrong) if not reasons]
-    strength = MATRICES[matrix]
     if strength is not None:
         picked = _cover([rows[index] for index in valid], strength)
         valid = [valid[index] for index in sorted(picked)]
     return [cells[index] for index in valid][int(part[1]) - 1 :: int(part[2])]
 
 
-def _combine(two: list[list[str]], free: list[str]) -> Iterator[Row]:
-    """Every combination of a domain, a style, and each free feature off or on."""
+def _combine(two: list[list[str]], free: list[str], *, everything: bool) -> Iterator[Row]:
+    """Combinations of a domain, a style, and each free feature off or on: every one, if few.
+
+    Else, for each domain and style, the features one and two at a time, all but so many, and sets
+    by chance, the same ones for the same features: any two of them are on, and off, together.
+    """
     count = len(two[0]) * len(two[1]) * 2 ** len(free)
-    if count > MOST:
+    if everything and count > MOST:
         raise UsageError(
             f"{len(free)} features make {count} combinations, at most {MOST} can be looked through",
             hint="name the features to test by --feature",
         )
-    return product(*two, *[("", name) for name in free])
+    if everything or count <= FEW:
+        yield from product(*two, *[("", name) for name in free])
+        return
+    chance = random.Random(0)
+    sizes = (0, 1, 2, len(free) - 2, len(free) - 1, len(free))
+    sets = {frozenset(chosen) for size in sizes for chosen in combinations(free, size)}
+    sets |= {frozenset(name for name in free if chance.random() < 0.5) for _ in range(100)}
+    columns = sorted([name if name in chosen else "" for name in free] for chosen in sets)
+    for domain, style, row in product(*two, columns):
+        yield (domain, style, *row)
 
 
 def _cover(rows: list[Row], strength: int) -> list[int]:
