@@ -136,7 +136,7 @@ def _combine(two: list[list[str]], free: list[str], *, everything: bool) -> Iter
     sets = {frozenset(chosen) for size in sizes for chosen in combinations(free, size)}
     sets |= {frozenset(name for name in free if chance.random() < 0.5) for _ in range(100)}
     columns = sorted([name if name in chosen else "" for name in free] for chosen in sets)
-    for domain, style, row in product(*two, columns):
+    for (domain, style), row in product(product(*two), columns):
         yield (domain, style, *row)
 
 

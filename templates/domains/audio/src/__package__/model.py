@@ -98,8 +98,7 @@ class Spectral(nn.Module):
         import timm
 
         name = source(weights) if weights else spec.arch
-        hop = 0.005 if spec.seconds <= 2 else 0.010
-        self.log_mel = LogMel(spec.sample_rate, mels=128, hop=hop)
+        self.log_mel = LogMel(spec.sample_rate, 128, hop=0.005 if spec.seconds <= 2 else 0.010)
         self.net = timm.create_model(name, bool(weights), in_chans=1, num_classes=num_outputs)
         zeros(self.get_classifier())
 

@@ -63,7 +63,6 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         limit_train_batches=limit,
         limit_val_batches=limit,
         log_every_n_steps=limit or min(10, len(data.train_dataloader())),
-        # For the latter a resumed run is a version of its own
         logger=[board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
         callbacks=[
             best,
