@@ -71,7 +71,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
             learn.fit_one_cycle(config.epochs, config.lr, cbs=[*cbs, BnFreeze()])
         elif config.pretrained:
             below = getattr(learn.model, "below_head", 0.01)  # by default as fastai has it
-            learn.fine_tune(config.epochs, config.lr, lr_mult=1 / below, cbs=cbs)
+            rest = max(config.epochs - 1, 1)  # it begins with one of the head alone
+            learn.fine_tune(rest, config.lr, lr_mult=1 / below, cbs=cbs)
         else:
             learn.fit_one_cycle(config.epochs, config.lr, cbs=cbs)
         result = dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))

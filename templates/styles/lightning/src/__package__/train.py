@@ -86,8 +86,9 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     if first:
         with optional("settings"):
             board.log_hyperparams(settings(config), {f"final/{k}": v for k, v in result.items()})
-            task.embed(board.experiment, *progress.found)
             board.save()
+        with optional("embeddings"):
+            task.embed(board.experiment, *progress.found)
         print(f"finished: {folder / 'best.ckpt'}")
     return result
 
