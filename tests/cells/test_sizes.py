@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product, starmap
 from typing import Final
 
@@ -23,13 +24,14 @@ LIMITS: Final = {
     "audio": (1495, 13, 400, 120),
 }
 LAYERS = Catalogue()
+# At most: lines that a feature adds to the package.
+FEATURES: Final = {"export": 153, "hpo": 130, "profile": 70, "serve": 302, "wandb": 40}
 CELLS = list(starmap(Cell, product(LAYERS.names("domains"), LAYERS.names("styles"))))
 
 
 def measure(cell: Cell) -> tuple[int, int, int, int]:
-    catalogue = Catalogue()
-    chosen = complete(gather({"domain": cell.domain, "style": cell.style}, (), None), catalogue)
-    tree = Renderer().render(chosen, select_layers(chosen, catalogue), __version__)
+    chosen = complete(gather(vars(cell), (), None), LAYERS)
+    tree = Renderer().render(chosen, select_layers(chosen, LAYERS), __version__)
     lines = {path: file.data.count(b"\n") for path, file in tree.items()}
     package = {path: count for path, count in lines.items() if path.startswith("src/")}
     modules = [path for path in package if not path.endswith("__init__.py")]
@@ -51,3 +53,12 @@ def test_a_project_stays_small(cell: Cell, sizes: dict[str, tuple[int, int, int,
     names = ("lines of the package", "modules", "lines of tests", "lines of README.md")
     for what, size, limit in zip(names, sizes[cell.name], LIMITS[cell.domain], strict=True):
         assert size <= limit, what
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_a_feature_stays_small(
+    cell: Cell, feature: str, sizes: dict[str, tuple[int, int, int, int]]
+) -> None:
+    package, *_ = measure(replace(cell, features=(feature,)))
+    assert package - sizes[cell.name][0] <= FEATURES[feature]
