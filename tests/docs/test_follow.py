@@ -1,4 +1,4 @@
-"""What README.md says of following the template: the session, the policy, the two checks."""
+"""What docs/follow.md says: the session, the policy, the two checks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks(language: str) -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## Follow the template\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    text = (ROOT / "docs/follow.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
