@@ -191,13 +191,20 @@ def test_the_version_is_in_the_changelog() -> None:
     heading = dated if released else rf"{dated}|^## \[Unreleased\]$"
     assert re.search(heading, read("CHANGELOG.md"), re.M)
     assert "MIT License" in read("LICENSE")
+    assert yaml.safe_load(read("CITATION.cff"))["version"] == __version__
+
+
+def test_an_issue_brings_what_doctor_says() -> None:
+    form = yaml.safe_load(read(".github/ISSUE_TEMPLATE/problem.yml"))
+    asked = {field["attributes"]["label"]: field for field in form["body"]}
+    assert asked["ptscaffold doctor --json"]["validations"]["required"]
 
 
 def workflow(name: str) -> Any:
     return yaml.safe_load(read(f".github/workflows/{name}"))
 
 
-@pytest.mark.parametrize("name", ["ci.yml", "nightly.yml", "docs.yml"])
+@pytest.mark.parametrize("name", ["ci.yml", "nightly.yml", "docs.yml", "release.yml"])
 def test_workflows_call_targets_that_exist(name: str) -> None:
     makefile = read("Makefile")
     called = set()
@@ -207,7 +214,7 @@ def test_workflows_call_targets_that_exist(name: str) -> None:
             called |= set(re.findall(r"\bmake ([a-z][a-z-]*)", step.get("run", "")))
     for target in called:
         assert re.search(rf"^{target}:", makefile, re.M), target
-    needed = {"ci.yml": {"test"}, "docs.yml": {"docs"}}
+    needed = {"ci.yml": {"test"}, "docs.yml": {"docs"}, "release.yml": {"test-wheel"}}
     assert called >= needed.get(name, {"test", "test-lowest", "demo"})
 
 
