@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu benchmark-real benchmark-serve pictures clean
+.PHONY: demo test test-lowest test-nightly mutate coverage test-wheel benchmark benchmark-gpu benchmark-real benchmark-serve docs pictures clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -88,10 +88,18 @@ benchmark-serve: $(VENV)/.dev
 	uv pip install --quiet --python $(BIN)/python --group serving
 	python benchmarks/serve.py --results benchmarks/serve.md
 
+# The site, in build/site; REPO_URL and SITE_URL are the addresses of repository and site, if there are any.
+$(VENV)/.docs: $(VENV)/.tool
+	uv pip install --quiet --python $(BIN)/python --group docs
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 # The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev
 	python docs/pictures.py
 	python docs/gallery.py
 
 clean:
-	rm -rf $(VENV) $(WHEEL) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(WHEEL) build demo dist .mypy_cache .pytest_cache .ruff_cache

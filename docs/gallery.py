@@ -45,7 +45,7 @@ class View:
 
 VIEWS = (
     View("curves", "vision", f"{SCALARS}^(train|val|lr|grad)", 1040, right=1060),
-    View("images", "vision", "images&tagFilter=.", 745),
+    View("images", "vision", "images&tagFilter=.", 705),
     View("texts", "text", "text", 760),
     View("sounds", "audio", "audio", 540),
     View("spectrograms", "audio", "images&tagFilter=spec", 420),
@@ -93,7 +93,11 @@ def draw_page(project: Path, folder: Path) -> None:
     finally:
         server.terminate()
         server.wait()
-    shrink(Image.open(folder / "page.png"), DOCS / "gallery" / "serve.png")
+    with Image.open(folder / "page.png") as image:
+        clear = image.convert("RGBA")
+    white = Image.new("RGBA", clear.size, "white")  # the page has no ground of its own
+    kept = Image.alpha_composite(white, clear).convert("RGB")
+    shrink(kept, DOCS / "gallery" / "serve.png")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> None:
         said = [(NEW, run(NEW, folder))]
         run("uv sync --quiet", project)
         said.append(("cd vision-lightning && uv sync --quiet", ""))
-        said.append((TRAIN, run(TRAIN, project)))
+        said.append((TRAIN, shorten(run(TRAIN, project))))
         draw_terminal(said, folder, DOCS / "terminal.png")
         with tensorboard(project, project / ".venv/bin/tensorboard") as address:
             draw_tensorboard(address, folder, DOCS / "tensorboard.png")
@@ -73,6 +73,12 @@ def run(command: str, folder: Path) -> str:
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout}")
     return done.stdout
+
+
+def shorten(output: str) -> str:
+    """Leave out the table of the model, which Lightning prints between settings and epochs."""
+    settings, epochs = output.index("GPU available"), output.index("epoch 1/")
+    return f"{output[:settings]}...\n{output[epochs:]}"
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What README.md says of following the template: the session, the policy, the two checks."""
+"""What docs/follow.md says: the session, the policy, the two checks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks(language: str) -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## Follow the template\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    text = (ROOT / "docs/follow.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -38,13 +38,40 @@ def without_numbers(text: str) -> str:
     return re.sub(r"\d+ more as they were", "N more as they were", text)
 
 
-@pytest.mark.usefixtures("digits")
-def test_the_session_is_a_real_one(capsys: pytest.CaptureFixture[str]) -> None:
-    (session,) = blocks("console")
-    command, _, expected = session.removeprefix("$ ptscaffold ").partition("\n")
+def clash(folder: Path) -> None:
+    """Edit a paragraph that every style has in its own words, and a file of Lightning's."""
+    readme, module = folder / "digits/README.md", folder / "digits/src/digits/module.py"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(re.sub(r"^Learns from .*? timm\.", "Learns digits.", text, flags=re.M))
+    module.write_text(module.read_text(encoding="utf-8") + "# ours\n")
+
+
+def keep_house(folder: Path) -> None:
+    (folder / "old").mkdir()
+    (folder / "old/README.md").write_text("# Ours\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "prepare", "code"), [(0, lambda folder: None, 0), (1, clash, 3), (2, keep_house, 3)]
+)
+def test_the_sessions_are_real_ones(
+    number: int,
+    prepare: Callable[[Path], None],
+    code: int,
+    digits: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sessions = blocks("console")
+    assert len(sessions) == 3
+    command, _, expected = sessions[number].removeprefix("$ ptscaffold ").partition("\n")
+    prepare(digits.parent)
     capsys.readouterr()
-    assert cli.run(shlex.split(command)) == 0
+    assert cli.run(shlex.split(command)) == code
     assert without_numbers(capsys.readouterr().err) == without_numbers(expected)
+    if prepare is clash:
+        (marked,) = blocks("text")
+        merged = (digits / "README.md").read_text(encoding="utf-8")
+        assert without_numbers(marked) in without_numbers(merged)
 
 
 def test_a_locked_file_is_found_edited(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
