@@ -11,7 +11,7 @@ from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.trial.matrix import Cell
 
 LAYERS = Catalogue()
-CELLS = list(starmap(Cell, product(LAYERS.names("domains"), LAYERS.names("styles"))))
+CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))
 
 
 @pytest.mark.lowest

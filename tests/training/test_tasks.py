@@ -20,7 +20,7 @@ FEW = {"vision-plain", "vision-lightning", "vision-fastai", "text-plain", "audio
 LAYERS = Catalogue()
 CELLS = [
     cell if cell in FEW else pytest.param(cell, marks=pytest.mark.nightly)
-    for cell in map("-".join, product(LAYERS.names("domains"), LAYERS.names("styles")))
+    for cell in map("-".join, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles"))))
 ]
 TASKS = {
     "multilabel": ("tags", "f1", "labels"),
