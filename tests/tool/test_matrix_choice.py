@@ -92,7 +92,7 @@ def test_the_built_in_layers() -> None:
     assert len({(cell.domain, cell.style) for cell in pairwise}) == 9
     assert len(pairwise) <= 12
     assert len(choose_cells()) == 3
-    assert len(choose_cells("all")) == 27648
+    assert len(choose_cells("all")) == 55296
 
 
 def test_a_choice_restricts_the_matrix(catalogue: Catalogue) -> None:

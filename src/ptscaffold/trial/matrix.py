@@ -32,7 +32,7 @@ MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}
 Row: TypeAlias = tuple[str, ...]
 
 # Beyond, looking at every combination takes longer than anybody waits.
-MOST: Final = 50_000
+MOST: Final = 100_000
 
 # What a copy of a project does without, at its top and anywhere in it.
 _TOP: Final = (".venv", "runs", ".git")
