@@ -25,7 +25,14 @@ LIMITS: Final = {
 }
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.
-FEATURES: Final = {"export": 153, "hpo": 130, "profile": 70, "serve": 302, "wandb": 40}
+FEATURES: Final = {
+    "explain": 180,
+    "export": 153,
+    "hpo": 130,
+    "profile": 70,
+    "serve": 302,
+    "wandb": 40,
+}
 CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))
 
 
@@ -55,10 +62,10 @@ def test_a_project_stays_small(cell: Cell, sizes: dict[str, tuple[int, int, int,
         assert size <= limit, what
 
 
-@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("feature", ADDED)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_a_feature_stays_small(
     cell: Cell, feature: str, sizes: dict[str, tuple[int, int, int, int]]
 ) -> None:
     package, *_ = measure(replace(cell, features=(feature,)))
-    assert package - sizes[cell.name][0] <= FEATURES[feature]
+    assert package - sizes[cell.name][0] <= ADDED[feature]

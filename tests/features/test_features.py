@@ -38,6 +38,7 @@ FILES = {
         ".vscode/tasks.json",
     },
     "docker": {".dockerignore", "Dockerfile"},
+    "explain": {"src/my_own_net/explain.py", "tests/test_explain.py"},
     "export": {
         "src/my_own_net/export.py",
         "src/my_own_net/predict_onnx.py",
