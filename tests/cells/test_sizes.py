@@ -25,7 +25,7 @@ LIMITS: Final = {
 }
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.
-FEATURES: Final = {
+ADDED: Final = {
     "explain": 180,
     "export": 153,
     "hpo": 130,
