@@ -252,3 +252,14 @@ def test_the_nightly_run_reports_every_job() -> None:
             for system in ("macos-latest", "windows-latest")
         ],
     }
+
+
+def test_what_is_said_of_fine_tuning_was_measured() -> None:
+    measured = {}
+    for line in (ROOT / "benchmarks/real_data.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if "plain" in cells:
+            name, linear, _, scratch, _, pretrained, *_ = cells
+            measured[name] = [linear, scratch.split()[0], pretrained.split()[0]]
+    told = re.findall(r"^\| (\w+-500) \| (.*) \|$", (ROOT / "docs/fine-tune.md").read_text(), re.M)
+    assert {name: row.split(" | ") for name, row in told} == measured

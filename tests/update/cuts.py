@@ -127,3 +127,25 @@ def runs(
 def renew(folder: Path, original: Path) -> None:
     shutil.rmtree(folder)
     copy(original, folder)
+
+
+def begun(work: Callable[[int], None]) -> Callable[[], list[bytes]]:
+    """Work in another process; what is given ends it and tells which lines it has written."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reads)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            work(writes)
+        finally:
+            os._exit(1)
+    os.close(writes)
+
+    def ended() -> list[bytes]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with os.fdopen(reads, "rb") as stream:
+            return stream.read().splitlines()
+
+    return ended

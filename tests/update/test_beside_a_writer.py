@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from update.cuts import begun
 from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
@@ -93,28 +92,6 @@ class Somebody:
         names = self.chance.sample(["old", "older", "src/toy", "src/other", "docker", "far"], 2)
         move(self.project / names[0], self.project / names[1], NOREPLACE)
         return False
-
-
-def begun(work: Callable[[int], None]) -> Callable[[], list[bytes]]:
-    """Work in another process; what is given ends it and tells which lines it has written."""
-    reads, writes = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(reads)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            work(writes)
-        finally:
-            os._exit(1)
-    os.close(writes)
-
-    def ended() -> list[bytes]:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        with os.fdopen(reads, "rb") as stream:
-            return stream.read().splitlines()
-
-    return ended
 
 
 def lines_in(folder: Path) -> set[bytes]:

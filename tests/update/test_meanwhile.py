@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from update.cuts import DONE_ALL_THE_SAME, STOPPED, disk_full, kill, renew, runs
+from update.cuts import DONE_ALL_THE_SAME, STOPPED, begun, disk_full, kill, renew, runs
 from update.test_interrupted import TEMPLATE
 from update.trees import Lab, copy, lab, put, read_tree, text
 
@@ -318,41 +318,7 @@ def write_for_ever(project: Path, number: int, told: int) -> None:
         time.sleep(chance.random() * 0.001)
 
 
-@pytest.fixture
-def writer(made: Lab) -> Iterator[Callable[[int], Callable[[], list[bytes]]]]:
-    """Start to write to the project; what that gives ends it and tells what was written."""
-    children: list[int] = []
-
-    def start(number: int) -> Callable[[], list[bytes]]:
-        reads, writes = os.pipe()
-        child = os.fork()
-        if not child:
-            try:
-                os.close(reads)
-                signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-                write_for_ever(made.project, number, writes)
-            finally:
-                os._exit(1)
-        os.close(writes)
-        children.append(child)
-
-        def stop() -> list[bytes]:
-            os.kill(children.pop(), signal.SIGKILL)
-            os.waitpid(child, 0)
-            with os.fdopen(reads, "rb") as stream:
-                return stream.read().split(b"\n")[:-1]
-
-        return stop
-
-    yield start
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def test_no_line_of_another_process_is_lost(
-    made: Lab, writer: Callable[[int], Callable[[], list[bytes]]]
-) -> None:
+def test_no_line_of_another_process_is_lost(made: Lab) -> None:
     """Updates hither and thither, while somebody writes what the two styles have each their own."""
     for style in ("a", "b"):
         put(made.history.root, {f"styles/{style}/style.txt": f"of style {style}\n"})
@@ -360,16 +326,18 @@ def test_no_line_of_another_process_is_lost(
     original = copy(made.project, made.project.with_name("original"))
     told, said_no, done = 0, 0, 0
     for number in range(30):
-        stop = writer(number)
-        time.sleep(0.01)
-        for setting in ("style=b", "style=a", "style=b"):
-            try:
-                made.update(setting)
-                done += 1
-            except PtscaffoldError as error:
-                assert "while it was about to be written" in str(error)  # noqa: PT017
-                said_no += 1
-        lines = stop()
+        stop = begun(partial(write_for_ever, made.project, number))
+        try:
+            time.sleep(0.01)
+            for setting in ("style=b", "style=a", "style=b"):
+                try:
+                    made.update(setting)
+                    done += 1
+                except PtscaffoldError as error:
+                    assert "while it was about to be written" in str(error)  # noqa: PT017
+                    said_no += 1
+        finally:
+            lines = stop()
         told += len(lines)
         whole = b"\n".join(data for data, _ in read_tree(made.project).values()).split(b"\n")
         assert set(lines) - set(whole) == set(), number

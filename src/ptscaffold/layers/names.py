@@ -32,19 +32,19 @@ _ILLEGAL: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 # Import names of the training stack and of what it brings along: a project of that name hides them.
 IMPORTS = frozenset(
     """
-    absl accelerate aiohttp anyio attr attrs certifi click cv2 datasets diffusers dill
-    docstring_parser einops
-    evaluate fastai fastapi fastcore fastdownload fastprogress filelock fsspec functorch
-    google grpc httpx huggingface_hub idna ignite jinja2 joblib jsonargparse keras kornia
-    librosa lightning lightning_fabric lightning_utilities markdown markupsafe matplotlib
-    mlflow mpmath multiprocess mypy networkx nltk numpy nvidia onnx onnxruntime optuna
-    packaging pandas peft pil pip plum prometheus_client protobuf psutil ptscaffold pyarrow
-    pydantic pygments pylab pytest pytorch pytorch_lightning ray regex requests rich ruff
-    safetensors scikit_learn scipy sentencepiece setuptools sklearn soundfile soxr spacy
-    starlette sympy tensorboard tensorboardx tensorflow thinc timm tokenizers torch
-    torchaudio torchdata torchgen torchmetrics torchtext torchvision torchx tqdm
-    transformers triton typeguard typer typing_extensions tyro urllib3 uv uvicorn wandb
-    werkzeug wheel xxhash yaml yarl
+    absl accelerate aiohttp alembic anyio attr attrs captum certifi click cv2 datasets
+    diffusers dill docstring_parser einops evaluate fastai fastapi fastcore fastdownload
+    fastprogress filelock fsspec functorch google grpc httpx huggingface_hub idna ignite
+    ipykernel ipython jinja2 joblib jsonargparse keras kornia librosa lightning
+    lightning_fabric lightning_utilities litserve markdown markupsafe matplotlib mlflow mpmath
+    multipart multiprocess mypy nbclient nbformat networkx nltk numpy nvidia onnx onnxruntime
+    optuna optuna_integration packaging pandas peft pil pip plotly plum pre_commit
+    prometheus_client protobuf psutil ptscaffold pyarrow pydantic pygments pylab pytest pytorch
+    pytorch_lightning ray regex requests rich ruff safetensors scikit_learn scipy sentencepiece
+    setuptools sklearn soundfile soxr spacy sqlalchemy starlette sympy tensorboard tensorboardx
+    tensorflow thinc timm tokenizers torch torchaudio torchdata torchgen torchmetrics torchtext
+    torchvision torchx tqdm transformers triton typeguard typer typing_extensions tyro urllib3
+    uv uvicorn wandb werkzeug wheel xxhash yaml yarl
     """.split()  # noqa: SIM905 (a hundred quoted words read worse)
 )
 

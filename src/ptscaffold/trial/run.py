@@ -76,14 +76,7 @@ def try_project(
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, catalogue or Catalogue(packs=found))
-    manner = _Manner(
-        wanted=wanted,
-        spared=lambda _name, _check: False,
-        turn=lambda _check: nullcontext(False),
-        keep=keep,
-        report=report,
-        limit=limit,
-    )
+    manner = _Manner(wanted=wanted, keep=keep, report=report, limit=limit)
     return _try_all({project.resolve().name: copy_of(project, layers)}, 1, manner)
 
 
@@ -99,11 +92,11 @@ class _Manner:
     """How projects are tried."""
 
     wanted: frozenset[str]
-    spared: Callable[[str, str], bool]
-    turn: Callable[[str], AbstractContextManager[bool]]
     keep: bool
     report: Report
     limit: float
+    spared: Callable[[str, str], bool] = lambda _name, _check: False
+    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False)
     cores: int = field(default_factory=_cores)
 
 

@@ -23,7 +23,7 @@ class Config:
 
     epochs: int = 0  # 0: by the number of examples
     patience: int = 0  # epochs without a better validation that end the run; 0: half of all
-    batch_size: int = 0  # examples a step, over all processes; 0: 32, to fine-tune few 16
+    batch_size: int = 0  # examples a step, over all processes; 0: 32, or 16 to fine-tune on few
     lr: float = 0.0  # peak learning rate of AdamW; 0: 3e-3, a pretrained transformer 3e-4
 
     seed: int = 0

@@ -30,7 +30,7 @@ from .run import catch_signals, find, leave, main, optional, settings, start_run
 
 
 def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
-    """Train, and give the best value of the metric; `options` go to the Trainer."""
+    """Train, and give the best of the metric; `options`, `callbacks` too, go to the Trainer."""
     hush()
     seed_everything(config.seed % 2**32, verbose=False)
     data = DataModule(config)
@@ -41,9 +41,10 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     module = kind(**hparams, weights=None if config.resume else config.pretrained)
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
-    if any(s.get("wait_count", 0) >= config.patience for s in saved["callbacks"].values()):
-        print(f"finished before: {config.resume}")  # Lightning would train one more epoch
-        return {}
+    for state in saved["callbacks"].values():
+        if state.get("wait_count", 0) >= config.patience:  # Lightning would train an epoch more
+            print(f"finished before: {config.resume}")
+            return {task.monitor[0]: float(state["best_score"])}
     first = os.environ.get("RANK", "0") == "0"
     folder = start_run(config, **described) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
@@ -84,10 +85,9 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         leave(folder, stop)
     result = {task.monitor[0]: float(best.best_model_score or 0)}
     if first:
-        with optional("settings"):
+        with optional("settings or embeddings"):
             board.log_hyperparams(settings(config), {f"final/{k}": v for k, v in result.items()})
             board.save()
-        with optional("embeddings"):
             task.embed(board.experiment, *progress.found)
         print(f"finished: {folder / 'best.ckpt'}")
     return result
