@@ -73,7 +73,7 @@ def command(name: str, of: Any) -> str:
 def code_of(paragraph: str) -> str:
     """A paragraph of a help text, its examples as code."""
     lines = paragraph.strip().lstrip("\b").strip().splitlines()
-    if all(line.strip().startswith("ptscaffold ") for line in lines):
+    if "\b" in paragraph or all(line.strip().startswith("ptscaffold ") for line in lines):
         return "\n".join(["```sh", *(line.strip() for line in lines), "```"])
     return "\n".join(line.strip() for line in lines)
 

@@ -261,8 +261,8 @@ USAGE = "hint: see ptscaffold list, then ptscaffold new NAME --domain DOMAIN --s
         (
             ["nwe"],
             "error: unknown command 'nwe' "
-            "(new, list, show, update, add, remove, diff, check, export, doctor, test). "
-            "Did you mean 'new'?\n"
+            "(new, list, show, update, add, remove, diff, check, export, doctor, test, "
+            "completion). Did you mean 'new'?\n"
             "hint: see ptscaffold --help\n",
         ),
         (

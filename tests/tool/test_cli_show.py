@@ -28,17 +28,18 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  new     Make a project.
-  list    List the domains, styles and features.
-  show    Show a layer, a choice of layers, or a project.
-  update  Bring a project to the newest template.
-  add     Add features to a project.
-  remove  Remove features from a project.
-  diff    Show what a project changed against its template, as a patch.
-  check   Check that a project follows its template.
-  export  Write a template for cookiecutter and copier.
-  doctor  Find what is set up wrong: Python, PyTorch, the GPU, the machine.
-  test    Test that templates work.
+  new         Make a project.
+  list        List the domains, styles and features.
+  show        Show a layer, a choice of layers, or a project.
+  update      Bring a project to the newest template.
+  add         Add features to a project.
+  remove      Remove features from a project.
+  diff        Show what a project changed against its template, as a patch.
+  check       Check that a project follows its template.
+  export      Write a template for cookiecutter and copier.
+  doctor      Find what is set up wrong: Python, PyTorch, GPU, the machine.
+  test        Test that templates work.
+  completion  Print what lets a shell complete commands and values.
 """
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptscaffold import __version__
-from ptscaffold.cli import console, project, trial
+from ptscaffold.cli import completion, console, project, trial
 from ptscaffold.cli.console import Command, Commands, Said, run_app
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
         typer.echo(f"ptscaffold {__version__}")
         raise typer.Exit
 
@@ -121,7 +121,11 @@ def export(
     no_preset: console.NoPreset = False,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="For cookiecutter or copier only; for both otherwise."),
+        typer.Option(
+            metavar="NAME",
+            help="For cookiecutter or copier only; for both otherwise.",
+            autocompletion=completion.engines,
+        ),
     ] = None,
     dry_run: console.DryRun = False,
 ) -> Said:
@@ -172,7 +176,9 @@ def show(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[WHAT]", help="A layer such as domains/vision, or a project's folder."
+            metavar="[WHAT]",
+            help="A layer such as domains/vision, or a project's folder.",
+            autocompletion=completion.layers,
         ),
     ] = None,
     domain: console.Domain = None,
@@ -198,6 +204,28 @@ def show(
     return Said(data, report.shown(data))
 
 
+def complete(
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL",
+            help=f"{', '.join(completion.SHELLS)}.",
+            autocompletion=completion.shells,
+        ),
+    ],
+) -> Said:
+    """Print what lets a shell complete commands and values.
+
+    \b
+    eval "$(ptscaffold completion bash)"    # in ~/.bashrc
+    eval "$(ptscaffold completion zsh)"     # in ~/.zshrc, after compinit
+    ptscaffold completion fish | source     # in ~/.config/fish/config.fish
+    ptscaffold completion powershell | Out-String | Invoke-Expression    # in $PROFILE
+    """
+    script = completion.script(shell)
+    return Said({"shell": shell, "script": script}, script)
+
+
 _COMMANDS = {
     "new": new,
     "list": list_,
@@ -206,6 +234,7 @@ _COMMANDS = {
     "export": export,
     "doctor": trial.doctor,
     "test": trial.try_templates,
+    "completion": complete,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, cls=Command)(_command)
@@ -220,6 +249,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
+    completion.prepare()
     return run_app(_app_of(arguments), arguments)
 
 

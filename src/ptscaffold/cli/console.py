@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ptscaffold import __version__
+from ptscaffold.cli import completion
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
 
 
@@ -143,7 +144,7 @@ class Commands(TyperGroup):
     """The group of commands; a name that it does not have is met with the nearest one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in self.commands:
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
             raise UsageError(unknown("command", args[0], "", self.commands))
         return super().resolve_command(ctx, args)
 
@@ -161,12 +162,13 @@ def explain(error: Exception) -> UsageError:
     return UsageError(text[:1].lower() + text[1:], hint=hint)
 
 
-def _settled(project: Path) -> Path:
+def _settled(ctx: typer.Context, project: Path) -> Path:
     """The project, with what a run that died has left half-done put back, and that said."""
-    from ptscaffold.project.apply import recover
+    if not ctx.resilient_parsing:  # a shell that completes changes nothing
+        from ptscaffold.project.apply import recover
 
-    if done := recover(project):
-        say(f"{project}: {done}")
+        if done := recover(project):
+            say(f"{project}: {done}")
     return project
 
 
@@ -176,6 +178,7 @@ Pack = Annotated[
         "--pack",
         metavar="SOURCE",
         help="More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
+        autocompletion=completion.packs,
     ),
 ]
 Preset = Annotated[
@@ -184,22 +187,42 @@ Preset = Annotated[
         metavar="FILE|NAME",
         envvar="PTSCAFFOLD_PRESET",
         help="A team's answers, packs and fixed values.",
+        autocompletion=completion.presets,
     ),
 ]
 NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
 Engine = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Render by cookiecutter or copier; the files are the same."),
+    typer.Option(
+        metavar="NAME",
+        help="Render by cookiecutter or copier; the files are the same.",
+        autocompletion=completion.engines,
+    ),
 ]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
 Domain = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What it learns from; see `ptscaffold list`.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What it learns from; see `ptscaffold list`.",
+        autocompletion=completion.domains,
+    ),
 ]
 Style = Annotated[
-    str | None, typer.Option(metavar="NAME", help="How its training loop is written.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How its training loop is written.",
+        autocompletion=completion.styles,
+    ),
 ]
 Feature = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="An optional layer; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="An optional layer; may be repeated.",
+        autocompletion=completion.features,
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ptscaffold.cli import console
+from ptscaffold.cli import completion, console
 from ptscaffold.cli.console import Said
 
 if TYPE_CHECKING:
@@ -19,11 +19,19 @@ def update(
     set_: console.Set = None,
     to: Annotated[
         str | None,
-        typer.Option(metavar="VERSION", help="To this version; --set is for that one then."),
+        typer.Option(
+            metavar="VERSION",
+            help="To this version; --set is for that one then.",
+            autocompletion=completion.releases,
+        ),
     ] = None,
     skip: Annotated[
         str | None,
-        typer.Option(metavar="VERSION", help="Leave out what this release, the next, has changed."),
+        typer.Option(
+            metavar="VERSION",
+            help="Leave out what this release, the next, has changed.",
+            autocompletion=completion.releases,
+        ),
     ] = None,
     dry_run: console.DryRun = False,
     diff_: console.ShowDiff = False,
@@ -78,7 +86,10 @@ def update(
 
 
 def add(
-    feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to add.")],
+    feature: Annotated[
+        list[str],
+        typer.Argument(metavar="FEATURE...", help="What to add.", autocompletion=completion.to_add),
+    ],
     project: console.ProjectOption = Path(),
     dry_run: console.DryRun = False,
     diff_: console.ShowDiff = False,
@@ -94,7 +105,12 @@ def add(
 
 
 def remove(
-    feature: Annotated[list[str], typer.Argument(metavar="FEATURE...", help="What to remove.")],
+    feature: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FEATURE...", help="What to remove.", autocompletion=completion.to_remove
+        ),
+    ],
     project: console.ProjectOption = Path(),
     dry_run: console.DryRun = False,
     diff_: console.ShowDiff = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ptscaffold.cli import console
+from ptscaffold.cli import completion, console
 from ptscaffold.cli.console import Said, say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def doctor(
         Path, typer.Argument(metavar="[FOLDER]", help="Of a project; this one by default.")
     ] = Path(),
 ) -> Said:
-    """Find what is set up wrong: Python, PyTorch, the GPU, the machine.
+    """Find what is set up wrong: Python, PyTorch, GPU, the machine.
 
     Looks at the environment in FOLDER/.venv, else at the active one. Where there is none, only at
     the machine. Exit code 3: something was found; each comes with the command that mends it.
@@ -44,14 +44,28 @@ def try_templates(
         typer.Argument(metavar="[PROJECT]", help="Test a copy of this project instead."),
     ] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only these; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only these; may be repeated.",
+            autocompletion=completion.domains,
+        ),
     ] = None,
     style: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only these; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only these; may be repeated.",
+            autocompletion=completion.styles,
+        ),
     ] = None,
     feature: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="In every project, and no other; may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="In every project, and no other; may be repeated.",
+            autocompletion=completion.features,
+        ),
     ] = None,
     pack: console.Pack = None,
     matrix: Annotated[
@@ -59,6 +73,7 @@ def try_templates(
         typer.Option(
             metavar="NAME",
             help="minimal: each layer once (default); pairwise: each two together; or all.",
+            autocompletion=completion.matrices,
         ),
     ] = None,
     shard: Annotated[
@@ -70,7 +85,11 @@ def try_templates(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="CHECK", help="Only these and what they need; may be repeated."),
+        typer.Option(
+            metavar="CHECK",
+            help="Only these and what they need; may be repeated.",
+            autocompletion=completion.checks,
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the projects and all logs.")] = False,
     junit: Annotated[

@@ -228,14 +228,7 @@ def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
         file = Path(given).expanduser()
         if file.is_file():
             return read_preset(file.resolve() if file.is_symlink() else file)
-    known: dict[str, tuple[Path, tuple[str, ...]]] = {}
-    places: list[tuple[Path, tuple[str, ...]]] = [(pack.root / FOLDER, ()) for pack in packs]
-    places += [(root / FOLDER, (name,)) for name, root in installed_packs().items()]
-    for folder, sources in [*places, (_own_folder(), ())]:
-        if folder != _own_folder():
-            refuse_link(folder)
-        for path in sorted(folder.glob("*.toml")):
-            known.setdefault(path.stem, (path, sources))
+    known = presets(packs)
     if given not in known:
         raise UsageError(
             unknown("preset", given, "", known),
@@ -244,6 +237,19 @@ def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
     path, sources = known[given]
     own = path.is_symlink() and path.parent == _own_folder()
     return read_preset(path.resolve() if own else path, sources)
+
+
+def presets(packs: Sequence[Pack]) -> dict[str, tuple[Path, tuple[str, ...]]]:
+    """The presets that have a name, each with its file and the packs that belong to it."""
+    known: dict[str, tuple[Path, tuple[str, ...]]] = {}
+    places: list[tuple[Path, tuple[str, ...]]] = [(pack.root / FOLDER, ()) for pack in packs]
+    places += [(root / FOLDER, (name,)) for name, root in installed_packs().items()]
+    for folder, sources in [*places, (_own_folder(), ())]:
+        if folder != _own_folder():
+            refuse_link(folder)
+        for path in sorted(folder.glob("*.toml")):
+            known.setdefault(path.stem, (path, sources))
+    return known
 
 
 def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
