@@ -37,13 +37,19 @@ def test_enter_takes_the_defaults(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "  vision      image classification\n"
-        "  text        text classification\n"
+        "What it learns from decides data, network and the sample of the first run:\n"
+        "  vision        image classification\n"
+        "  text          text classification\n"
         "Domain (--domain) [vision]: "
-        "  plain       one visible loop\n"
-        "  lightning   a LightningModule\n"
+        "How its training loop is written; commands and files are the same in all:\n"
+        "  plain         one visible loop\n"
+        "  lightning     a LightningModule\n"
         "Style (--style) [plain]: "
-        "Features (--feature), any of docker, serve [none]: "
+        "What not every project needs; ptscaffold add brings it later too:\n"
+        "  docker        an image\n"
+        "  serve         an endpoint\n"
+        "Features (--feature), with commas between [none]: "
+        "The folder that is made, and the package in it.\n"
         "Project name (NAME) [vision-plain]: "
     )
 
@@ -62,7 +68,8 @@ def test_what_layers_ask_for_is_asked(
     given = ask(Catalogue(layers_root), monkeypatch, "plain\n\x07\n128\n", **chosen)
     assert given.values == {**chosen, "style": "plain", "hidden_size": "128"}
     said = capsys.readouterr().err
-    assert "Hidden size (--set hidden_size=TEXT) [64]:   hidden_size holds a control" in said
+    assert "What styles/plain asks for.\nHidden size (--set hidden_size=TEXT) [64]: " in said
+    assert " [64]:   hidden_size holds a control" in said
 
 
 def test_a_bad_answer_is_asked_again(

@@ -1,15 +1,18 @@
-"""The questions that `new` asks a person: four, and those of layers, each with flag and default."""
+"""The questions that `new` asks a person: four, and those of layers.
+
+Each has a line that says what it decides, its flag and its default, which Enter takes.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from ptscaffold.layers.names import split_path
-from ptscaffold.render.answers import FLAGS, declared_answers, problems_of
+from ptscaffold.render.answers import FLAGS, chosen, declared_answers, problems_of
 
 if TYPE_CHECKING:
     from ptscaffold.layers.catalogue import Catalogue
@@ -21,31 +24,43 @@ def may_ask(*, no_input: bool) -> bool:
     return not (no_input or os.environ.get("CI")) and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+_ABOUT: Final = {
+    "domain": "What it learns from decides data, network and the sample of the first run:",
+    "style": "How its training loop is written; commands and files are the same in all:",
+    "features": "What not every project needs; ptscaffold add brings it later too:",
+    "name": "The folder that is made, and the package in it.",
+}
+
+
 def ask(given: Given, catalogue: Catalogue) -> Given:
     """Ask for what is missing. Questions go to stderr; the end of input counts as Ctrl-C."""
-    for key, kind in (("domain", "domains"), ("style", "styles")):
-        if key not in given.values:
-            layers = catalogue.choices(kind)
-            for layer in layers:
-                typer.echo(f"  {layer.name:<12}{layer.help}", err=True)
+    for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
+        layers = catalogue.choices(kind)
+        if key not in given.values and layers:
+            rows = [f"  {layer.name:<14}{layer.help}" for layer in layers]
             question = f"{key.capitalize()} ({FLAGS[key]})"
-            given = _asked(given, catalogue, key, question, layers[0].name)
-    features = ", ".join(layer.name for layer in catalogue.choices("features"))
-    if "features" not in given.values and features:
-        question = f"Features ({FLAGS['features']}), any of {features}"
-        given = _asked(given, catalogue, "features", question, "none")
+            default = layers[0].name
+            if key == "features":
+                question, default = f"{question}, with commas between", "none"
+            given = _asked(given, catalogue, key, [_ABOUT[key], *rows], question, default)
     if "name" not in given.values:
         default = f"{given.values['domain']}-{given.values['style']}"
-        given = _asked(given, catalogue, "name", f"Project name ({FLAGS['name']})", default)
+        question = f"Project name ({FLAGS['name']})"
+        given = _asked(given, catalogue, "name", [_ABOUT["name"]], question, default)
     for key, default in declared_answers(given.values, catalogue).items():
         if key not in given.values:
+            layer = next(one for one in chosen(given.values, catalogue) if key in one.answers)
             question = f"{key.replace('_', ' ').capitalize()} (--set {key}=TEXT)"
-            given = _asked(given, catalogue, key, question, default)
+            about = [f"What {layer.path} asks for."]
+            given = _asked(given, catalogue, key, about, question, default)
     return given
 
 
-def _asked(given: Given, catalogue: Catalogue, key: str, question: str, default: str) -> Given:
+def _asked(
+    given: Given, catalogue: Catalogue, key: str, about: list[str], question: str, default: str
+) -> Given:
     """The answers with one more, asked for until it goes with those so far."""
+    typer.echo("\n".join(about), err=True)
     while True:
         typer.echo(f"{question} [{default}]: ", err=True, nl=False)
         line = sys.stdin.readline()

@@ -103,7 +103,7 @@ def complete(given: Given, catalogue: Catalogue) -> Answers:
     values = dict(given.values)
     values.setdefault("name", f"{values['domain']}-{values['style']}")
     values["features"] = tuple(sorted(set(values.get("features", ()))))
-    defaults = defaults_of(_chosen(values, catalogue))
+    defaults = defaults_of(chosen(values, catalogue))
     values.setdefault("description", defaults.pop("description"))
     more = {key: values.pop(key, default) for key, default in defaults.items()}
     return Answers(**values, more=more)
@@ -139,7 +139,7 @@ def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
 def declared_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
     """The answers that the chosen layers declare, with their defaults."""
     declared: dict[str, str] = {}
-    for layer in _chosen(values, catalogue):
+    for layer in chosen(values, catalogue):
         declared |= layer.answers
     return declared
 
@@ -189,12 +189,12 @@ def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
     """The import names of what the chosen layers bring, as far as they are chosen and exist."""
     return frozenset(
         normalize(requirement)
-        for layer in _chosen(values, catalogue)
+        for layer in chosen(values, catalogue)
         for requirement in (*layer.dependencies, *layer.dev_dependencies)
     )
 
 
-def _chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
+def chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
     """The layers that answers name, as far as they are chosen and exist."""
     named = {kind: values.get(key, ()) for key, kind in _KIND_OF.items()}
     found = [
@@ -242,7 +242,7 @@ def migrate(
         features.append(name)
     values["features"] = tuple(features)
     renamed: dict[str, str] = {}
-    for layer in _chosen({**values, **told.values}, catalogue):
+    for layer in chosen({**values, **told.values}, catalogue):
         renamed |= {key: new for key, new in layer.renamed_answers.items() if key not in FLAGS}
     # Who has the new one already may have another answer of the old name: that is none to rename.
     while moved := [k for k in renamed if k in values and renamed[k] not in values]:
@@ -255,7 +255,7 @@ def migrate(
     for key in sorted(values.keys() - known - told.values.keys()):
         notes.append(f"answer {key} is no longer asked for")
         del values[key]
-    fresh = defaults_of(_chosen(values, catalogue))
+    fresh = defaults_of(chosen(values, catalogue))
     for key in sorted((unchosen & values.keys() & fresh.keys()) - told.values.keys()):
         if values.pop(key) != fresh[key] and not (
             key == "description" and told.values.keys() & {"domain", "style"}
