@@ -96,6 +96,27 @@ Next:   cd digits
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('accuracy = "0.9"\n', "Expect: accuracy 0.90 or more on its sample\n"),
+        (
+            'accuracy = "0.9"\nseconds = "60"\n',
+            "Expect: accuracy 0.90 or more on its sample, within 60 s on two CPU cores\n",
+        ),
+        ('seconds = "60"\n', ""),
+    ],
+)
+def test_what_to_expect_is_said_as_the_manifest_has_it(
+    run: Run, layers_root: Path, table: str, expected: str
+) -> None:
+    with (layers_root / "domains/vision/layer.toml").open("a") as manifest:
+        manifest.write(f"[test]\n{table}")
+    ran = run("new", *VISION)
+    said = ran.err.partition("--no-input\n")[2].partition("Next:")[0]
+    assert (ran.code, said) == (0, expected)
+
+
 def test_features_add_their_files_and_steps(run: Run) -> None:
     ran = run("new", *VISION, "--feature", "docker")
     assert ran.code == 0
@@ -172,6 +193,7 @@ def test_json_is_one_object(run: Run) -> None:
         "dry_run": False,
         "installed": False,
         "command": "ptscaffold new digits --domain vision --style lightning --no-input",
+        "expected": {},
         "next_steps": [
             "cd digits",
             "python3 -m venv .venv",

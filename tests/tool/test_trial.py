@@ -266,7 +266,11 @@ def test_a_broken_template_is_a_failure_of_its_cells(
     ("old", "new", "problem"),
     [
         ('"0.90"', '"much"', "accuracy in [test] is no number: 'much'"),
-        ("accuracy", "acuracy", "unknown key 'acuracy' for [test] (prepare, accuracy). Did you"),
+        (
+            "accuracy",
+            "acuracy",
+            "unknown key 'acuracy' for [test] (prepare, accuracy, seconds).",
+        ),
     ],
 )
 def test_a_wrong_table_is_told(

@@ -48,13 +48,19 @@ def created(result: Result) -> str:
     else:
         done = "Added to" if survey.same or survey.kept else "Created"
         lines.append(f"{done} {plan.directory}/ ({count}): {_made_of(plan)}")
-        lines += [f"Again:  {result.command}", *_headed("Next:", result.next_steps)]
+        lines += [f"Again:  {result.command}", *_expected(**result.expected)]
+        lines += _headed("Next:", result.next_steps)
     if survey.kept:
         lines += [f"Kept as it was, different from the template ({_files(len(survey.kept))}):"]
         lines += [f"  {path}" for path in survey.kept]
         way = in_project(plan.directory, "diff")
         lines += [f"hint: {way} shows how; take what you need by hand"]
     return "\n".join(lines)
+
+
+def _expected(accuracy: float = 0, seconds: float = 0) -> list[str]:
+    within = f", within {seconds:.0f} s on two CPU cores" if seconds else ""
+    return [f"Expect: accuracy {accuracy:.2f} or more on its sample{within}"] if accuracy else []
 
 
 def exported(result: Export) -> str:

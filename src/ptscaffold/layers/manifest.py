@@ -19,7 +19,7 @@ from ptscaffold.errors import LayerError, unknown
 from ptscaffold.layers.content import Content, mode_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 MANIFEST: Final = "layer.toml"
@@ -91,6 +91,18 @@ def read_layer(folder: Path, path: str) -> Layer:
         raise LayerError(*(f"{manifest}: {problem}" for problem in problems))
     values = {key.replace("-", "_"): _frozen(value) for key, value in table.items()}
     return Layer(path=path, folder=folder, **values)
+
+
+def number_of(layers: Sequence[Layer], key: str) -> float | None:
+    """A number of [test], as the uppermost layer has it that has one; LayerError for other text."""
+    for layer in reversed(layers):
+        if key in layer.test:
+            try:
+                return float(layer.test[key])
+            except ValueError:
+                what = f"{key} in [test] is no number: {layer.test[key]!r}"
+                raise LayerError(f"{layer.folder / MANIFEST}: {what}") from None
+    return None
 
 
 def refuse_link(path: Path, label: str = "") -> None:

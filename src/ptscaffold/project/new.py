@@ -14,6 +14,7 @@ from typing import Any
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
+from ptscaffold.layers.manifest import Layer, number_of
 from ptscaffold.layers.names import split_path
 from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
@@ -61,6 +62,7 @@ class Result:
     installed: bool
     command: str
     next_steps: tuple[str, ...]
+    expected: dict[str, float]  # of the first run: accuracy, and seconds on two cores
     recovered: str | None = None  # what was done about a run that had died
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class Result:
             "installed": self.installed,
             "command": self.command,
             "next_steps": list(self.next_steps),
+            "expected": self.expected,
         }
 
 
@@ -110,6 +113,7 @@ def create(
         installed=installed,
         command=again(plan, request),
         next_steps=next_steps(plan, installed=installed),
+        expected={} if plan.adopt else expected(layers),
         recovered=recovered,
     )
     if not dry_run:
@@ -194,6 +198,12 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
     if plan.directory.resolve() != Path.cwd():
         lines.insert(0, shell_command(["cd", not_an_option(str(plan.directory))]))
     return (*lines, *plan.steps)
+
+
+def expected(layers: tuple[Layer, ...]) -> dict[str, float]:
+    """What the manifests promise of the first run, on its sample."""
+    found = ((key, number_of(layers, key)) for key in ("accuracy", "seconds"))
+    return {key: number for key, number in found if number is not None}
 
 
 def again(plan: Plan, request: Request) -> str:

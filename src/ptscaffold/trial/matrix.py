@@ -39,7 +39,7 @@ FEW: Final = 5_000
 # What a copy of a project does without, at its top and anywhere in it.
 _TOP: Final = (".venv", "runs", ".git")
 _CACHES: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-_KEYS: Final = ("prepare", "accuracy")
+_KEYS: Final = ("prepare", "accuracy", "seconds")
 
 
 @dataclass(frozen=True)
@@ -240,18 +240,6 @@ def write_scripts(layers: Sequence[Layer], place: Path) -> list[str]:
             script.write_text(layer.test["prepare"], encoding="utf-8")
             commands.append(f"uv run python ../{script.name}")
     return commands
-
-
-def floor(layers: Sequence[Layer]) -> float | None:
-    """The accuracy that `evaluate` has to find: of the uppermost layer that names one."""
-    for layer in reversed(layers):
-        if "accuracy" in layer.test:
-            text = layer.test["accuracy"]
-            try:
-                return float(text)
-            except ValueError:
-                raise _broken(layer, f"accuracy in [test] is no number: {text!r}") from None
-    return None
 
 
 def _broken(layer: Layer, problem: str) -> LayerError:

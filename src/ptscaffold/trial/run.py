@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, UsageError
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import number_of
 from ptscaffold.project.guard import deferred
 from ptscaffold.project.record import check_is_project, read_record
 from ptscaffold.project.state import packs_of
 from ptscaffold.trial.checks import Bench, needed, perform, steps_of
 from ptscaffold.trial.children import Children
-from ptscaffold.trial.matrix import Maker, copy_of, floor, layers_of, new_project, write_scripts
+from ptscaffold.trial.matrix import Maker, copy_of, layers_of, new_project, write_scripts
 from ptscaffold.trial.results import Outcome, Report, Trial, Tried
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
     try:
         made = maker.make(bench.folder)
         scripts = write_scripts(made.layers, bench.folder)
-        bench = replace(bench, folder=made.folder, floor=floor(made.layers))
+        bench = replace(bench, folder=made.folder, floor=number_of(made.layers, "accuracy"))
     except PtscaffoldError as error:
         log = bench.logs / "00-new.log"
         log.write_text(f"{error}\nhint: {error.hint}\n", encoding="utf-8")
