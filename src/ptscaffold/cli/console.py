@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ptscaffold import __version__
-from ptscaffold.cli import completion
+from ptscaffold.cli import completion, progress
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
 
 
@@ -113,6 +113,7 @@ def _print(said: Said, *, as_json: bool) -> None:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
+    progress.clear()
     sys.stderr.write(f"{printable(text)}\n")
 
 
@@ -138,6 +139,13 @@ class Command(TyperCommand):
                 self.params.append(
                     TyperOption(param_decls=flag, is_flag=True, expose_value=False, help=text)
                 )
+
+    def invoke(self, ctx: Any) -> Any:
+        if progress.watched():
+            from ptscaffold.layers import git
+
+            git.watch = progress.step
+        return super().invoke(ctx)
 
 
 class Commands(TyperGroup):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ptscaffold.cli import completion, console
+from ptscaffold.cli import completion, console, progress
 from ptscaffold.cli.console import Said, say
 
 if TYPE_CHECKING:
@@ -128,7 +128,13 @@ def try_templates(
         )
         width = max((len(cell.name) for cell in cells), default=0)
         trial = try_cells(
-            cells, catalogue=catalogue, jobs=jobs, only=only, keep=keep, report=report
+            cells,
+            catalogue=catalogue,
+            jobs=jobs,
+            only=only,
+            turn=progress.step,
+            keep=keep,
+            report=report,
         )
     else:
         if any(option is not None for option in (domain, style, feature, matrix, shard, jobs)):
@@ -138,7 +144,14 @@ def try_templates(
         if wrong:
             raise UsageError(*wrong, hint="see ptscaffold test --help")
         width = len(project.resolve().name)
-        trial = try_project(project, packs=pack or (), only=only, keep=keep, report=report)
+        trial = try_project(
+            project,
+            packs=pack or (),
+            only=only,
+            turn=progress.step,
+            keep=keep,
+            report=report,
+        )
     if junit is not None:
         from ptscaffold.trial.results import write_junit
 

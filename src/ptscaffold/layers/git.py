@@ -13,7 +13,8 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -97,6 +98,10 @@ def repository_of(source: str) -> str:
     return public(_addresses(source)[0].url)
 
 
+# Takes what is being fetched, and says so as long as it lasts, if anybody watches.
+watch: Callable[[str], AbstractContextManager[object]] = nullcontext
+
+
 def fetch(source: str, commit: str = "", *, online: bool = True) -> Fetched:
     """A pack as its repository has it now, or as it was in a `commit`.
 
@@ -139,7 +144,8 @@ def _of(address: _Address, commit: str, source: str, *, online: bool) -> Fetched
     error = PackError(f"{public(source)} was not fetched yet")
     if online:
         try:
-            found = _bring(address, wanted, source, place)
+            with watch(f"fetching {public(address.url)}"):
+                found = _bring(address, wanted, source, place)
             if not wanted:
                 known.write_text(found, encoding="ascii")
             return address.at(place, found)

@@ -66,6 +66,7 @@ def try_project(
     catalogue: Catalogue | None = None,
     packs: Sequence[str] = (),
     only: Collection[str] = (),
+    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False),
     keep: bool = False,
     report: Report = lambda _name, _outcome: None,
     limit: float = 1800,
@@ -77,7 +78,7 @@ def try_project(
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, catalogue or Catalogue(packs=found))
-    manner = _Manner(wanted=wanted, keep=keep, report=report, limit=limit)
+    manner = _Manner(wanted=wanted, turn=turn, keep=keep, report=report, limit=limit)
     return _try_all({project.resolve().name: copy_of(project, layers)}, 1, manner)
 
 
