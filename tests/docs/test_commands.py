@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs.layouts import lay_out
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
@@ -129,6 +130,8 @@ def test_every_command_of_a_page_runs(page: str, tmp_path: Path, known: set[str]
     shutil.copytree(ROOT / "docs/example-pack", place / "docs/example-pack", ignore=LEFT_OUT)
     if not any(command.startswith(CREATE) for block in blocks(page) for command in block):
         assert run(CREATE, place).returncode == 0
+    if page == "docs/from-elsewhere.md":
+        lay_out(place)
     follow(page, place, known)
 
 
