@@ -195,6 +195,7 @@ def test_a_full_disk_behind_stdout_is_said(installed: Path, work: Path) -> None:
         (["new"], {}, "text\nlightning\ndocker\nreviews\n", "reviews"),
         (["new"], {}, "txt\ntext\nplain\nserve\nnone\ntorch\n../x\nmine\n", "mine"),
         (["new", "digits", "--domain", "text"], {}, "plain\n\n", "digits"),
+        (["new", "--domain", "text", "--style", "plain"], {}, "", "text-plain"),
         (["new"], {"CI": "true"}, "", None),
         (["new", "--no-input"], {}, "", None),
     ],

@@ -33,17 +33,21 @@ _ABOUT: Final = {
 
 
 def ask(given: Given, catalogue: Catalogue) -> Given:
-    """Ask for what is missing. Questions go to stderr; the end of input counts as Ctrl-C."""
+    """Ask for what is missing. Questions go to stderr; the end of input counts as Ctrl-C.
+
+    Whoever gave domain and style has said enough: no features then, and a name made of the two.
+    """
+    enough = {"domain", "style"} <= given.values.keys()
     for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
         layers = catalogue.choices(kind)
-        if key not in given.values and layers:
+        if key not in given.values and layers and not enough:
             rows = [f"  {layer.name:<14}{layer.help}" for layer in layers]
             question = f"{key.capitalize()} ({FLAGS[key]})"
             default = layers[0].name
             if key == "features":
                 question, default = f"{question}, with commas between", "none"
             given = _asked(given, catalogue, key, [_ABOUT[key], *rows], question, default)
-    if "name" not in given.values:
+    if "name" not in given.values and not enough:
         default = f"{given.values['domain']}-{given.values['style']}"
         question = f"Project name ({FLAGS['name']})"
         given = _asked(given, catalogue, "name", [_ABOUT["name"]], question, default)
