@@ -96,9 +96,10 @@ $(VENV)/.docs: $(VENV)/.tool
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-# The pictures of README.md and of docs/gallery.md, from projects made now; needs Chromium.
+# The pictures and the film of README.md, the pictures of docs/gallery.md, from projects made now; needs Chromium.
 pictures: $(VENV)/.dev
 	python docs/pictures.py
+	python docs/film.py
 	python docs/gallery.py
 
 clean:

@@ -40,7 +40,7 @@ def section(document: str, title: str) -> str:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     text = read(document)
-    targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text)
     for target in targets:
         if target.startswith("https://"):
             continue
@@ -54,13 +54,13 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_the_pictures_are_there_and_small() -> None:
     readme = read("README.md")
-    for name in ("terminal.png", "tensorboard.png"):
+    for name, largest in (("tensorboard.png", 300_000), ("film.webp", 400_000)):
         assert re.search(rf'src="docs/{name}"[^>]* alt="[^"]+"', readme)
         picture = ROOT / "docs" / name
-        assert picture.stat().st_size < 300_000
+        assert picture.stat().st_size < largest
         with Image.open(picture) as image:
-            image.verify()
-            assert image.width > 1000
+            assert image.width > 800
+            assert name == "tensorboard.png" or getattr(image, "n_frames", 1) > 20
 
 
 def test_the_readme_lists_every_cell() -> None:
