@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections import Counter
 from dataclasses import fields
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import yaml
 from mutation.table import CASES
 from PIL import Image
 
-from ptscaffold import __version__
+from ptscaffold import __version__, errors
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.history import History
@@ -135,13 +137,49 @@ def test_the_test_of_a_pack_is_that_of_the_example() -> None:
 
 def test_every_message_is_one_that_comes() -> None:
     """The parts of a message between what stands for names and numbers are in one module."""
-    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "templates").rglob("*.py")]
+    templates = (ROOT / "templates").rglob
+    files = [*(ROOT / "src").rglob("*.py"), *templates("*.py"), *templates("*.py.jinja")]
     modules = [re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8")) for path in files]
     messages = re.findall(r"^\| `(.*?)` \| ", read("docs/troubleshooting.md"), re.M)
     assert len(messages) > 20
     for message in messages:
         parts = [part for part in message.split("…") if part]
         assert any(all(part in text for part in parts) for text in modules), message
+
+
+def errors_of(file: Path) -> set[str]:
+    """What is said where a file raises an error, with … for names and numbers."""
+    kinds = {kind for kind in vars(errors) if kind.endswith("Error")} | {"SystemExit"}
+    found = set()
+    for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in kinds:
+            for text in call.args:
+                both = (text.body, text.orelse) if isinstance(text, ast.IfExp) else (text,)
+                found |= set(map(said, both))
+    return {text for text in found if len(re.findall(r"[a-z]{2,}", text)) > 1}
+
+
+def said(text: ast.expr) -> str:
+    if isinstance(text, ast.JoinedStr):
+        return "".join(map(said, text.values))
+    return str(text.value) if isinstance(text, ast.Constant) else "…"
+
+
+def test_every_error_is_told(tmp_path: Path) -> None:
+    """Those whose words stand where they are raised, of the tool and of projects."""
+    catalogue = Catalogue()
+    for domain, style in product(catalogue.names("domains"), catalogue.choices("styles")):
+        words = ["new", str(tmp_path / f"{domain}-{style.name}"), "--domain", domain]
+        for feature in catalogue.choices("features"):
+            if style.path not in feature.conflicts:
+                words += ["--feature", feature.name]
+        assert cli.run([*words, "--style", style.name]) == 0
+    files = [*(ROOT / "src").rglob("*.py"), *tmp_path.glob("*/src/*/*.py")]
+    raised = {text for file in files for text in errors_of(file)} - {"error: …\nhint: …"}
+    rows = re.findall(r"^\| `(.*?)` \| ", read("docs/troubleshooting.md"), re.M)
+    told = [re.compile(".*".join(map(re.escape, row.split("…"))), re.DOTALL) for row in rows]
+    assert len(raised) > 100
+    assert [text for text in sorted(raised) if not any(row.search(text) for row in told)] == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/design.md"])
