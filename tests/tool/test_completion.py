@@ -67,6 +67,7 @@ def shell(installed: Path, run: Run, work: Path, tmp_path: Path) -> dict[str, st
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m ptscaffold "$@"\n')
     program.chmod(0o755)
     return {
+        **os.environ,
         "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(installed),
         "HOME": str(tmp_path),
