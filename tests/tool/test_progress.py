@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tool.test_process import ENVIRONMENT, _drain
+from tool.test_process import _drain
 
 from ptscaffold.cli import progress
 from ptscaffold.cli.console import say
@@ -76,7 +76,8 @@ def test_fetching_a_pack_is_watched(installed: Path, work: Path, tmp_path: Path)
         [sys.executable, "-m", "ptscaffold", "list", "--pack", f"git+file://{pack}"],
         cwd=work,
         env={
-            **ENVIRONMENT,
+            **os.environ,
+            "CI": "",
             "PATH": f"{slow.parent}{os.pathsep}{os.defpath}",
             "PYTHONPATH": str(installed),
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
