@@ -63,13 +63,13 @@ class Block(nn.Module):
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width)
+        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # weights change fast at first
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.norm2 = nn.BatchNorm2d(width, momentum=0.3)
         self.shortcut = nn.Sequential(
             nn.AvgPool2d(stride, ceil_mode=True),
             nn.Conv2d(width_in, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            nn.BatchNorm2d(width, momentum=0.3),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,10 +81,10 @@ class ResNet(nn.Module):
     def __init__(self, num_outputs: int, widths: tuple[int, ...] = (32, 32, 64, 128)) -> None:
         super().__init__()
         stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False)
-        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0], momentum=0.3), nn.ReLU())
         blocks = [Block(a, b, 1 + (n > 0)) for n, (a, b) in enumerate(pairwise(widths))]
         self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.BatchNorm1d(2 * widths[-1])  # without it learning stalls for long
+        self.norm = nn.BatchNorm1d(2 * widths[-1], momentum=0.3)  # without it learning stalls
         self.head = nn.Linear(2 * widths[-1], num_outputs)
         nn.init.zeros_(self.head.weight)  # every class equally likely at first
         nn.init.zeros_(self.head.bias)
