@@ -29,6 +29,7 @@ ADDED: Final = {
     "explain": 180,
     "export": 153,
     "hpo": 130,
+    "mlflow": 40,
     "profile": 70,
     "serve": 302,
     "wandb": 40,
