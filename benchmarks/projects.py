@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 
-def make_project(folder: Path, domain: str, style: str) -> Path:
+def make_project(folder: Path, domain: str, style: str, *flags: str) -> Path:
     """Make the project DOMAIN-STYLE in a folder; give the folder of its package."""
-    command = [sys.executable, "-m", "ptscaffold", "new", "--domain", domain, "--style", style]
+    new = [sys.executable, "-m", "ptscaffold", "new", "--domain", domain, "--style", style]
+    command = [*new, *flags]
     done = subprocess.run(
         command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

@@ -27,10 +27,11 @@ LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.
 ADDED: Final = {
     "explain": 180,
-    "export": 153,
+    "export": 150,
     "hpo": 130,
+    "mlflow": 40,
     "profile": 70,
-    "serve": 302,
+    "serve": 300,
     "wandb": 40,
 }
 CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))

@@ -46,6 +46,7 @@ FILES = {
     },
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "hpo": {"src/my_own_net/tune.py", "tests/test_tune.py"},
+    "mlflow": {"src/my_own_net/train_mlflow.py", "tests/test_mlflow.py"},
     "multinode": {"scripts/node.sh"},
     "notebook": {"explore.ipynb", "tests/test_notebook.py"},
     "precommit": {".pre-commit-config.yaml"},

@@ -125,9 +125,24 @@ def test_every_set_of_features_becomes_every_other(domain: str, style: str, make
             assert read(made[one]) == trees[goal], f"{one}, {other}: to {goal}"
 
 
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_feature_comes_as_at_the_start_and_goes_without_a_trace(
+    domain: str, style: str, make: Make
+) -> None:
+    project = make(domain, style)
+    bare = read(project)
+    for feature in FEATURES:
+        if fits(feature, style):
+            add(project, [feature])
+            assert read(project) == read(make(domain, style, [feature])), feature
+            remove(project, [feature])
+            assert read(project) == bare, feature
+
+
 def test_features_are_added_and_removed_in_any_order(make: Make) -> None:
     bare, full = read(make("text", "plain")), read(make("text", "plain", FEATURES))
-    turns = [FEATURES[i:] + FEATURES[:i] for i in range(len(FEATURES))]
+    turns = [FEATURES[i:] + FEATURES[:i] for i in range(0, len(FEATURES), 4)]
     for order in (*turns, *(turn[::-1] for turn in turns)):
         project = make("text", "plain")
         for feature in order:
