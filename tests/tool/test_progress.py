@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_a_line_is_written_anew_while_steps_last(monkeypatch: pytest.MonkeyPatch
     assert set(shown[1::2]) == {" " * 23, " " * 11}
     assert any(text.startswith("one has ended\ninstall ") for text in shown)
     assert shown[-1] == "", "the line is gone at the end"
+
+
+def test_one_step_after_the_other_has_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(monkeypatch)
+    before = threading.active_count()
+    for number in range(5):
+        with progress.step(f"step {number}"):
+            assert threading.active_count() == before + 1
+    time.sleep(0.6)
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("CI", "1")])

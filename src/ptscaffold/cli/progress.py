@@ -16,6 +16,7 @@ from threading import RLock, Thread
 _lock = RLock()
 _running: dict[object, tuple[str, float]] = {}  # what, and since when
 _shown = ""
+_drawing = False  # one thread does it, until nothing is being done
 
 
 def watched() -> bool:
@@ -25,9 +26,11 @@ def watched() -> bool:
 @contextmanager
 def step(what: str) -> Iterator[bool]:
     """Show what is being done as long as it is; several may be at a time. Gives False."""
+    global _drawing
     key = object()
     with _lock:
-        if watched() and not _running:
+        if watched() and not _drawing:
+            _drawing = True
             Thread(target=_draw, daemon=True).start()
         _running[key] = what, time.monotonic()
     try:
@@ -49,11 +52,12 @@ def clear() -> None:
 
 
 def _draw() -> None:
-    global _shown
+    global _shown, _drawing
     while True:
         time.sleep(0.25)
         with _lock:
             if not _running:
+                _drawing = False
                 return
             now = time.monotonic()
             parts = [f"{what} {now - began:.0f} s" for what, began in _running.values()]

@@ -63,7 +63,7 @@ class Block(nn.Module):
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # weights change fast at first
+        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # 0.1 lags where epochs are short
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(width, momentum=0.3)
         self.shortcut = nn.Sequential(
