@@ -47,15 +47,18 @@ def left_out(cell: Cell) -> set[str]:
     """What `make test` spares a cell, since another cell or test tries it with the same parts.
 
     tests/training looks more closely at a run that is interrupted. Two processes depend on the
-    style alone, the data of a user's own on the domain. A project's own tests and its types are
-    those of its domain in the first style and of its style in the first domain. `ptscaffold test`
+    style alone, so the first domain has them, the data of a user's own on the domain, so the first
+    style has those. A project's own tests and its types are in either. `ptscaffold test`
     spares nothing, for every change in the pairs of layers, every night in all cells.
     """
+    new_domain, new_style = cell.domain != CELLS[0].domain, cell.style != CELLS[0].style
     spared = {"interrupt"}
-    if cell.domain != CELLS[0].domain:
+    if new_domain:
         spared.add("processes")
-        if cell.style != CELLS[0].style:
-            spared |= {"tests", "types", "own-data"}
+    if new_style:
+        spared.add("own-data")
+    if new_domain and new_style:
+        spared |= {"tests", "types"}
     return spared
 
 

@@ -13,6 +13,7 @@ from training.conftest import Package, finish
 # A price, which is a formula to matplotlib; a script that its font lacks; marks of Markdown and TeX
 CLASSES = ("$$", "猫", "a_b^{c}")
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # set in a notebook's terminal
 FLAGS = ("--device", "cpu", "--dry-run", "--seed", "1732616000000", "--run-dir", "runs/odd")
 
@@ -27,7 +28,7 @@ def write_classes(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_names_and_environment_leave_pictures_as_they_are(
     package: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,7 +43,7 @@ def test_names_and_environment_leave_pictures_as_they_are(
     assert (package.folder / "runs/odd/projector_config.pbtxt").exists()
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_gpu_s_precision_trains_on_the_cpu(package: Package) -> None:
     package.run("--device", "cpu", "--precision", "bf16", "--dry-run", "--run-dir", "runs/bf16")
 
@@ -56,7 +57,7 @@ def test_a_compiled_network_trains_and_has_its_graph(package: Package) -> None:
     assert events.Tags()["graph"]
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_split_without_examples_is_one_line(package: Package) -> None:
     data = write_classes(package.folder / "data/divided/train")
     data.rename(data.with_name("val"))
@@ -98,7 +99,7 @@ def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -
     package.run(*named[:3])
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_full_disk_is_one_line(package: Package) -> None:
     limited = (
         "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
@@ -112,7 +113,7 @@ def test_a_full_disk_is_one_line(package: Package) -> None:
     assert "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("package", CELLS, indirect=True)
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_log_file_is_written_line_by_line(package: Package) -> None:
     process = package.start("--device", "cpu", "--epochs", "50", "--run-dir", "runs/log")
     try:

@@ -95,7 +95,7 @@ def test_what_is_saved_at_any_moment_is_there_afterwards(made: Lab, path: str) -
     act, said = writing(made), made.project.parent / "said"
     codes = set()
     for offset, way in enumerate(WAYS.values(), start=1):
-        for code in runs(made.project, act, save(made.project, path, way), stride=7):
+        for code in runs(made.project, act, save(made.project, path, way), stride=11):
             codes.add(code)
             assert code in (STOPPED, DONE_ALL_THE_SAME)
             assert not (made.project / FOLDER).exists()

@@ -171,9 +171,10 @@ def digest_of_tree(tree: Mapping[str, Content]) -> str:
 
 def write_tree(folder: Path, tree: Mapping[str, Any]) -> None:
     """Write files, rendered or not, into a folder that is the caller's own."""
+    for parent in {(folder / path).parent for path in tree}:
+        parent.mkdir(parents=True, exist_ok=True)
     for path, file in tree.items():
         place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(file.data)
         if file.mode == EXECUTABLE:
             place.chmod(file.mode)

@@ -9,11 +9,11 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
 from .run import fetching
@@ -195,9 +195,9 @@ def divide(
     """Split what is not split, classes alike and equal inputs together, and say what there is."""
     keys = [item if isinstance(item, str) else id(item) for item in table["input"]]
     if readable:  # files, or what the hub has of them
-        with ThreadPoolExecutor() as pool:
-            keys = list(pool.map(content_key, table["input"]))
-            good = list(map(bool, pool.map(readable, table["input"])))
+        bar: Any = {"desc": "reading", "leave": False, "disable": None}  # None: in a terminal alone
+        keys = thread_map(content_key, table["input"], **bar)
+        good = [bool(found) for found in thread_map(readable, table["input"], **bar)]
         if not all(good):
             first = str(table["input"][good.index(False)])[:200]
             print(f"left out {good.count(False)} that cannot be read, such as {first}")

@@ -5,7 +5,6 @@ import json
 import math
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
 from .features import LogMel
@@ -99,9 +99,11 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     seconds = [length for length, _ in headers] or [LONG]
     if max(seconds) >= LONG or 2 * spec.sample_rate * np.mean(seconds) * len(items) > KEEP:
         return items
-    rate, half = spec.sample_rate, np.float16
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda item: read_sound(item, rate, LONG).astype(half), items))
+
+    def decode(item: Any) -> Any:
+        return read_sound(item, spec.sample_rate, LONG).astype(np.float16)
+
+    return thread_map(decode, items, desc="decoding", leave=False, disable=None)
 
 
 def open_sound(item: Any) -> soundfile.SoundFile:

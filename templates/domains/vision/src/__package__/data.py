@@ -1,7 +1,6 @@
 """Images: the table of examples, and what becomes of an image on its way to the network."""
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -16,6 +15,7 @@ from PIL import Image, ImageFile, ImageOps
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.transforms import v2
+from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
 from .model import Spec, pretrained_spec
@@ -77,8 +77,8 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     """Decode the images of a small data set once."""
     if len(items) * spec.image_size**2 * 4 > KEEP:
         return items
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(partial(load, size=spec.image_size), items))
+    read = partial(load, size=spec.image_size)
+    return thread_map(read, items, desc="decoding", leave=False, disable=None)
 
 
 def open_image(item: Any) -> Image.Image:
