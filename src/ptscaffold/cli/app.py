@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from copy import copy
@@ -242,8 +243,10 @@ for _name, _command in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    # A process this short is over before collecting garbage pays: it takes 8% of `new`.
+    # A process this short is over before collecting garbage pays: it takes 8% of `new`, and what
+    # the interpreter would collect when it ends, were it not told to keep all, another 15%.
     gc.disable()
+    atexit.register(gc.freeze)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -99,11 +99,9 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     seconds = [length for length, _ in headers] or [LONG]
     if max(seconds) >= LONG or 2 * spec.sample_rate * np.mean(seconds) * len(items) > KEEP:
         return items
-
-    def decode(item: Any) -> Any:
-        return read_sound(item, spec.sample_rate, LONG).astype(np.float16)
-
-    return thread_map(decode, items, desc="decoding", leave=False, disable=None)
+    rate, half = spec.sample_rate, np.float16
+    bar: Any = {"desc": "decoding", "leave": False, "disable": None}  # None: in a terminal alone
+    return thread_map(lambda item: read_sound(item, rate, LONG).astype(half), items, **bar)
 
 
 def open_sound(item: Any) -> soundfile.SoundFile:

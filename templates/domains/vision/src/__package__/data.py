@@ -77,8 +77,8 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     """Decode the images of a small data set once."""
     if len(items) * spec.image_size**2 * 4 > KEEP:
         return items
-    read = partial(load, size=spec.image_size)
-    return thread_map(read, items, desc="decoding", leave=False, disable=None)
+    bar: Any = {"desc": "decoding", "leave": False, "disable": None}  # None: in a terminal alone
+    return thread_map(partial(load, size=spec.image_size), items, **bar)
 
 
 def open_image(item: Any) -> Image.Image:
