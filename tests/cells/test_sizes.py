@@ -19,9 +19,9 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they may only become smaller.
 LIMITS: Final = {
-    "vision": (1335, 12, 400, 120),
-    "text": (1370, 13, 400, 120),
-    "audio": (1495, 13, 400, 120),
+    "vision": (1324, 12, 400, 120),
+    "text": (1351, 13, 400, 120),
+    "audio": (1485, 13, 400, 120),
 }
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.

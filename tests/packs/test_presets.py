@@ -97,11 +97,11 @@ def test_a_fixed_value_cannot_be_changed(
         ),
         (
             ("remove", "wandb", "--project", "net"),
-            "features is fixed to ['wandb'] by the preset team (we log there), and cannot be",
+            "features is fixed to wandb by the preset team (we log there), and cannot be",
         ),
         (
             ("update", "net", "--set", "features=extra"),
-            "features is fixed to ['wandb'] by the preset team (we log there), and cannot be",
+            "features is fixed to wandb by the preset team (we log there), and cannot be",
         ),
         (("update", "net", "--set", "description=mine"), ""),
         (("remove", "extra", "--project", "net"), ""),

@@ -625,6 +625,16 @@ def test_no_git_repository_is_needed(tmp_path: Path) -> None:
     assert said(made.update()) == dict(CASES["merged"].said)
 
 
+def test_a_lock_file_is_no_uncommitted_change(tmp_path: Path) -> None:
+    made = prepare(tmp_path, CASES["clean"])
+    put(made.project, {"uv.lock": "one\n"})
+    commit(made.project)
+    put(made.project, {"uv.lock": "every uv run may write it\n"})
+    made.update()
+    assert (made.project / "notes.txt").read_text() == THEIRS
+    assert (made.project / "uv.lock").read_text() == "every uv run may write it\n"
+
+
 def test_a_dirty_tree_is_refused(tmp_path: Path) -> None:
     made = prepare(tmp_path, CASES["clean"])
     commit(made.project)

@@ -133,7 +133,7 @@ def updated(done: Update) -> str:
         way = in_project(done.project, "update", "--continue")
         lines.append(f"  {way}     (or --abort to go back)")
     if not done.dry_run and "pyproject.toml" in done.writes():
-        lines.append("pyproject.toml has changed: uv sync, or install the project again.")
+        lines.append("pyproject.toml has changed: uv sync --inexact, or install the project again.")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ def refuse_dirty(project: Path) -> None:
     said = _asked(
         project,
         ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=no"],
-        ["--ignore-submodules=all", "--", "."],
+        ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"],  # every `uv run` may write it
     )
     changed = [line[3:].decode(errors="replace") for line in said.split(b"\0") if line]
     if changed:

@@ -54,13 +54,18 @@ def gather(
 def against(values: Mapping[str, Any], preset: Preset) -> list[str]:
     """What was asked for in spite of what a preset fixes. Features may be more than those."""
     return [
-        f"{key} is fixed to {locked.value!r} by the preset {preset.name} ({locked.reason}),"
-        f" and cannot be {values[key]!r}"
+        f"{key} is fixed to {_words(locked.value)} by the preset {preset.name} ({locked.reason}),"
+        f" and cannot be {_words(values[key])}"
         for key, locked in preset.locked.items()
         if key in values
         and values[key] != locked.value
         and not (key == "features" and {*locked.value} <= {*values[key]})
     ]
+
+
+def _words(value: Any) -> str:
+    """A value as a person says it: features by their names."""
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else repr(value)
 
 
 def _fixed(values: Mapping[str, Any], preset: Preset) -> dict[str, Any]:

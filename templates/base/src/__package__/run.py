@@ -70,14 +70,16 @@ def load_config(folder: Path) -> Config:
 
 def find(where: str | Path | None, name: str) -> Path:
     """Give a checkpoint by its file, the folder of its run, or, with None and auto, the newest."""
-    if where not in (None, "auto") and Path(str(where)).is_file():
-        return Path(str(where))
-    folders = [folder for folder in RUNS.glob("*/") if folder.name != "dry-run"]
-    folders = folders if where in (None, "auto") else [Path(str(where))]
-    found = [path for folder in folders for path in folder.glob(name)]
+    given = Path(where or "auto")
+    found = [given] if given.is_file() else list(given.glob(name))
+    if where in (None, "auto"):
+        found = [path for path in RUNS.glob(f"*/{name}") if path.parent.name != "dry-run"]
     if not found:
         raise SystemExit(f"no {name} in {where or RUNS}: train first")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    newest = max(found, key=lambda path: path.stat().st_mtime)
+    if where in (None, "auto"):
+        print(f"taking {newest}", file=sys.stderr)
+    return newest
 
 
 def start_run(config: Config, **what: Any) -> Path:
@@ -135,18 +137,18 @@ def optional(what: str) -> Iterator[None]:
 @contextmanager
 def fetching(flag: str, name: str) -> Iterator[None]:
     """Say in one line, and at once, what cannot be had; trying the hub takes half a minute."""
+    if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+        raise SystemExit(f"{flag} {name}: no such folder")
     try:
         from huggingface_hub import constants
 
         try:
             if not Path(name).is_dir():
                 urllib.request.urlopen(constants.ENDPOINT, timeout=5).close()
-        except HTTPError:
-            pass  # it answers
-        except OSError:
-            constants.HF_HUB_OFFLINE = True  # what was downloaded before is still there
+        except OSError as error:  # what was downloaded before is still there
+            constants.HF_HUB_OFFLINE |= not isinstance(error, HTTPError)  # which is an answer
         yield
     except ImportError as error:
-        raise SystemExit(f"{flag} {name}: {error}: uv sync --all-extras") from None
+        raise SystemExit(f"{error}: uv sync --all-extras") from None
     except Exception as error:  # of the network, of the file, of a network of another kind
         raise SystemExit(f"{flag} {name}: {error}".splitlines()[0]) from None

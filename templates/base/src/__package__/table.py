@@ -24,6 +24,7 @@ TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 INPUTS = ["path", "file", "filename", "file_name", "image", "audio", "text", "sentence"]
 TARGETS = ["label", "labels", "class", "category", "target", "tags", "value"]
+BAR: Any = {"desc": "reading", "leave": False, "disable": None}  # None: on a terminal alone
 SHARE = 0.15  # of the examples, for validation and again for the test
 
 
@@ -131,7 +132,8 @@ def from_frame(
     first = first or next((n for n in names if n.lower() in INPUTS), "")
     wanted = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
     if not first or not wanted or {first, *wanted} - set(names):
-        raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns INPUT:TARGET")
+        there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
+        raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET")
     inputs = list(frame[first])
     if suffixes:
         inputs = [str(source.parent / i) if isinstance(i, str) else i for i in inputs]
@@ -195,9 +197,8 @@ def divide(
     """Split what is not split, classes alike and equal inputs together, and say what there is."""
     keys = [item if isinstance(item, str) else id(item) for item in table["input"]]
     if readable:  # files, or what the hub has of them
-        bar: Any = {"desc": "reading", "leave": False, "disable": None}  # None: in a terminal alone
-        keys = thread_map(content_key, table["input"], **bar)
-        good = [bool(found) for found in thread_map(readable, table["input"], **bar)]
+        keys = thread_map(content_key, table["input"], **BAR)
+        good = [bool(found) for found in thread_map(readable, table["input"], **BAR)]
         if not all(good):
             first = str(table["input"][good.index(False)])[:200]
             print(f"left out {good.count(False)} that cannot be read, such as {first}")

@@ -24,7 +24,7 @@ from .features import LogMel
 from .model import Spec, pretrained_spec
 from .run import fetching
 from .sample import make_sample
-from .table import divide, from_hub, read, unpack
+from .table import BAR, divide, from_hub, read, unpack
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
 SPEECH_COMMANDS = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
@@ -95,13 +95,11 @@ def load(item: Any, spec: Spec, train: bool, extract: Any) -> Tensor:
 
 def preload(items: list[Any], spec: Spec) -> list[Any]:
     """Decode the sounds of a small data set once."""
-    headers = filter(None, map(header, items[:: len(items) // 100 + 1]))
-    seconds = [length for length, _ in headers] or [LONG]
+    seconds = [h[0] for h in map(header, items[:: len(items) // 100 + 1]) if h] or [LONG]
     if max(seconds) >= LONG or 2 * spec.sample_rate * np.mean(seconds) * len(items) > KEEP:
         return items
     rate, half = spec.sample_rate, np.float16
-    bar: Any = {"desc": "decoding", "leave": False, "disable": None}  # None: in a terminal alone
-    return thread_map(lambda item: read_sound(item, rate, LONG).astype(half), items, **bar)
+    return thread_map(lambda item: read_sound(item, rate, LONG).astype(half), items, **BAR)
 
 
 def open_sound(item: Any) -> soundfile.SoundFile:

@@ -1,7 +1,6 @@
 """The network: a small convolutional one over log-mel spectrograms, or a pretrained one."""
 
 import json
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +32,7 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     """Waveforms (B, samples) to logits (B, num_outputs); training starts from `weights`."""
     if not spec.arch and not spec.transformer:
         return ConvNet(spec, num_outputs)
-    with fetching("--pretrained", weights) if weights else nullcontext():
+    with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
         return (Spectral if spec.arch else Transformer)(spec, num_outputs, weights)
 
 

@@ -1,7 +1,5 @@
 """Predict the classes of sounds: one JSON object a line.
 
-python -m <package>.predict --checkpoint CHECKPOINT RECORDING.wav MY_FOLDER
-
 Of a long recording the scores are the mean over clips, one after the other.
 """
 

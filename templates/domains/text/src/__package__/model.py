@@ -1,7 +1,6 @@
 """The network: a small one from scratch, or a pretrained one of transformers. Logits out."""
 
 import json
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
@@ -43,7 +42,7 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     """
     if spec.transformer is None:
         return TextNet(load_tokenizer(spec.tokenizer).get_vocab(), num_outputs)
-    with fetching("--pretrained", weights) if weights else nullcontext():
+    with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
         return Pretrained(spec, num_outputs, weights)
 
 

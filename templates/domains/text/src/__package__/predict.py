@@ -1,8 +1,4 @@
-"""Predict the classes of texts: one JSON object a line.
-
-python -m <package>.predict "A text" LETTER.txt
-python -m <package>.predict --checkpoint CHECKPOINT - < ONE_TEXT_A_LINE.txt
-"""
+"""Predict the classes of texts: one JSON object a line."""
 
 import json
 import sys

@@ -14,7 +14,7 @@ class Config:
     dataset: str | None = None  # of torchvision, such as CIFAR10, or of the Hugging Face hub
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None  # of a table, as INPUT:TARGET[,TARGET], if their names do not tell
-    image_size: int = 0  # pixels of a side; 0: as the images are, 128 at most
+    image_size: int = 0  # pixels of a side; 0: as the images are, 128 at most, or as pretrained
     num_workers: int = -1  # loading processes; -1: by the number of cores and of images
 
     pretrained: str | None = None  # fine-tune a network of timm, by its name or from a folder
@@ -44,8 +44,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     lr = config.lr or (5e-3 if config.pretrained else 4e-3)
     # Starting them takes longer than an epoch of a small set
     many = num_examples > (2_000 if torch.cuda.is_available() else 10_000)
-    workers = min(os.cpu_count() or 1, 8) if many else 0
-    workers = workers if config.num_workers < 0 else config.num_workers
+    workers = config.num_workers if config.num_workers >= 0 else many * min(os.cpu_count() or 1, 8)
     print(f"{epochs} epochs of {steps} steps of {batch_size}, lr {lr}, {workers} loading processes")
     config = replace(config, epochs=epochs, batch_size=batch_size, lr=lr, num_workers=workers)
     return replace(config, patience=config.patience or max(epochs // 2, 3))

@@ -21,7 +21,7 @@ from .config import Config
 from .model import Spec, pretrained_spec
 from .run import fetching
 from .sample import make_sample
-from .table import divide, from_hub, read
+from .table import BAR, divide, from_hub, read
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -77,8 +77,7 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     """Decode the images of a small data set once."""
     if len(items) * spec.image_size**2 * 4 > KEEP:
         return items
-    bar: Any = {"desc": "decoding", "leave": False, "disable": None}  # None: in a terminal alone
-    return thread_map(partial(load, size=spec.image_size), items, **bar)
+    return thread_map(partial(load, size=spec.image_size), items, **BAR)
 
 
 def open_image(item: Any) -> Image.Image:

@@ -42,7 +42,7 @@ def make_learner(
         return Learner(dls, make_model(spec, len(task.names)), **options)
     arch = source(weights) if weights else spec.arch
     options |= {"n_out": len(task.names), "pretrained": bool(weights), "normalize": False}
-    with fetching("--pretrained", arch):
+    with fetching("--pretrained", weights or "."):
         learn = vision_learner(dls, arch, **options)
     nn.init.zeros_(learn.model[1][-1].weight)  # every class equally likely at first
     return learn

@@ -1,6 +1,5 @@
 """The network: a small residual one, or a pretrained one of timm. Raw logits out."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,9 +28,9 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     """
     if spec.arch is None:
         return ResNet(num_outputs)
-    import timm
+    with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
+        import timm
 
-    with fetching("--pretrained", weights) if weights else nullcontext():
         name = source(weights) if weights else spec.arch
         model = timm.create_model(name, bool(weights), num_classes=num_outputs)
     for parameter in model.get_classifier().parameters():

@@ -1,7 +1,4 @@
-"""Predict the classes of images: one JSON object a line.
-
-python -m <package>.predict --checkpoint CHECKPOINT PHOTO.jpg MY_FOLDER
-"""
+"""Predict the classes of images: one JSON object a line."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Train with the model in shards, a part of it in each process; the flags are those of train.
-
-torchrun --nproc-per-node gpu -m <package>.fit_sharded
-"""
+"""Train with the model in shards, a part of it in each process; the flags are those of train."""
 
 import os
 from typing import Any

@@ -1,7 +1,4 @@
-"""Evaluate a checkpoint on a split of the data.
-
-python -m <package>.evaluate --checkpoint runs/NAME/best.pth --split test
-"""
+"""Evaluate a checkpoint on a split of the data."""
 
 import json
 from dataclasses import replace

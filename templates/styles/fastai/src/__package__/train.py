@@ -1,8 +1,4 @@
-"""Train the model.
-
-python -m <package>.train --data MY_DATA --epochs 20
-python -m <package>.train --resume auto
-"""
+"""Train the model."""
 
 import json
 import sys

@@ -1,7 +1,4 @@
-"""Evaluate a checkpoint on a split of the data.
-
-python -m <package>.evaluate --checkpoint runs/NAME/best.ckpt --split test
-"""
+"""Evaluate a checkpoint on a split of the data."""
 
 from dataclasses import replace
 from pathlib import Path

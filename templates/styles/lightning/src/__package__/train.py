@@ -1,9 +1,4 @@
-"""Train the model.
-
-python -m <package>.train --data MY_DATA --epochs 20
-python -m <package>.train --resume auto
-torchrun --nproc-per-node 2 -m <package>.train
-"""
+"""Train the model."""
 
 import logging
 import os

@@ -33,7 +33,7 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
         atexit.register(dist.destroy_process_group)
     if RANK > 0:
         sys.stdout = io.StringIO()  # the first process speaks
-    why = "" if found or device.type != "cpu" else ": PyTorch finds no GPU"
+    why = ": PyTorch finds no GPU" if device.type == "cpu" and config.device == "auto" else ""
     print(f"device {device}{why}; precision {precision}, processes {WORLD_SIZE}")
     return device, DTYPES[precision]
 

@@ -1,7 +1,4 @@
-"""Evaluate a checkpoint on a split of the data.
-
-python -m <package>.evaluate --checkpoint runs/NAME/best.pt --split test
-"""
+"""Evaluate a checkpoint on a split of the data."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace

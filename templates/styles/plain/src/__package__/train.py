@@ -1,9 +1,4 @@
-"""Train the model: one loop, top to bottom.
-
-python -m <package>.train --data MY_DATA --epochs 20
-python -m <package>.train --resume auto
-torchrun --nproc-per-node 2 -m <package>.train
-"""
+"""Train the model: one loop, top to bottom."""
 
 import json
 import time
