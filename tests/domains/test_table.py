@@ -247,7 +247,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.pdf").touch()
     with pytest.raises(SystemExit, match=r"notes.pdf: give a folder, or a file of the kinds \.csv"):
         read(tmp_path / "notes.pdf")
-    with pytest.raises(SystemExit, match=r"no CLASS/FILE of the kinds \.png, \.txt"):
+    with pytest.raises(SystemExit, match=r"no folders of classes with \.png, \.txt"):
         read(tmp_path)
     make_folders(tmp_path / "train")
     make_folders(tmp_path / "val", classes=("cat", "dog", "cow"))

@@ -82,6 +82,10 @@ def test_a_pack_that_gives_nothing_is_not_recorded(run: Run, acme: Path, work: P
 def test_list_and_show_know_packs(run: Run, acme: Path, work: Path) -> None:
     listed = json.loads(run("list", "--pack", "../acme", "--json").out)
     assert [layer["name"] for layer in listed["domains"]] == ["graph", "toy"]
+    assert [layer["name"] for layer in listed["base"]] == ["acme"]
+    assert [(preset["name"], preset["help"]) for preset in listed["presets"]] == [
+        ("team", str(Path("../acme/presets/team.toml")))
+    ]
     shown = json.loads(run("show", *CHOICE, "--pack", "../acme", "--json").out)
     assert shown["layers"][1:] == ["domains/graph", "styles/fabric", "base/acme", "features/wandb"]
     assert shown["files"]["OWNERS"] == "base/acme"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import in_project, shell_command
 from ptscaffold.layers.git import public
-from ptscaffold.render.answers import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -170,7 +169,8 @@ def checked(found: Report) -> str:
 
 
 def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
-    flags = {"domains": "domain", "styles": "style", "features": "features"}
+    given = {"domains": "--domain", "styles": "--style", "features": "--feature"}
+    given |= {"base": "in every project", "presets": "--preset"}
     width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
     blocks = []
     for kind, layers in kinds.items():
@@ -178,7 +178,7 @@ def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
             f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
             for layer in layers
         ]
-        blocks.append("\n".join([f"{kind} ({FLAGS[flags[kind]]})", *(rows or ["  none"])]))
+        blocks.append("\n".join([f"{kind} ({given[kind]})", *(rows or ["  none"])]))
     return "\n\n".join(blocks)
 
 

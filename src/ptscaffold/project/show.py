@@ -14,6 +14,7 @@ from ptscaffold.layers.content import Content, Obstacle, digest, read_content, w
 from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
 from ptscaffold.layers.manifest import KINDS
+from ptscaffold.layers.packs import presets
 from ptscaffold.project.apply import pending
 from ptscaffold.project.record import RECORD, read_record
 from ptscaffold.project.repository import Delta
@@ -33,13 +34,25 @@ _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --s
 
 
 def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Every domain, style and feature: name, label, one phrase about it, what it excludes."""
+    """Every domain, style and feature: name, label, one phrase about it, what it excludes.
+
+    Of packs also the `base` that comes with each project, and the presets with their files.
+    """
     catalogue = catalogue or Catalogue()
     keys = ("name", "label", "help", "conflicts")
-    return {
-        kind: [{key: getattr(layer, key) for key in keys} for layer in catalogue.choices(kind)]
-        for kind in KINDS
+    layers = {kind: catalogue.choices(kind) for kind in KINDS}
+    if catalogue.packs:
+        layers["base"] = catalogue.bases()[1:]
+    found = {
+        kind: [{key: getattr(layer, key) for key in keys} for layer in some]
+        for kind, some in layers.items()
     }
+    if catalogue.packs:
+        found["presets"] = [
+            {"name": name, "label": name, "help": public(str(path)), "conflicts": ()}
+            for name, (path, _) in presets(catalogue.packs).items()
+        ]
+    return found
 
 
 def show(

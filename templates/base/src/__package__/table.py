@@ -98,7 +98,7 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     if left_out:
         print(f"left out in {root}:", *(f"{n} {kind}" for kind, n in left_out.most_common(8)))
     if not rows:
-        raise SystemExit(f"{root}: no CLASS/FILE of the kinds {', '.join(sorted(suffixes))}")
+        raise SystemExit(f"{root}: no folders of classes with {', '.join(sorted(suffixes))}")
     return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
 
 
