@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import in_project, shell_command
 from ptscaffold.layers.git import public
+from ptscaffold.render.answers import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -169,7 +170,7 @@ def checked(found: Report) -> str:
 
 
 def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
-    given = {"domains": "--domain", "styles": "--style", "features": "--feature"}
+    given = {"domains": FLAGS["domain"], "styles": FLAGS["style"], "features": FLAGS["features"]}
     given |= {"base": "in every project", "presets": "--preset"}
     width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
     blocks = []
