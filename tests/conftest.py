@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -15,6 +18,10 @@ sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What the tool keeps of a user is that of the tests.
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="ptscaffold-state-")
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="ptscaffold-cache-")
+# What the tool keeps of a user is that of the tests, and goes with them; packages of uv are not, or
+# every process would fetch gigabytes of its own.
+if "UV_CACHE_DIR" not in os.environ and shutil.which("uv"):
+    os.environ["UV_CACHE_DIR"] = subprocess.check_output(["uv", "cache", "dir"], text=True).strip()
+for name in ("STATE", "CACHE"):
+    os.environ[f"XDG_{name}_HOME"] = tempfile.mkdtemp(prefix=f"ptscaffold-{name.lower()}-")
+    atexit.register(shutil.rmtree, os.environ[f"XDG_{name}_HOME"], ignore_errors=True)
