@@ -1,8 +1,8 @@
-"""How good the projects are on real data at default flags, against linear models.
+"""How good the projects are on real data at default flags, against models of scikit-learn.
 
     python benchmarks/real_data.py [--results benchmarks/real_data.md]
 
-Nine projects, each with the set of its domain (`real_sets.py`) of some 500 and some 5,000 examples,
+All projects, each with the set of its domain (`real_sets.py`) of some 500 and some 5,000 examples,
 from scratch and with `--pretrained` (`real_weights.py`), and no other flag but the seed. The linear
 models (`real_linear.py`) have the same splits. Accuracy is of the test split, as the project's own
 `evaluate` prints it.
@@ -38,7 +38,7 @@ from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
 
-DOMAINS = ("vision", "text", "audio")
+DOMAINS = ("vision", "text", "audio", "tabular")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")
 ACCURACY = re.compile(r"\baccuracy (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
 
@@ -143,6 +143,7 @@ def choose(work: Work, options: argparse.Namespace) -> list[Cell]:
     return [
         Cell(work, style, mode, seed)
         for mode in options.modes
+        if mode == "scratch" or work.domain != "tabular"
         for style in options.styles
         for seed in options.seeds
     ]

@@ -1,6 +1,6 @@
-"""Linear models of scikit-learn for pictures, texts and sounds: the least a network should reach.
+"""Models of scikit-learn, the least a network should reach: linear ones, boosting for tables.
 
-    python benchmarks/real_linear.py vision|text|audio DATA
+    python benchmarks/real_linear.py vision|text|audio|tabular DATA
 
 Every pair of features and model is fitted on the training split and scored on the other two. The
 one that is best in validation counts, whatever the test split says.
@@ -19,19 +19,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import soundfile
 from PIL import Image, ImageOps
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 SPLITS = ("train", "val", "test")
 SIZE = 32  # pixels of a picture's features
 MELS = 64
 TIMES = 12  # parts of a sound
+CATEGORIES = 200  # of a column of a table; boosting takes 255 at most
 SECONDS = 0.025  # of the window of a spectrum; the hop is 0.4 of it
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -65,7 +70,7 @@ def choose(found: Sequence[Linear]) -> Linear:
 
 
 def read(data: Path) -> Examples:
-    """Read `data/SPLIT/CLASS/*`, or a CSV with the columns text, label and split."""
+    """Read `data/SPLIT/CLASS/*`, or a CSV with label, split, and text or any other columns."""
     if data.is_dir():
         found = {name: sorted((data / name).glob("*/*.*")) for name in SPLITS}
         return {
@@ -75,9 +80,16 @@ def read(data: Path) -> Examples:
         rows = list(csv.DictReader(file))
     parts = {name: [row for row in rows if row["split"] == name] for name in SPLITS}
     return {
-        name: ([row["text"] for row in part], [row["label"] for row in part])
+        name: (
+            [row.get("text") or without_target(row) for row in part],
+            [row["label"] for row in part],
+        )
         for name, part in parts.items()
     }
+
+
+def without_target(row: Mapping[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if name not in ("label", "split")}
 
 
 def fit_all(domain: str, examples: Examples) -> list[Linear]:
@@ -149,6 +161,34 @@ def sound_features(examples: Examples) -> Iterator[tuple[str, dict[str, Floats]]
     yield "both log-mel", {name: np.hstack([moments[name], grids[name]]) for name in mels}
 
 
+def row_features(examples: Examples) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:
+    """Give columns of numbers, and of the categories that are frequent; the others are missing."""
+    frames = {name: pd.DataFrame(part[0]).replace("", None) for name, part in examples.items()}
+    for column in frames["train"]:
+        there = frames["train"][column].dropna()
+        if pd.to_numeric(there, errors="coerce").notna().all():
+            for frame in frames.values():
+                frame[column] = pd.to_numeric(frame[column], errors="coerce")
+        else:
+            kind = pd.CategoricalDtype(there.value_counts().index[:CATEGORIES])
+            for frame in frames.values():
+                frame[column] = frame[column].astype(kind)
+    yield "columns", frames
+
+
+def one_hot(c: float) -> Any:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
+    )
+    return make_pipeline(columns, logistic(c))
+
+
+def boosting(rate: float) -> Any:
+    return HistGradientBoostingClassifier(learning_rate=rate, random_state=0)
+
+
 def log_mel(path: Path) -> Floats:
     """Give the log-mel spectrum (MELS, frames) of a sound, less its mean loudness."""
     sound, rate = soundfile.read(path, always_2d=True)
@@ -197,11 +237,16 @@ SPARSE: Models = {
     **{f"logistic C={c:g}": partial(logistic, c) for c in (1, 10)},
     **{f"SVC C={c:g}": partial(LinearSVC, C=c) for c in (0.1, 1, 10)},
 }
-MODELS = {"vision": DENSE, "text": SPARSE, "audio": DENSE}
+ROWS: Models = {
+    **{f"boosting, rate {rate:g}": partial(boosting, rate) for rate in (0.03, 0.1)},
+    **{f"logistic C={c:g}": partial(one_hot, c) for c in (0.03, 0.3, 3)},
+}
+MODELS = {"vision": DENSE, "text": SPARSE, "audio": DENSE, "tabular": ROWS}
 FEATURES: Mapping[str, Callable[[Examples], Iterator[tuple[str, dict[str, Any]]]]] = {
     "vision": picture_features,
     "text": text_features,
     "audio": sound_features,
+    "tabular": row_features,
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Real sets of some 500 and 5,000 examples, made by a script of what Debian's packages hold.
 
-    python benchmarks/real_sets.py FOLDER [--sets letters sections words] [--sizes 500 5000]
+    python benchmarks/real_sets.py FOLDER [--sets letters ...] [--sizes 500 5000]
 
 * `letters` (vision): digits and letters, the small ones where their shape differs, drawn with the
   fonts of `FONT_PACKAGES` as if photographed: off the middle, of many sizes and colours, slightly
@@ -9,6 +9,8 @@
   by ten of its sections, as unequal as they are. A source package is in one split only.
 * `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
   rooms and noise, WAV. A voice is in one split only.
+* `packages` (tabular): sizes, counts, and parts of the names of Debian's packages, by the same
+  sections; many categories, some of them rare. One package of a source.
 
 They need Debian with `apt-get install espeak-ng` and `FONT_PACKAGES`, which
 
@@ -29,9 +31,11 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from real_letters import FONT_PACKAGES, find_fonts, write_letters
 from real_words import write_words
@@ -55,6 +59,7 @@ LINES = 3  # of the long description
 SHORTEST = 20  # characters
 
 Rows = list[tuple[str, str, str]]  # text, label, split
+Fields = dict[str, str]  # of a package
 
 
 class Package(NamedTuple):
@@ -127,6 +132,55 @@ def write_sections(folder: Path, sizes: Sequence[int], seed: int) -> None:
     write_rows(folder / "texts.csv", rows)
 
 
+def write_packages(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    """Write what tells of a package besides its words: numbers, dates, and parts of names."""
+    lists = folder / "lists"
+    found = choose_packages(paragraphs(list_packages(lists)), seed)
+    shutil.rmtree(lists)
+    rows = divide([(json.dumps(describe_package(each)), each["Section"]) for each in found], sizes)
+    frame = [{**json.loads(row), "label": label, "split": split} for row, label, split in rows]
+    with (folder / "packages.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, frame[0])
+        writer.writeheader()
+        writer.writerows(frame)
+
+
+def choose_packages(found: Iterable[Fields], seed: int) -> list[Fields]:
+    """Choose one package of each source, at most LARGEST of a section, by chance."""
+    of_source: dict[str, Fields] = {}
+    for fields in sorted(found, key=lambda each: each["Package"]):
+        if fields.get("Section") in SECTIONS:
+            of_source.setdefault(fields.get("Source", fields["Package"]).split()[0], fields)
+    shuffled = list(of_source.values())
+    random.Random(seed).shuffle(shuffled)
+    taken = Counter[str]()
+    chosen = []
+    for fields in shuffled:
+        taken[fields["Section"]] += 1
+        if taken[fields["Section"]] <= LARGEST:
+            chosen.append(fields)
+    random.Random(seed).shuffle(chosen)
+    return chosen
+
+
+def describe_package(fields: Fields) -> dict[str, str | int]:
+    """Give the columns of a package."""
+    name = fields["Package"].split("-")
+    counted = ("Depends", "Recommends", "Suggests", "Provides", "Conflicts", "Replaces")
+    return {
+        "begins": name[0],
+        "ends": name[-1],
+        "installed_kb": fields.get("Installed-Size", ""),
+        "bytes": fields["Size"],
+        "architecture": fields["Architecture"],
+        "priority": fields.get("Priority", ""),
+        "multi_arch": fields.get("Multi-Arch", ""),
+        "maintainer": fields["Maintainer"].partition(" <")[0],
+        "homepage": urlsplit(fields.get("Homepage", "")).hostname or "",
+        **{key.lower(): len(fields[key].split(",")) if key in fields else 0 for key in counted},
+    }
+
+
 def write_rows(path: Path, rows: Rows) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -136,18 +190,27 @@ def write_rows(path: Path, rows: Rows) -> None:
 
 def read_packages(lists: Path) -> list[Package]:
     """Fetch Debian's lists with the English descriptions; give the packages of the sections."""
+    found = parse_packages(list_packages(lists))
+    names = sorted({package.name for package in found if package.section in SECTIONS})
+    shown = run("apt-cache", *apt_flags(lists), "show", "--no-all-versions", *names)
+    return parse_packages(shown)
+
+
+def list_packages(lists: Path) -> str:
+    """Fetch Debian's lists; give all packages as paragraphs."""
     for name in ("lists/partial", "cache/archives/partial"):
         (lists / name).mkdir(parents=True)
+    run("apt-get", *apt_flags(lists), "-qq", "update")
+    return run("apt-cache", *apt_flags(lists), "dumpavail")
+
+
+def apt_flags(lists: Path) -> list[str]:
     settings = {
         "Dir::State::lists": lists / "lists",
         "Dir::Cache": lists / "cache",
         "Acquire::Languages": "en",
     }
-    flags = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
-    run("apt-get", *flags, "-qq", "update")
-    found = parse_packages(run("apt-cache", *flags, "dumpavail"))
-    names = sorted({package.name for package in found if package.section in SECTIONS})
-    return parse_packages(run("apt-cache", *flags, "show", "--no-all-versions", *names))
+    return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 
 def run(*command: str) -> str:
@@ -161,10 +224,18 @@ def run(*command: str) -> str:
 
 
 def parse_packages(content: str) -> list[Package]:
-    """Read paragraphs as apt-cache prints them."""
     packages = []
+    for fields in paragraphs(content):
+        text = describe(fields.get("Description-en") or fields.get("Description", ""))
+        source = fields.get("Source", fields["Package"]).split()[0]
+        packages.append(Package(fields["Package"], source, fields.get("Section", ""), text))
+    return packages
+
+
+def paragraphs(content: str) -> Iterator[Fields]:
+    """Read packages as apt-cache prints them."""
     for paragraph in content.split("\n\n"):
-        fields: dict[str, str] = {}
+        fields: Fields = {}
         key = ""
         for line in paragraph.splitlines():
             if line.startswith(" "):
@@ -173,10 +244,7 @@ def parse_packages(content: str) -> list[Package]:
                 key, _, value = line.partition(":")
                 fields[key] = value.strip()
         if "Package" in fields:
-            text = describe(fields.get("Description-en") or fields.get("Description", ""))
-            source = fields.get("Source", fields["Package"]).split()[0]
-            packages.append(Package(fields["Package"], source, fields.get("Section", ""), text))
-    return packages
+            yield fields
 
 
 def describe(description: str) -> str:
@@ -220,6 +288,7 @@ def divide(examples: Sequence[tuple[str, str]], sizes: Sequence[int]) -> Rows:
 
 
 SETS: Mapping[str, RealSet] = {
+    "packages": RealSet("tabular", "packages.csv", write_packages),
     "letters": RealSet("vision", "", draw_letters),
     "sections": RealSet("text", "texts.csv", write_sections),
     "words": RealSet("audio", "", speak_words),

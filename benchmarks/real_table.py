@@ -34,7 +34,7 @@ def table(raw: Raw) -> tuple[str, bool]:
         for name, each in raw["linear"].items()
     ]
     head = [
-        "# Real data at default flags, against linear models",
+        "# Real data at default flags, against models of scikit-learn",
         "",
         f"`python benchmarks/real_data.py`: ptscaffold {version('ptscaffold')}; Python"
         f" {platform.python_version()}, {platform.system()} {platform.machine()}.",

@@ -44,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The commands of the READMEs of all nine projects, with every feature they can have."""
+    """The commands of the READMEs of all projects, with every feature they can have."""
     found, catalogue = set(), Catalogue()
     for domain in catalogue.names("domains"):
         for style in catalogue.choices("styles"):

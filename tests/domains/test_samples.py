@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from domains.assemble import assemble
@@ -27,10 +28,15 @@ def spectra(paths: list[str]) -> Any:
     return np.stack([np.log(np.abs(np.fft.rfft(soundfile.read(path)[0])) + 1) for path in paths])
 
 
+def cells(rows: list[dict[str, Any]]) -> Any:
+    return pd.get_dummies(pd.DataFrame(rows).fillna({"age": 0}))
+
+
 RIDGE: Final = RidgeClassifierCV(alphas=[1e-1, 1e1, 1e3, 1e5])
-LINEAR: Final[dict[str, tuple[Callable[[list[str]], Any], Any]]] = {
+LINEAR: Final[dict[str, tuple[Callable[[list[Any]], Any], Any]]] = {
     "vision": (pixels, RIDGE),
     "audio": (spectra, make_pipeline(StandardScaler(), RIDGE)),
+    "tabular": (cells, make_pipeline(StandardScaler(), LogisticRegression())),
     "text": (list, make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))),
 }
 

@@ -31,6 +31,15 @@ fetch("data:image/png;base64,CONTENT").then((answer) => answer.blob()).then((con
 });
 """
 TYPE = 'find("textarea").value = "The soup was cold."; find("form").requestSubmit();'
+FILL = """
+const fill = setInterval(() => {
+  if (!find("select")) return;
+  clearInterval(fill);
+  find("[name=light]").value = "9.5";
+  find("[name=species]").value = "fern";
+  find("form").requestSubmit();
+}, 50);
+"""
 # The browser's clock jumps from timer to timer, and stands while a request is under way.
 RECORD = """
 const until = async (done) => { while (!done()) await fetch("health"); };
@@ -73,7 +82,7 @@ def served(project: Path) -> Iterator[str]:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("domain", ["vision", "text", "audio"])
+@pytest.mark.parametrize("domain", ["vision", "text", "audio", "tabular"])
 def test_the_page_shows_the_scores(
     domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +90,7 @@ def test_the_page_shows_the_scores(
     create(Request(name="served", domain=domain, style="plain", features=("serve",)))
     project = tmp_path / "served"
     with served(project) as address:
-        script = {"vision": DROP, "text": TYPE, "audio": RECORD}[domain]
+        script = {"vision": DROP, "text": TYPE, "audio": RECORD, "tabular": FILL}[domain]
         if domain == "vision":
             image = next((project / "data").rglob("*.png")).read_bytes()
             script = script.replace("CONTENT", base64.b64encode(image).decode())

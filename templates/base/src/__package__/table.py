@@ -195,7 +195,7 @@ def divide(
     table: pd.DataFrame, config: Config, readable: Callable[[Any], object] | None = None
 ) -> pd.DataFrame:
     """Split what is not split, classes alike and equal inputs together, and say what there is."""
-    keys = [item if isinstance(item, str) else id(item) for item in table["input"]]
+    keys = [str(i) if isinstance(i, str | dict) else id(i) for i in table["input"]]
     if readable:  # files, or what the hub has of them
         keys = thread_map(content_key, table["input"], **BAR)
         good = [bool(found) for found in thread_map(readable, table["input"], **BAR)]

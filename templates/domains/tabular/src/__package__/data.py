@@ -1,0 +1,155 @@
+"""Tables of numbers and categories: the table of examples, and what a row is to the network."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from .config import Config
+from .model import MISSING, Spec
+from .sample import make_sample
+from .table import ARCHIVES, TABLES, TARGETS, divide, from_frame, read_rows, split_of, tidy, unpack
+
+DAY = timedelta(days=1)
+collate = None  # rows are stacked as they are
+
+
+def make_table(config: Config) -> pd.DataFrame:
+    """Give the rows input (a dict of cells), target and split: replace this for other data."""
+    data = config.data
+    if data is None:
+        return divide(make_sample(), config)
+    if not data.exists():
+        raise SystemExit(f"{data}: no such file or folder")
+    data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
+    files = [data] if data.is_file() else sorted(data.rglob("*"))
+    tables = [read_table(p, config) for p in files if p.suffix.lower() in TABLES]
+    if not tables:
+        raise SystemExit(f"{data}: no table, which is a file of the kinds {', '.join(TABLES)}")
+    return divide(pd.concat(tables, ignore_index=True), config)
+
+
+def read_table(path: Path, config: Config) -> pd.DataFrame:
+    """Take the rows of a file apart: what a target is predicted from, and the target."""
+    frame = read_rows(path)
+    names = [str(name) for name in frame]
+    given, _, rest = (config.columns or "").partition(":")
+    targets = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
+    others = [n for n in names if n not in targets and n.lower() != "split"]
+    chosen = given.split(",") if given else others
+    wrong = {*chosen, *targets} - set(names) | set(chosen) & set(targets)
+    if wrong or not targets or not chosen:
+        there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
+        raise SystemExit(f"{path} has the columns {there}: say --columns :TARGET")
+    cells: list[Any] = frame[chosen].to_dict("records")
+    if cells and isinstance(cells[0][chosen[0]], dict):  # {"input": {"age": 3}, "label": "old"}
+        cells = frame[chosen[0]].tolist()
+    config = replace(config, columns=f"input:{','.join(targets)}")
+    return from_frame(frame.assign(input=cells), config, (), path, split_of(path.stem))
+
+
+def make_spec(config: Config, table: pd.DataFrame) -> Spec:
+    """Find out what columns hold, from the rows to train with, and say which are left out."""
+    every, train = pd.DataFrame(list(table["input"])), table["split"] == "train"
+    numbers, categories, left_out = dict[str, list[float]](), dict[str, list[str]](), list[str]()
+    for name in map(str, every):
+        cells = [cell for cell in map(said, every[name][train]) if cell]
+        values, counts = np.array([number(cell) for cell in cells]), Counter(cells)
+        if len(counts) < 2:
+            left_out.append(f"{name} (always the same)")
+        elif all(b - a == 1 for a, b in pairwise(sorted(number(said(x)) for x in every[name]))):
+            left_out.append(f"{name} (a running number)")
+        elif (np.abs(values) < -MISSING).all():
+            bins = np.unique(values)  # where they are few, such as the numbers of shops
+            if len(bins) > 2 * config.num_bins:
+                bins = np.unique(np.quantile(values, np.linspace(0, 1, config.num_bins + 1)))
+            numbers[name] = bins.tolist()
+        elif (known := sorted(cell for cell in counts if counts[cell] > 1)) and (
+            sum(counts[cell] for cell in known) > len(cells) / 20
+        ):
+            categories[name] = known
+        else:
+            left_out.append(f"{name} (nearly always another)")
+    if left_out:
+        print("left out the columns", ", ".join(left_out))
+    if not numbers and not categories:
+        raise SystemExit("no column to learn from")
+    return Spec(numbers, categories)
+
+
+def said(cell: Any) -> str:
+    """Give what a cell says, nothing where it is empty."""
+    text = "" if cell is None or cell != cell else tidy(cell)
+    return "" if text.lower() in ("na", "nan", "n/a", "null", "none", "?") else text
+
+
+def number(text: str) -> float:
+    """Read a number, or a date as its days since 1970; MISSING is neither."""
+    with suppress(ValueError):
+        return MISSING if math.isnan(value := float(text)) else value
+    with suppress(ValueError):
+        return (datetime.fromisoformat(text).replace(tzinfo=None) - datetime(1970, 1, 1)) / DAY
+    return MISSING
+
+
+def make_transform(spec: Spec, train: bool = False) -> Callable[[Any], Tensor]:
+    """Make what turns a row into floats (N + C,): numbers, MISSING where none is, and categories.
+
+    A category is its place in the list of the column, from 1; 0 is one that is not in it.
+    """
+    return partial(encode, spec=spec)
+
+
+def encode(row: Any, spec: Spec) -> Tensor:
+    if isinstance(row, Tensor):
+        return row
+    values = [number(said(row.get(name))) for name in spec.numbers]
+    for name, known in spec.categories.items():
+        cell = said(row.get(name))
+        values.append(known.index(cell) + 1 if cell in known else 0)
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def preload(items: list[Any], spec: Spec) -> list[Tensor]:
+    """Encode every row once."""
+    return [encode(item, spec) for item in items]
+
+
+def decode(values: Tensor, spec: Spec) -> dict[str, str]:
+    """Say an encoded row (N + C,) in words."""
+    numbers, categories = values.split([len(spec.numbers), len(spec.categories)])
+    pairs = zip(spec.numbers, numbers.tolist(), strict=True)
+    row = {name: "" if value <= MISSING else f"{value:.6g}" for name, value in pairs}
+    for (name, known), index in zip(spec.categories.items(), categories.int(), strict=True):
+        row[name] = ["", *known][index]
+    return row
+
+
+def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
+    """Show rows (9, N + C), and what is predicted, (text, right), in bold where it is wrong."""
+    names = [*spec.numbers, *spec.categories][:10]
+    lines = ["|".join(["", *map(plain, names), "predicted|"]), "|---" * (len(names) + 1) + "|"]
+    for values, (title, right) in zip(inputs, titles, strict=True):
+        row = decode(values, spec)
+        title = plain(title) if right else f"**{plain(title)}**"
+        lines.append("|".join(["", *(plain(row[name]) for name in names), f"{title}|"]))
+    writer.add_text("predictions", "\n".join(lines), step)
+
+
+def plain(text: str) -> str:
+    """Make any text a cell of a Markdown table that shows the text itself."""
+    text = re.sub(r"[\\`*_\[\]<>&|]", lambda found: f"&#{ord(found[0])};", text)
+    return " ".join(text.split())

@@ -1,0 +1,51 @@
+"""Predict the targets of rows: one JSON object a line."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from .data import make_transform
+from .evaluate import load_model
+from .table import TABLES, read_rows
+
+
+def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
+    """Give the rows of files, of standard input, or of the arguments themselves."""
+    for item in inputs:
+        if item != "-" and Path(item).suffix.lower() in TABLES:
+            if not Path(item).is_file():
+                raise SystemExit(f"{item}: no such file")
+            yield from read_rows(Path(item)).to_dict("records")
+            continue
+        for line in sys.stdin if item == "-" else [item]:
+            try:
+                yield dict(json.loads(line))
+            except (TypeError, ValueError):
+                raise SystemExit(f"{line}: a row is a JSON object, a cell by each column") from None
+
+
+@torch.inference_mode()
+def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None) -> None:
+    """Predict.
+
+    Args:
+        inputs: tables, rows as JSON objects, or - for such lines of standard input
+        checkpoint: default: the best of the newest run
+    """
+    model, task, spec = load_model(checkpoint)
+    transform, columns = make_transform(spec), {*spec.numbers, *spec.categories}
+    for row in read_inputs(inputs):
+        if not columns & set(row):
+            raise SystemExit(f"{row} has none of the columns {', '.join(sorted(columns))}")
+        result = task.decode(task.scores(model(transform(row)[None]))[0])
+        said = {key: row[key] for key in row if key in columns}
+        print(json.dumps({"input": said, **result}, ensure_ascii=False, default=str))
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -1,0 +1,33 @@
+"""A domain is a folder: what does not depend on inputs has no part for one of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOOK_INTO_INPUTS = {"explain", "export", "notebook", "serve"}
+# Its search begins elsewhere; for a domain that it does not name too
+SEARCHES = {"hpo"}
+BRANCH = re.compile(r"\bdomain (==|!=|(not )?in [(\[{]) ?|\}\[domain\]|\.get\(domain\b")
+
+
+def branches(folder: Path) -> set[str]:
+    """What of a folder has a part for one domain."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    found = [path for path in files if BRANCH.search(path.read_text(encoding="utf-8"))]
+    return {path.relative_to(folder).parts[0] for path in found}
+
+
+@pytest.mark.parametrize("folder", ["templates/base", "templates/styles", "src/ptscaffold"])
+def test_base_styles_and_the_tool_have_no_part_for_a_domain(folder: str) -> None:
+    assert branches(ROOT / folder) == set()
+
+
+def test_the_features_that_look_into_inputs_are_those_that_are_named() -> None:
+    assert branches(ROOT / "templates/features") == LOOK_INTO_INPUTS | SEARCHES
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"Of the features (.*?) look into", text)
+    assert set(re.findall("`(.*?)`", named)) == LOOK_INTO_INPUTS
