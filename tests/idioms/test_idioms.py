@@ -15,7 +15,7 @@ import pytest
 from ptscaffold.project.new import Request, create
 
 CELLS = [("vision", "lightning"), ("text", "lightning"), ("vision", "fastai")]
-CELLS += [("text", "fastai"), ("audio", "fastai")]
+CELLS += [("text", "fastai"), ("audio", "fastai"), ("tabular", "lightning"), ("tabular", "fastai")]
 
 
 @pytest.mark.nightly

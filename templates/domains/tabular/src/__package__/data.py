@@ -36,10 +36,11 @@ def make_table(config: Config) -> pd.DataFrame:
         raise SystemExit(f"{data}: no such file or folder")
     data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
     files = [data] if data.is_file() else sorted(data.rglob("*"))
-    tables = [read_table(p, config) for p in files if p.suffix.lower() in TABLES]
-    if not tables:
+    files = [p for p in files if p.suffix.lower() in TABLES and p.name[0] != "."]
+    if not files:
         raise SystemExit(f"{data}: no table, which is a file of the kinds {', '.join(TABLES)}")
-    return divide(pd.concat(tables, ignore_index=True), config)
+    files = [path for path in files if split_of(path.stem)] or files
+    return divide(pd.concat([read_table(p, config) for p in files], ignore_index=True), config)
 
 
 def read_table(path: Path, config: Config) -> pd.DataFrame:
