@@ -46,18 +46,19 @@ class Project:
 def left_out(cell: Cell) -> set[str]:
     """What `make test` spares a cell, since another cell or test tries it with the same parts.
 
-    tests/training looks more closely at a run that is interrupted. Two processes depend on the
-    style alone, so the first domain has them, the data of a user's own on the domain, so the first
-    style has those. A project's own tests and its types are in either. `ptscaffold test`
-    spares nothing, for every change in the pairs of layers, every night in all cells.
+    tests/training looks more closely at a run that is interrupted. Two processes, and a run that
+    is resumed, depend on the style alone, so the first domain has them, the data of a user's own on
+    the domain, so the first style has those. A project's own tests and its types are in one of the
+    cells that are the first in one way alone. `ptscaffold test` spares nothing, for every change in
+    the pairs of layers, every night in all cells.
     """
     new_domain, new_style = cell.domain != CELLS[0].domain, cell.style != CELLS[0].style
     spared = {"interrupt"}
     if new_domain:
-        spared.add("processes")
+        spared |= {"processes", "resume"}
     if new_style:
         spared.add("own-data")
-    if new_domain and new_style:
+    if new_domain == new_style:
         spared |= {"tests", "types"}
     return spared
 

@@ -151,6 +151,7 @@ def test_only_a_stopped_run_is_requeued(
     assert job.requeued == ([f"requeue {job.number}"] if requeued else [])
 
 
+@pytest.mark.nightly
 def test_a_run_of_two_processes_is_stopped_requeued_and_finished(project: Path) -> None:
     job = Job(project)
     flags = ("--epochs", "3", "--image-size", "16", "--num-workers", "0", "--device", "cpu")

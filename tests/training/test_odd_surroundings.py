@@ -85,6 +85,7 @@ def test_a_public_set_that_cannot_be_reached_is_one_line(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("package", CELLS[:1], indirect=True)
 def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -> None:
     named = ("--device", "cpu", "--dry-run", "--run-dir", "runs/dry-run")
