@@ -45,7 +45,7 @@ def make_table(config: Config) -> pd.DataFrame:
 
 def read_table(path: Path, config: Config) -> pd.DataFrame:
     """Take the rows of a file apart: what a target is predicted from, and the target."""
-    frame = read_rows(path)
+    frame = read_rows(path).rename(columns=str)
     names = [str(name) for name in frame]
     given, _, rest = (config.columns or "").partition(":")
     targets = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
