@@ -170,9 +170,9 @@ def row_features(examples: Examples) -> Iterator[tuple[str, dict[str, pd.DataFra
             for frame in frames.values():
                 frame[column] = pd.to_numeric(frame[column], errors="coerce")
         else:
-            kind = pd.CategoricalDtype(there.value_counts().index[:CATEGORIES])
+            kept = there.value_counts().index[:CATEGORIES]
             for frame in frames.values():
-                frame[column] = frame[column].astype(kind)
+                frame[column] = pd.Categorical(frame[column].where(frame[column].isin(kept)), kept)
     yield "columns", frames
 
 

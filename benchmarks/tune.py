@@ -69,9 +69,9 @@ def measure(folder: Path, data: Path, domain: str, size: int, trials: int) -> di
     import optuna
 
     source, place = folder / f"{domain}-plain/src", folder / "search"
+    place.mkdir(parents=True, exist_ok=True)
     if not source.exists():
         make_project(folder, domain, "plain", "--feature", "hpo")
-    place.mkdir(exist_ok=True)
 
     def run(module: str, *flags: str) -> str:
         printed = call([sys.executable, "-m", f"{domain}_plain.{module}", *flags], source, place)

@@ -81,6 +81,25 @@ def test_linear_models_of_texts(script: Script, tmp_path: Path) -> None:
     assert linear.score("text", data)[1:] == (1, 1)
 
 
+def test_models_of_rows(script: Script, tmp_path: Path) -> None:
+    """A category, and a number that is often absent, tell the class; a name that is new is none."""
+    rows = ["size,kind,name,label,split"]
+    for split, number in SIZES.items():
+        for index in range(number):
+            size = index % 2 + index / 100 if index % 5 else ""
+            rows.append(f"{size},{'ab'[index % 2]},{split}{index},{'xy'[index % 2]},{split}")
+    data = tmp_path / "rows.csv"
+    data.write_text("\n".join(rows), encoding="utf-8")
+    linear = script("real_linear")
+    examples = linear.read(data)
+    ((_, frames),) = linear.row_features(examples)
+    assert [str(kind) for kind in frames["train"].dtypes] == ["float64", "category", "category"]
+    assert frames["test"]["name"].isna().all()
+    found = linear.fit_all("tabular", examples)
+    assert {each.name.split()[1] for each in found} == {"boosting,", "logistic"}
+    assert {each.test for each in found if "logistic" in each.name} == {1}
+
+
 def test_the_test_split_chooses_nothing(script: Script) -> None:
     linear = script("real_linear")
     found = [linear.Linear("a", 0.6, 0.9), linear.Linear("b", 0.7, 0.1), linear.Linear("c", 0.7, 1)]

@@ -144,6 +144,35 @@ def test_no_source_is_in_two_splits(script: Script) -> None:
         sets.choose_sections(packages[:800], (200, 30, 30), 0)
 
 
+def test_a_package_is_told_by_its_columns(script: Script) -> None:
+    sets = script("real_sets")
+    shown = """\
+Package: b-data
+Source: b (1.0)
+Section: games
+Maintainer: The team <team@example.org>
+Architecture: all
+Size: 10
+Depends: a, c (>= 2)
+Homepage: https://example.org/b
+
+Package: b
+Section: games
+"""
+    data, _ = sets.paragraphs(shown)
+    told = sets.describe_package(data)
+    assert (told["begins"], told["ends"], told["depends"], told["suggests"]) == ("b", "data", 2, 0)
+    assert (told["maintainer"], told["homepage"]) == ("The team", "example.org")
+    assert (told["bytes"], told["installed_kb"]) == ("10", "")
+    assert not set(told) & {"section", "source", "package"}
+
+    many = [{"Package": f"p{n}", "Section": "games"} for n in range(sets.LARGEST + 9)]
+    (chosen,) = sets.choose_packages([*sets.paragraphs(shown), {"Package": "x"}], 0)
+    assert chosen["Package"] == "b"  # one of a source, none of a section that is not asked for
+    assert len(sets.choose_packages(many, 0)) == sets.LARGEST
+    assert sets.choose_packages(many, 0) == sets.choose_packages(many[::-1], 0)
+
+
 @pytest.fixture
 def espeak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a program in the place of espeak-ng that says a tone to every word."""

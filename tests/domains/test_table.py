@@ -146,6 +146,16 @@ def test_tables_of_texts(name: str, lines: list[str], tmp_path: Path) -> None:
     assert table["target"].nunique() == 2
 
 
+def test_a_table_of_any_name_is_found_in_an_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("reviews.zip", "w") as archive:
+        archive.writestr("reviews.csv", "\n".join(["text,label", *TEXTS]))
+        archive.writestr("__MACOSX/._reviews.csv", b"\0")
+    assert len(read(Path("reviews.zip"), suffixes=())) == 40
+
+
 def test_a_table_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"cannot read .*x.csv: 'utf-8' codec"):
         read_lines(tmp_path / "x.csv", ["text,label", *TEXTS], encoding="utf-16")

@@ -28,18 +28,19 @@ BAR: Any = {"desc": "reading", "leave": False, "disable": None}  # None: on a te
 SHARE = 0.15  # of the examples, for validation and again for the test
 
 
-def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
+def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None) -> pd.DataFrame:
     """Read CLASS/FILE, {train,val,test}/CLASS/FILE, tables of paths or texts, an archive of these.
 
-    `suffixes` are those of the examples; none where tables hold the inputs themselves.
+    `suffixes` are those of the examples, none where tables hold them; `how` replaces `from_frame`.
     """
     if not data.exists():
         raise SystemExit(f"{data}: no such file or folder")
     data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
     tables = [data]
     if data.is_dir():
-        found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
-        tables = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
+        found = [p for p in sorted(data.rglob("[!.]*")) if p.suffix.lower() in TABLES]
+        named = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
+        tables = named if suffixes else named or found
         if not tables:
             return read_folders(data, suffixes)
     elif data.suffix.lower() not in TABLES:
@@ -48,7 +49,7 @@ def read(data: Path, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
     frames = []
     for path in tables:
         split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != data else "")
-        frames.append(from_frame(read_rows(path), config, suffixes, path, split))
+        frames.append((how or from_frame)(read_rows(path), config, suffixes, path, split))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -137,8 +138,7 @@ def from_frame(
     inputs = list(frame[first])
     if suffixes:
         inputs = [str(source.parent / i) if isinstance(i, str) else i for i in inputs]
-        missing = [i for i in inputs if isinstance(i, str) and not Path(i).exists()]
-        if missing:
+        if missing := [i for i in inputs if isinstance(i, str) and not Path(i).exists()]:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]
@@ -147,7 +147,7 @@ def from_frame(
     return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
 
 
-def from_hub(name: str, config: Config, suffixes: Collection[str]) -> pd.DataFrame:
+def from_hub(name: str, config: Config, suffixes: Collection[str], how: Any = None) -> pd.DataFrame:
     """Load a data set, its splits in one table; images and sounds stay encoded."""
     frames = []
     with fetching("--dataset", name):
@@ -162,7 +162,7 @@ def from_hub(name: str, config: Config, suffixes: Collection[str]) -> pd.DataFra
                 if isinstance(kind, datasets.ClassLabel):
                     frame = frame[frame[column] >= 0]  # -1: what has no label
                     frame[column] = kind.int2str(frame[column])
-            frames.append(from_frame(frame, config, suffixes, Path(name), split_of(key)))
+            frames.append((how or from_frame)(frame, config, suffixes, Path(name), split_of(key)))
     return pd.concat(frames, ignore_index=True)
 
 

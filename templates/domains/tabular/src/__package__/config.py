@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 @dataclass(frozen=True)
 class Config:
     data: Path | None = None  # a table, or a folder with one for each split; else a sample
+    dataset: str | None = None  # of the Hugging Face hub, such as scikit-learn/adult-census-income
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None  # [INPUT,INPUT]:TARGET[,TARGET]; no inputs: all other columns
     num_bins: int = 64  # pieces that the range of a column of numbers is cut into
@@ -33,7 +34,7 @@ class Config:
 def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
-    enough = 3000 if config.data else 600  # steps; the sample is easy
+    enough = 3000 if config.data or config.dataset else 600  # steps; the sample is easy
     epochs = config.epochs or min(max(enough // steps, 20), 50)
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     print(f"{epochs} epochs of {steps} steps of {config.batch_size}, lr {config.lr}")

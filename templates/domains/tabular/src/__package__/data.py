@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .config import Config
 from .model import MISSING, Spec
 from .sample import make_sample
-from .table import ARCHIVES, TABLES, TARGETS, divide, from_frame, read_rows, split_of, tidy, unpack
+from .table import TARGETS, divide, from_frame, from_hub, read, tidy
 
 DAY = timedelta(days=1)
 collate = None  # rows are stacked as they are
@@ -29,23 +29,18 @@ collate = None  # rows are stacked as they are
 
 def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (a dict of cells), target and split: replace this for other data."""
-    data = config.data
-    if data is None:
-        return divide(make_sample(), config)
-    if not data.exists():
-        raise SystemExit(f"{data}: no such file or folder")
-    data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
-    files = [data] if data.is_file() else sorted(data.rglob("*"))
-    files = [p for p in files if p.suffix.lower() in TABLES and p.name[0] != "."]
-    if not files:
-        raise SystemExit(f"{data}: no table, which is a file of the kinds {', '.join(TABLES)}")
-    files = [path for path in files if split_of(path.stem)] or files
-    return divide(pd.concat([read_table(p, config) for p in files], ignore_index=True), config)
+    if config.data:
+        return divide(read(config.data, config, (), take_rows), config)
+    if config.dataset:
+        return divide(from_hub(config.dataset, config, (), take_rows), config)
+    return divide(make_sample(), config)
 
 
-def read_table(path: Path, config: Config) -> pd.DataFrame:
-    """Take the rows of a file apart: what a target is predicted from, and the target."""
-    frame = read_rows(path).rename(columns=str)
+def take_rows(
+    frame: pd.DataFrame, config: Config, _: Any, source: Path, split: str
+) -> pd.DataFrame:
+    """Take the rows of a table apart: what a target is predicted from, and the target."""
+    frame = frame.rename(columns=str)
     names = [str(name) for name in frame]
     given, _, rest = (config.columns or "").partition(":")
     targets = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
@@ -54,12 +49,12 @@ def read_table(path: Path, config: Config) -> pd.DataFrame:
     wrong = {*chosen, *targets} - set(names) | set(chosen) & set(targets)
     if wrong or not targets or not chosen:
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
-        raise SystemExit(f"{path} has the columns {there}: say --columns :TARGET")
+        raise SystemExit(f"{source} has the columns {there}: say --columns :TARGET")
     cells: list[Any] = frame[chosen].to_dict("records")
     if cells and isinstance(cells[0][chosen[0]], dict):  # {"input": {"age": 3}, "label": "old"}
         cells = frame[chosen[0]].tolist()
     config = replace(config, columns=f"input:{','.join(targets)}")
-    return from_frame(frame.assign(input=cells), config, (), path, split_of(path.stem))
+    return from_frame(frame.assign(input=cells), config, (), source, split)
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:

@@ -1,4 +1,7 @@
-"""What fastai makes of the table of examples: a DataBlock, and a Learner for rows."""
+"""What fastai makes of the table of examples: a DataBlock, and a Learner for rows.
+
+Not TabularPandas: its batches have two tensors of inputs, and the network of all styles takes one.
+"""
 
 from typing import Any
 

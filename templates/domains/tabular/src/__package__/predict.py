@@ -22,11 +22,12 @@ def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
                 raise SystemExit(f"{item}: no such file")
             yield from read_rows(Path(item)).to_dict("records")
             continue
-        for line in sys.stdin if item == "-" else [item]:
+        for line in filter(str.strip, sys.stdin if item == "-" else [item]):
             try:
                 yield dict(json.loads(line))
             except (TypeError, ValueError):
-                raise SystemExit(f"{line}: a row is a JSON object, a cell by each column") from None
+                message = f"{line.strip()}: a row is a JSON object, a cell by each column"
+                raise SystemExit(message) from None
 
 
 @torch.inference_mode()
