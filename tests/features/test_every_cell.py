@@ -1,7 +1,7 @@
-"""Every feature as the only one of every cell: lint, types, its tests, its README's commands.
+"""Every feature in every cell, alone and with all others: lint, types, tests, README's commands.
 
-`ptscaffold test --matrix pairwise` tries features together, each project in an environment of its
-own; here all share that of the tests, which makes some 170 projects a matter of an hour.
+`ptscaffold test --matrix pairwise` makes an environment for each project; here all share that of
+the tests, which makes some 190 projects a matter of two hours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from ptscaffold.trial.checks import commands_of
 from ptscaffold.trial.matrix import write_scripts
 
 CATALOGUE = Catalogue()
-CELLS = list(product(CATALOGUE.names("domains"), CATALOGUE.names("styles")))
 CHECKS = ("ruff check", "ruff format --check", "mypy")
 
 
@@ -54,20 +54,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], P
     return {}
 
 
+def choices() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for domain, style in product(CATALOGUE.names("domains"), CATALOGUE.names("styles")):
+        features = [
+            layer.name
+            for layer in CATALOGUE.choices("features")
+            if f"styles/{style}" not in layer.conflicts
+        ]
+        for chosen in [*((feature,) for feature in features), tuple(features)]:
+            yield domain, style, chosen
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    ("domain", "style", "feature"),
+    ("domain", "style", "features"),
     [
-        (domain, style, feature)
-        for domain, style in CELLS
-        for feature in sorted(CATALOGUE.names("features"))
-        if f"styles/{style}" not in CATALOGUE.layer(f"features/{feature}").conflicts
+        pytest.param(*case, id="-".join([*case[:2], case[2][0] if len(case[2]) == 1 else "all"]))
+        for case in choices()
     ],
 )
-def test_a_feature_stands_alone(
+def test_features_stand(
     domain: str,
     style: str,
-    feature: str,
+    features: tuple[str, ...],
     trained: dict[tuple[str, str], Path],
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -80,7 +89,7 @@ def test_a_feature_stands_alone(
         run("python -m mine.train --epochs 1", bare.plan.directory)
         trained[domain, style] = bare.plan.directory
     bare_project = trained[domain, style]
-    project = make(tmp_path, domain, style, feature).plan.directory
+    project = make(tmp_path, domain, style, *features).plan.directory
     before = {path.relative_to(bare_project) for path in bare_project.rglob("*.py")}
     own = [path for path in project.rglob("test_*.py") if path.relative_to(project) not in before]
     for check in CHECKS:
