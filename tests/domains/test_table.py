@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from domains.assemble import assemble
 
 SUFFIXES = {".png", ".txt"}
@@ -189,8 +190,41 @@ def test_numbers(tmp_path: Path) -> None:
     lines = ["text,a,b", *(f"text {i},1.5,{i % 2}" for i in range(50))]
     table = read_lines(tmp_path / "x.csv", lines, "regression", columns="text:a,b")
     assert table["target"][1] == [1.5, 1.0]
-    with pytest.raises(SystemExit, match="'text 0' is no number"):
+    with pytest.raises(SystemExit, match="regression needs numbers, not \\['text 0'\\]"):
         read_lines(tmp_path / "x.csv", lines, "regression", columns="a:text")
+
+
+def test_what_is_no_table_of_classes_is_told(tmp_path: Path) -> None:
+    """An empty table, several columns of classes, a class of its own for nearly every example."""
+    for lines in ([], ["text,label"]):
+        with pytest.raises(SystemExit, match=r"x.csv has no rows"):
+            read_lines(tmp_path / "x.csv", lines)
+    lines = ["text,a,b", *(f"text {i},{i},{i % 2}" for i in range(50))]
+    with pytest.raises(SystemExit, match="not text:a,b: say --columns"):
+        read_lines(tmp_path / "x.csv", lines, columns="text:a,b")
+    with pytest.raises(SystemExit, match=r"50 classes, such as \d+: --task regression\?"):
+        read_lines(tmp_path / "x.csv", lines, columns="text:a")
+
+
+def test_a_comma_parts_decimals_where_semicolons_part_columns(tmp_path: Path) -> None:
+    lines = ['"text, said";value', *(f"a, b {i};-1,{i}" for i in range(50))]
+    table = read_lines(tmp_path / "x.csv", lines, "regression", columns="text, said:value")
+    assert sorted(table["target"])[-2:] == [[-1.1], [-1.0]]
+    assert {text[:4] for text in table["input"]} == {"a, b"}
+
+
+def test_a_rare_label_counts_as_much_as_what_is_not_there(tmp_path: Path) -> None:
+    lines = ["text,labels", *(f"text {i},{'a;b' if i % 5 else 'b'}" for i in range(100))]
+    table = read_lines(tmp_path / "x.csv", lines, "multilabel")
+    task = assemble("table_in_place", "base", "domains/text")("task").Task.fit("multilabel", table)
+    assert task.mean == pytest.approx([0.8, 1.0], abs=0.05)
+    targets = torch.stack([task.encode(target) for target in table["target"]])
+    logits = torch.zeros(len(targets), 2, requires_grad=True)
+    task.loss(logits, targets).backward()
+    assert logits.grad is not None
+    for_a, for_b = logits.grad.sum(dim=0).tolist()
+    assert abs(for_a) < 0.02  # at a guess nothing draws it to either side
+    assert for_b < 0  # a label that is always there is learned to be
 
 
 def test_a_column_and_files_name_the_splits(tmp_path: Path) -> None:
@@ -255,7 +289,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="nothing: no such file or folder"):
         read(tmp_path / "nothing")
     (tmp_path / "notes.pdf").touch()
-    with pytest.raises(SystemExit, match=r"notes.pdf: give a folder, or a file of the kinds \.csv"):
+    with pytest.raises(SystemExit, match=r"notes.pdf: give a folder, or a file of \.csv"):
         read(tmp_path / "notes.pdf")
     with pytest.raises(SystemExit, match=r"no folders of classes with \.png, \.txt"):
         read(tmp_path)

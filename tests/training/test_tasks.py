@@ -40,8 +40,9 @@ for line in sys.stdin.read().splitlines():
 
 def write_example(domain: str, path: Path, rng: random.Random) -> str:
     """Give what stands in the column of inputs."""
-    if domain == "text":
-        return " ".join(rng.choices(["this", "that", "rain", "sun", "wind", "snow"], k=8))
+    if domain in ("text", "tabular"):
+        number = 8 if domain == "text" else 1
+        return " ".join(rng.choices(["this", "that", "rain", "sun", "wind", "snow"], k=number))
     if domain == "vision":
         color = tuple(rng.randrange(256) for _ in range(3))
         Image.new("RGB", (32, 32), color).save(path.with_suffix(".png"))
@@ -52,7 +53,7 @@ def write_example(domain: str, path: Path, rng: random.Random) -> str:
 
 
 def write_table(domain: str, folder: Path) -> str:
-    """Write examples and their table; give the last input, as a path from the folder's parent."""
+    """Write examples and their table; give an input for `predict`, run in the folder's parent."""
     rng = random.Random(0)
     folder.mkdir()
     rows = []
@@ -62,7 +63,8 @@ def write_table(domain: str, folder: Path) -> str:
         rows.append((name, ";".join(tags), rng.random(), 10 * rng.random()))
     with (folder / "table.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("item", "tags", "first", "second"), *rows])
-    return "rain" if domain == "text" else f"{folder.name}/{rows[-1][0]}"
+    given = {"text": "rain", "tabular": '{"item":"rain"}'}
+    return given.get(domain, f"{folder.name}/{rows[-1][0]}")
 
 
 @pytest.mark.parametrize("task", TASKS)

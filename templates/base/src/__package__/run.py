@@ -7,11 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -107,7 +106,7 @@ def settings(config: Config) -> dict[str, Any]:
 def catch_signals() -> list[int]:
     """Give the list that SIGTERM and Ctrl-C are put into, so that a run ends with its step."""
     caught: list[int] = []
-    if threading.current_thread() is threading.main_thread():
+    with suppress(ValueError):  # in a thread of a notebook there are no signals
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: caught.append(number))
     return caught

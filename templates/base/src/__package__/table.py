@@ -41,11 +41,10 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
         found = [p for p in sorted(data.rglob("[!.]*")) if p.suffix.lower() in TABLES]
         named = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
         tables = named if suffixes else named or found
-        if not tables:
+        if not tables and suffixes:
             return read_folders(data, suffixes)
-    elif data.suffix.lower() not in TABLES:
-        kinds = ", ".join(TABLES + ARCHIVES)
-        raise SystemExit(f"{data}: give a folder, or a file of the kinds {kinds}")
+    if not tables or tables[0].suffix.lower() not in TABLES:
+        raise SystemExit(f"{data}: give a folder, or a file of {', '.join(TABLES + ARCHIVES)}")
     frames = []
     for path in tables:
         split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != data else "")
@@ -104,24 +103,28 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() == ".parquet":
-        return pd.read_parquet(path)
     try:
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".jsonl":
                 return pd.DataFrame([json.loads(line) for line in file if line.strip()])
-            mark = max("\t,;|", key=file.readline().count)
+            mark = max("\t,;|", key=re.sub('"[^"]*"', "", file.readline()).count)
             file.seek(0)
             # In a file with tabs a quote is a character like any other
             quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
             reader = csv.reader(file, delimiter=mark, quoting=quoting)
-            header, *rows = [row for row in reader if row]
+            header, *rows = [row for row in reader if row] or [[]]
     except (ValueError, csv.Error) as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
+    if not rows:
+        raise SystemExit(f"{path} has no rows")
     for row in rows:
         if len(row) != len(header):  # pandas would shift the columns
             raise SystemExit(f"{path}: {len(header)} columns, but {mark.join(row)!r}: use quotes")
-    return pd.DataFrame(rows, columns=header)
+    if mark == ";":  # where it parts columns, a comma parts whole numbers from the rest
+        rows = [[re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", cell) for cell in row] for row in rows]
+    return pd.DataFrame(rows, columns=[name.strip() for name in header])
 
 
 def from_frame(
@@ -132,7 +135,8 @@ def from_frame(
     first, _, rest = (config.columns or "").partition(":")
     first = first or next((n for n in names if n.lower() in INPUTS), "")
     wanted = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
-    if not first or not wanted or {first, *wanted} - set(names):
+    many = len(wanted) > 1 and config.task == "classification"
+    if not first or not wanted or many or {first, *wanted} - set(names):
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
         raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET")
     inputs = list(frame[first])
@@ -174,7 +178,7 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
                 return numbers
             raise ValueError
         except (TypeError, ValueError):
-            raise SystemExit(f"{source}: {row[0]!r} is no number, as regression needs") from None
+            raise SystemExit(f"{source}: regression needs numbers, not {[*row]}") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
         return [n for n, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
     if task == "multilabel":

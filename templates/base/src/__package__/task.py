@@ -20,23 +20,27 @@ Kind = Literal["classification", "multilabel", "regression"]
 class Task:
     kind: Kind
     names: list[str]  # of the classes, of the labels or of the numbers
-    mean: list[float] = field(default_factory=list)  # of the numbers, in the training split
+    mean: list[float] = field(default_factory=list)  # of numbers, or of labels (0 and 1)
     std: list[float] = field(default_factory=list)
 
     @classmethod
     def fit(cls, kind: Kind, table: pd.DataFrame) -> "Task":
-        targets, splits = table["target"], set(table["split"])
-        if not {"train", "val"} <= splits:
+        targets, train = table["target"], table["target"][table["split"] == "train"]
+        if kind == "classification" and (size := targets.nunique()) > max(20, len(targets) / 2):
+            raise SystemExit(f"{size} classes, such as {targets[0]}: --task regression?")
+        if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
         if kind == "classification":
             names = sorted(set(targets))
-            lost = set(names) - set(targets[table["split"] == "train"])
+            lost = set(names) - set(train)
             if lost or len(names) < 2:
                 raise SystemExit(f"no example to train {', '.join(lost) or 'a second class'}")
             return cls(kind, names)
         if kind == "multilabel":
-            return cls(kind, sorted({label for labels in targets for label in labels}))
-        numbers = torch.tensor(list(targets[table["split"] == "train"]))  # (N, C)
+            names = sorted({label for labels in targets for label in labels})
+            share = train.explode().value_counts() / len(train)
+            return cls(kind, names, [float(share.get(name, 0)) for name in names])
+        numbers = torch.tensor(list(train))  # (N, C)
         names = [f"value{number}" for number in range(numbers.shape[1])]
         std = numbers.std(dim=0).clamp(min=1e-6)
         return cls(kind, names, numbers.mean(dim=0).tolist(), std.tolist())
@@ -56,9 +60,10 @@ class Task:
         logits = logits.float()  # large numbers of a regression have no place in 16 bits
         if self.kind == "classification":
             return F.cross_entropy(logits, targets, label_smoothing=0.1)
-        if self.kind == "multilabel":
-            return F.binary_cross_entropy_with_logits(logits, targets)
         mean, std = logits.new_tensor(self.mean), logits.new_tensor(self.std)
+        if self.kind == "multilabel":  # without weights a rare label is never predicted
+            weight = (1 - mean).clamp(min=0.01) / mean.clamp(min=0.01)
+            return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
         return F.mse_loss(logits, (targets - mean) / std)
 
     def scores(self, logits: Tensor) -> Tensor:

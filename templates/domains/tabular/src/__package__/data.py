@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,13 @@ def take_rows(
     frame = frame.rename(columns=str)
     names = [str(name) for name in frame]
     given, _, rest = (config.columns or "").partition(":")
-    targets = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
+    targets = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS]
     others = [n for n in names if n not in targets and n.lower() != "split"]
     chosen = given.split(",") if given else others
     wrong = {*chosen, *targets} - set(names) | set(chosen) & set(targets)
-    if wrong or not targets or not chosen:
+    wrong |= {name for name, count in Counter(names).items() if count > 1}
+    many = len(targets) > 1 and (not rest or config.task == "classification")
+    if wrong or many or not targets or not chosen:
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
         raise SystemExit(f"{source} has the columns {there}: say --columns :TARGET")
     cells: list[Any] = frame[chosen].to_dict("records")
@@ -61,14 +62,20 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Find out what columns hold, from the rows to train with, and say which are left out."""
     every, train = pd.DataFrame(list(table["input"])), table["split"] == "train"
     numbers, categories, left_out = dict[str, list[float]](), dict[str, list[str]](), list[str]()
+    unread = list[str]()
     for name in map(str, every):
-        cells = [cell for cell in map(said, every[name][train]) if cell]
-        values, counts = np.array([number(cell) for cell in cells]), Counter(cells)
+        cells = every[name].map(said)
+        found = cells.map(number)
+        found = found[found.abs() < -MISSING]
+        cells = cells[train & (cells != "")]
+        values, counts = found[found.index.isin(cells.index)].to_numpy(), Counter(cells)
         if len(counts) < 2:
             left_out.append(f"{name} (always the same)")
-        elif all(b - a == 1 for a, b in pairwise(sorted(number(said(x)) for x in every[name]))):
-            left_out.append(f"{name} (a running number)")
-        elif (np.abs(values) < -MISSING).all():
+        elif count_rows(values) or count_rows(found.to_numpy()):
+            left_out.append(f"{name} (counts the rows)")
+        elif len(values) > 0.9 * len(cells):
+            if odd := sorted(set(cells[~cells.index.isin(found.index)])):
+                unread.append(f"{len(cells) - len(values)} cells of {name}, such as {odd[0]}")
             bins = np.unique(values)  # where they are few, such as the numbers of shops
             if len(bins) > 2 * config.num_bins:
                 bins = np.unique(np.quantile(values, np.linspace(0, 1, config.num_bins + 1)))
@@ -78,12 +85,21 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
         ):
             categories[name] = known
         else:
-            left_out.append(f"{name} (nearly always another)")
-    if left_out:
-        print("left out the columns", ", ".join(left_out))
+            left_out.append(f"{name} (nearly every cell is another)")
+    kinds: dict[str, Any] = {"numbers": numbers, "categories": categories, "left out": left_out}
+    for kind, names in (kinds | {"no numbers": unread}).items():
+        if names:
+            print(f"{kind}: {', '.join(list(names)[:20])}{', ...' if len(names) > 20 else ''}")
     if not numbers and not categories:
         raise SystemExit("no column to learn from")
     return Spec(numbers, categories)
+
+
+def count_rows(values: np.ndarray) -> bool:
+    """Whether they are whole numbers of which hardly one is there twice, or left out."""
+    size = len(values)
+    few = size < 2 or len(set(values)) < 0.9 * size or np.ptp(values) > 1.1 * size
+    return not few and bool((values % 1 == 0).all())
 
 
 def said(cell: Any) -> str:
@@ -93,7 +109,9 @@ def said(cell: Any) -> str:
 
 
 def number(text: str) -> float:
-    """Read a number, or a date as its days since 1970; MISSING is neither."""
+    """Read a number, true or false, or a date as its days since 1970; MISSING is neither."""
+    if text.lower() in ("true", "false"):
+        return float(text.lower() == "true")
     with suppress(ValueError):
         return MISSING if math.isnan(value := float(text)) else value
     with suppress(ValueError):
@@ -132,6 +150,12 @@ def decode(values: Tensor, spec: Spec) -> dict[str, str]:
     for (name, known), index in zip(spec.categories.items(), categories.int(), strict=True):
         row[name] = ["", *known][index]
     return row
+
+
+def unknown(row: Any, values: Tensor, spec: Spec) -> list[str]:
+    """Name the columns that are missing in a row, or whose cell says nothing to the network."""
+    seen = decode(values, spec)
+    return [name for name in seen if not seen[name] and (name not in row or said(row[name]))]
 
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:

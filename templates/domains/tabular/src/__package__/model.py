@@ -12,7 +12,7 @@ MISSING = torch.finfo(torch.float32).min  # stands where a column of numbers has
 class Spec:
     """What rebuilds the network of a trained model and the columns of its table."""
 
-    numbers: dict[str, list[float]]  # of a column of numbers, where its bins begin and end
+    numbers: dict[str, list[float]]  # of a column of numbers, the edges of its bins, lowest first
     categories: dict[str, list[str]]  # of a column of categories, those that were seen
 
 
@@ -80,7 +80,8 @@ class TableNet(nn.Module):
         x = self.enter(x.flatten(1))
         for block in self.blocks:
             x = x + block(x)
-        return 3 * alone + self.head(x)  # what is simple is learned first
+        # What is simple is learned first; of many columns, each by small steps
+        return min(3, 30 / sum(self.split)) * alone + self.head(x)
 
 
 class Block(nn.Sequential):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import tyro
 
-from .data import make_transform
+from .data import make_transform, unknown
 from .evaluate import load_model
 from .table import TABLES, read_rows
 
@@ -26,7 +26,7 @@ def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
             try:
                 yield dict(json.loads(line))
             except (TypeError, ValueError):
-                message = f"{line.strip()}: a row is a JSON object, a cell by each column"
+                message = f'{line.strip()}: a row is a JSON object, such as {{"age": 3}}'
                 raise SystemExit(message) from None
 
 
@@ -43,7 +43,10 @@ def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None
     for row in read_inputs(inputs):
         if not columns & set(row):
             raise SystemExit(f"{row} has none of the columns {', '.join(sorted(columns))}")
-        result = task.decode(task.scores(model(transform(row)[None]))[0])
+        values = transform(row)
+        result = task.decode(task.scores(model(values[None]))[0])
+        if strange := unknown(row, values, spec):
+            result["unknown"] = strange
         said = {key: row[key] for key in row if key in columns}
         print(json.dumps({"input": said, **result}, ensure_ascii=False, default=str))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import torch
+from fastai.callback.all import GradientClip  # and what it gives a Learner, such as fit_one_cycle
 from fastai.callback.core import Callback, CancelEpochException
-from fastai.callback.training import GradientClip
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from fastai.data.core import DataLoaders
 from fastai.metrics import AccumMetric
