@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product, starmap
+from itertools import cycle, product, starmap
 
 import pytest
 from cells.harness import projects_of
@@ -11,11 +11,22 @@ from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.trial.matrix import Cell
 
 LAYERS = Catalogue()
-CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))
+DOMAINS, STYLES = (sorted(LAYERS.names(kind)) for kind in ("domains", "styles"))
+CELLS = list(starmap(Cell, product(DOMAINS, STYLES)))
+
+
+def with_features(domain: str, style: str) -> Cell:
+    """A cell with every feature that its style can have."""
+    clash = f"styles/{style}"
+    features = [each.name for each in LAYERS.choices("features") if clash not in each.conflicts]
+    return Cell(domain, style, tuple(sorted(features)))
+
+
+CELLS += starmap(with_features, zip(DOMAINS, cycle(STYLES), strict=False))
 
 
 @pytest.mark.lowest
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name[:40])
 def test_the_lower_bounds_hold(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_RESOLUTION", "lowest-direct")
     project = projects_of([cell], only=["train", "evaluate", "tests"])[cell.name]

@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import is_timm
@@ -81,10 +80,10 @@ class ConvNet(nn.Module):
         self.head = zeros(nn.Linear(256, num_outputs))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        x = self.convs(self.augment(self.log_mel(waveforms)))  # (B, 128, mels/16, frames/16)
+        x = self.convs(self.augment(self.log_mel(waveforms)))
+        x = x.flatten(2)  # (B, 128, mels/16 * frames/16)
         # Not amax: compiled, in bf16, its gradient is NaN
-        most = F.adaptive_max_pool2d(x, 1).flatten(1)
-        return self.head(self.norm(torch.cat([x.mean(dim=(2, 3)), most], dim=1)))
+        return self.head(self.norm(torch.cat([x.mean(dim=2), x.max(dim=2).values], dim=1)))
 
 
 class Spectral(nn.Module):

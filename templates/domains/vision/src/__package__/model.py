@@ -89,7 +89,6 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.blocks(self.stem(images))  # (B, 128, H/8, W/8)
+        x = self.blocks(self.stem(images)).flatten(2)  # (B, 128, H/8 * W/8)
         # Not amax: compiled, in bf16, its gradient is NaN
-        most = F.adaptive_max_pool2d(x, 1).flatten(1)
-        return self.head(self.norm(torch.cat([x.mean(dim=(2, 3)), most], dim=1)))
+        return self.head(self.norm(torch.cat([x.mean(dim=2), x.max(dim=2).values], dim=1)))
