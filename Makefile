@@ -37,6 +37,7 @@ test-lowest: $(VENV)/.dev
 
 # What takes too long for `make test`: more runs of several processes, all sets of features.
 test-nightly: $(VENV)/.dev
+	uv pip install --quiet --python $(BIN)/python --group pretrained
 	pytest --numprocesses 2 -m nightly
 
 # Faults put into generated projects one by one, and how many of them the projects' tests catch.

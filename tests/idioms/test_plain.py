@@ -57,10 +57,10 @@ IDIOMS = {
         (
             (
                 "model.py",
-                "        return ResNet(num_outputs)\n    import timm\n",
-                "        return timm.create_model('test_convnext', num_classes=num_outputs)\n",
+                "return ResNet(num_outputs)",
+                "import timm\n\n        return timm.create_model('test_convnext',"
+                " num_classes=num_outputs)",
             ),
-            ("model.py", "import torch\n", "import timm\nimport torch\n"),
         ),
         (GUESS, HEART),
     ),
