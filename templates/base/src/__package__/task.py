@@ -27,7 +27,7 @@ class Task:
     def fit(cls, kind: Kind, table: pd.DataFrame) -> "Task":
         targets, train = table["target"], table["target"][table["split"] == "train"]
         if kind == "classification" and (size := targets.nunique()) > max(20, len(targets) / 2):
-            raise SystemExit(f"{size} classes, such as {targets[0]}: --task regression?")
+            raise SystemExit(f"{size} classes, such as {targets.iloc[0]}: --task regression?")
         if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
         if kind == "classification":
