@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], P
 
 
 def choices() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for domain, style in product(CATALOGUE.names("domains"), CATALOGUE.names("styles")):
+    for domain, style in product(*(sorted(CATALOGUE.names(k)) for k in ("domains", "styles"))):
         features = [
             layer.name
             for layer in CATALOGUE.choices("features")
