@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.trial.matrix import Cell, choose_cells
 from ptscaffold.trial.results import Outcome, Tried
 from ptscaffold.trial.run import try_cells
@@ -45,6 +46,13 @@ class Project:
         (outcome,) = self.outcomes(check)
         assert outcome.status == "ok", "\n".join([outcome.reason, *outcome.tail(100)])
         return outcome
+
+
+def with_features(domain: str, style: str) -> Cell:
+    """A cell with every feature that its style can have."""
+    features = Catalogue().choices("features")
+    fitting = [each.name for each in features if f"styles/{style}" not in each.conflicts]
+    return Cell(domain, style, tuple(sorted(fitting)))
 
 
 def left_out(cell: Cell) -> set[str]:

@@ -1,7 +1,7 @@
 """Every feature in every cell, alone and with all others: lint, types, tests, README's commands.
 
-`ptscaffold test --matrix pairwise` makes an environment for each project; here all share that of
-the tests, which makes some 190 projects a matter of two hours.
+`ptscaffold test --matrix pairwise` makes an environment for each project; here some 180 projects
+share that of the tests.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from cells.harness import with_features
 
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.project.new import Request, Result, create
@@ -56,12 +57,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], P
 
 def choices() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for domain, style in product(*(sorted(CATALOGUE.names(k)) for k in ("domains", "styles"))):
-        features = [
-            layer.name
-            for layer in CATALOGUE.choices("features")
-            if f"styles/{style}" not in layer.conflicts
-        ]
-        for chosen in [*((feature,) for feature in features), tuple(features)]:
+        features = with_features(domain, style).features
+        for chosen in [*((feature,) for feature in features), features]:
             yield domain, style, chosen
 
 

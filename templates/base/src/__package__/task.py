@@ -27,7 +27,7 @@ class Task:
     def fit(cls, kind: Kind, table: pd.DataFrame) -> "Task":
         targets, train = table["target"], table["target"][table["split"] == "train"]
         if kind == "classification" and (size := targets.nunique()) > max(20, len(targets) / 2):
-            raise SystemExit(f"{size} classes, such as {targets.iloc[0]}: --task regression?")
+            raise SystemExit(f"{size} classes in {len(targets)} examples: is it --task regression?")
         if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
         if kind == "classification":
@@ -61,13 +61,13 @@ class Task:
         if self.kind == "classification":
             return F.cross_entropy(logits, targets, label_smoothing=0.1)
         mean, std = logits.new_tensor(self.mean), logits.new_tensor(self.std)
-        if self.kind == "multilabel":  # without weights a rare label is never predicted
+        if self.kind == "multilabel":  # else a rare label is hardly ever predicted
             weight = (1 - mean).clamp(min=0.01) / mean.clamp(min=0.01)
             return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
         return F.mse_loss(logits, (targets - mean) / std)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Turn logits (B, C) into probabilities, or into numbers in their units."""
+        """Turn logits (B, C) into probabilities (of labels: as the loss weighs) or numbers."""
         logits = logits.float()
         if self.kind == "classification":
             return logits.softmax(dim=1)

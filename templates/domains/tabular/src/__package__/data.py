@@ -1,6 +1,5 @@
 """Tables of numbers and categories: the table of examples, and what a row is to the network."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -65,20 +64,20 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     unread = list[str]()
     for name in map(str, every):
         cells = every[name].map(said)
-        found = cells.map(number)
-        found = found[found.abs() < -MISSING]
+        values = cells.map(number)
+        values = values.where(values > MISSING)
         cells = cells[train & (cells != "")]
-        values, counts = found[found.index.isin(cells.index)].to_numpy(), Counter(cells)
+        seen, counts = values[cells.index], Counter(cells)
         if len(counts) < 2:
             left_out.append(f"{name} (always the same)")
-        elif count_rows(values) or count_rows(found.to_numpy()):
+        elif count_rows(seen) or count_rows(values):
             left_out.append(f"{name} (counts the rows)")
-        elif len(values) > 0.9 * len(cells):
-            if odd := sorted(set(cells[~cells.index.isin(found.index)])):
-                unread.append(f"{len(cells) - len(values)} cells of {name}, such as {odd[0]}")
-            bins = np.unique(values)  # where they are few, such as the numbers of shops
+        elif seen.notna().mean() > 0.9:
+            if odd := sorted(cells[seen.isna()]):
+                unread.append(f"{len(odd)} cells of {name}, such as {odd[0]}")
+            bins = np.unique(seen.dropna())  # where they are few, such as the numbers of shops
             if len(bins) > 2 * config.num_bins:
-                bins = np.unique(np.quantile(values, np.linspace(0, 1, config.num_bins + 1)))
+                bins = np.unique(np.quantile(seen.dropna(), np.linspace(0, 1, config.num_bins + 1)))
             numbers[name] = bins.tolist()
         elif (known := sorted(cell for cell in counts if counts[cell] > 1)) and (
             sum(counts[cell] for cell in known) > len(cells) / 20
@@ -87,7 +86,7 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
         else:
             left_out.append(f"{name} (nearly every cell is another)")
     kinds: dict[str, Any] = {"numbers": numbers, "categories": categories, "left out": left_out}
-    for kind, names in (kinds | {"no numbers": unread}).items():
+    for kind, names in (kinds | {"taken for empty": unread}).items():
         if names:
             print(f"{kind}: {', '.join(list(names)[:20])}{', ...' if len(names) > 20 else ''}")
     if not numbers and not categories:
@@ -95,11 +94,12 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     return Spec(numbers, categories)
 
 
-def count_rows(values: np.ndarray) -> bool:
+def count_rows(values: pd.Series) -> bool:
     """Whether they are whole numbers of which hardly one is there twice, or left out."""
-    size = len(values)
-    few = size < 2 or len(set(values)) < 0.9 * size or np.ptp(values) > 1.1 * size
-    return not few and bool((values % 1 == 0).all())
+    values = values.dropna()
+    span = values.max() - values.min()  # not a number where there is none
+    once, whole = values.nunique() > 0.9 * len(values), (values % 1 == 0).all()
+    return bool(once and whole and span < 1.1 * len(values))
 
 
 def said(cell: Any) -> str:
@@ -113,7 +113,7 @@ def number(text: str) -> float:
     if text.lower() in ("true", "false"):
         return float(text.lower() == "true")
     with suppress(ValueError):
-        return MISSING if math.isnan(value := float(text)) else value
+        return value if abs(value := float(text)) < -MISSING else MISSING
     with suppress(ValueError):
         return (datetime.fromisoformat(text).replace(tzinfo=None) - datetime(1970, 1, 1)) / DAY
     return MISSING

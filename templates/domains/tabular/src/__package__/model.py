@@ -81,7 +81,7 @@ class TableNet(nn.Module):
         for block in self.blocks:
             x = x + block(x)
         # What is simple is learned first; of many columns, each by small steps
-        return min(3, 30 / sum(self.split)) * alone + self.head(x)
+        return min(3, 45 / sum(self.split)) * alone + self.head(x)
 
 
 class Block(nn.Sequential):
