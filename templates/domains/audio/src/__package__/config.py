@@ -39,7 +39,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     batch_size = config.batch_size or (16 if config.pretrained and num_examples < 5_000 else 32)
     steps = max(1, num_examples // batch_size)  # of an epoch
-    enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
+    enough = 230 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (9 if config.pretrained else min(max(enough // steps, 12), 80))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     lr = config.lr or (3e-3 if is_timm(config.pretrained or "") else 3e-4)

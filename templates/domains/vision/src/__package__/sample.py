@@ -11,7 +11,7 @@ CLASSES = ["circle", "cross", "ring", "triangle"]
 SCALE = 4  # drawn large, then reduced: smooth edges
 
 
-def make_sample(root: Path, num_images: int = 2000, size: int = 32, seed: int = 0) -> Path:
+def make_sample(root: Path, num_images: int = 1200, size: int = 32, seed: int = 0) -> Path:
     """Write root/CLASS/*.png unless they are there."""
     if not root.is_dir():
         rng, scratch = random.Random(seed), root.with_name(f"{root.name}.{os.getpid()}")
