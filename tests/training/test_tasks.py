@@ -83,4 +83,7 @@ def test_a_task_is_trained_evaluated_and_predicted(package: Package, task: str) 
     *_, evaluated, predicted = stdout.splitlines()
     assert evaluated.startswith(f"{metric} ")
     assert evaluated.endswith(" on 9 examples")
-    assert set(json.loads(predicted)) >= {"input", answer}
+    said = json.loads(predicted)
+    assert set(said) >= {"input", answer}
+    if task == "regression":
+        assert list(said[answer]) == columns.split(",")

@@ -148,7 +148,9 @@ def from_frame(
     targets = [read_target(row, config.task, wanted, source) for row in rows]
     named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
     splits = [split or split_of(str(cell)) for cell in named]
-    return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
+    table = pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
+    table.attrs["targets"] = wanted  # the names of numbers
+    return table
 
 
 def from_hub(name: str, config: Config, suffixes: Collection[str], how: Any = None) -> pd.DataFrame:

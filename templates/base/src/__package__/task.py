@@ -41,7 +41,7 @@ class Task:
             share = train.explode().value_counts() / len(train)
             return cls(kind, names, [float(share.get(name, 0)) for name in names])
         numbers = torch.tensor(list(train))  # (N, C)
-        names = [f"value{number}" for number in range(numbers.shape[1])]
+        names = table.attrs.get("targets") or [f"value{n}" for n in range(numbers.shape[1])]
         std = numbers.std(dim=0).clamp(min=1e-6)
         return cls(kind, names, numbers.mean(dim=0).tolist(), std.tolist())
 
