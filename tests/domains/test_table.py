@@ -181,6 +181,9 @@ def test_labels_are_what_was_written(tmp_path: Path) -> None:
 def test_several_labels(tmp_path: Path) -> None:
     lines = ["text,labels", *(f"text {i},{'a;b' if i % 2 else 'c'}" for i in range(50))]
     assert read_lines(tmp_path / "x.csv", lines, "multilabel")["target"][1] == ["a", "b"]
+    lines = [json.dumps({"text": f"text {i}", "tags": ["a"] if i % 2 else None}) for i in range(50)]
+    table = read_lines(tmp_path / "x.jsonl", lines, "multilabel")
+    assert list(table["target"][:2]) == [[], ["a"]]
     lines = ["text,a,b", *(f"text {i},1,{i % 2}" for i in range(50))]
     table = read_lines(tmp_path / "x.csv", lines, "multilabel", columns="text:a,b")
     assert list(table["target"][:2]) == [["a"], ["a", "b"]]

@@ -184,7 +184,8 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
     if task == "multilabel" and len(row) > 1:  # a column for every label
         return [n for n, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
     if task == "multilabel":
-        labels = re.split(r"[;|,]", row[0]) if isinstance(row[0], str) else row[0]
+        cell = "" if row[0] is None or isinstance(row[0], float) else row[0]
+        labels = re.split(r"[;|,]", cell) if isinstance(cell, str) else cell
         return [tidy(label) for label in labels if tidy(label)]
     if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
         raise SystemExit(f"{source}: a row has no {names[0]}")

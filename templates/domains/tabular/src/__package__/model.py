@@ -55,10 +55,11 @@ class TableNet(nn.Module):
         self.bins = Bins(list(spec.numbers.values()))
         pieces = self.bins.low.shape[1] + 1
         # What a column says alone, a logit for each of its bins and categories
-        self.by_number = nn.Parameter(torch.zeros(len(spec.numbers) * pieces, num_outputs))
+        count, some = len(spec.numbers), bool(spec.numbers)
+        self.by_number = nn.Parameter(torch.zeros(count * pieces, num_outputs), some)
         self.by_category = nn.Embedding(sum(sizes), num_outputs)
         # What columns say together; it sees parts of them, not to learn rare ones by heart
-        self.numbers = nn.Parameter(torch.randn(len(spec.numbers), pieces, dim) / pieces**0.5)
+        self.numbers = nn.Parameter(torch.randn(count, pieces, dim) / pieces**0.5, some)
         self.categories = nn.Embedding(sum(sizes), dim)
         self.dropout = nn.Dropout(0.3)
         self.enter = nn.Linear(sum(self.split) * dim, width)
@@ -72,11 +73,13 @@ class TableNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         numbers, categories = inputs.split(self.split, dim=1)
-        bins = self.bins(numbers)  # (B, N, T)
         rows = categories.long() + self.starts  # (B, C)
-        alone = bins.flatten(1) @ self.by_number + self.by_category(rows).sum(dim=1)
-        x = torch.einsum("bnt,ntd->bnd", bins, self.numbers).relu()
-        x = self.dropout(torch.cat([x, self.categories(rows)], dim=1))  # (B, N + C, dim)
+        alone, parts = self.by_category(rows).sum(dim=1), [self.categories(rows)]
+        if self.split[0]:  # an exported network can do nothing with none
+            bins = self.bins(numbers)  # (B, N, T)
+            alone = alone + bins.flatten(1) @ self.by_number
+            parts.append(torch.einsum("bnt,ntd->bnd", bins, self.numbers).relu())
+        x = self.dropout(torch.cat(parts[::-1], dim=1))  # (B, N + C, dim)
         x = self.enter(x.flatten(1))
         for block in self.blocks:
             x = x + block(x)

@@ -7,7 +7,7 @@ import pandas as pd
 from fastai.data.transforms import ColReader, ColSplitter, Normalize
 from fastai.vision.all import DataBlock, DataLoaders, ImageBlock, Learner, Pipeline, vision_learner
 from fastai.vision.augment import aug_transforms
-from PIL import ImageOps
+from PIL import Image, ImageOps
 from torch import nn
 
 from .config import Config
@@ -20,7 +20,8 @@ from .task import Task
 
 def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> DataLoaders:
     size = spec.image_size
-    middle = partial(ImageOps.fit, size=(size, size))  # faster than fastai's Resize
+    how = Image.Resampling.BILINEAR  # as make_transform
+    middle = partial(ImageOps.fit, size=(size, size), method=how)  # faster than fastai's Resize
     block = DataBlock(
         blocks=(ImageBlock, target_block(task)),
         get_x=Pipeline([ColReader("input"), partial(load, size=size), middle]),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 import tyro
+from PIL import Image
 
 from .data import SUFFIXES, make_transform
 from .evaluate import load_model
@@ -24,7 +25,7 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
     for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
         try:
             result = task.decode(task.scores(model(transform(str(file))[None]))[0])
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             result, failed = {"error": str(error)}, True
         print(json.dumps({"input": str(file), **result}, ensure_ascii=False))
     raise SystemExit(int(failed))
