@@ -16,6 +16,7 @@ CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # set in a notebook's terminal
 FLAGS = ("--device", "cpu", "--dry-run", "--seed", "1732616000000", "--run-dir", "runs/odd")
+FEW = ("--batch-size", "8")  # fewer than there are pictures
 
 
 def write_classes(root: Path) -> Path:
@@ -35,7 +36,7 @@ def test_names_and_environment_leave_pictures_as_they_are(
     for name, value in {**KERNEL, "LC_ALL": "C", "PYTHONUTF8": "0"}.items():
         monkeypatch.setenv(name, value)
     data = write_classes(package.folder / "Bilder älter")
-    process = package.start("--data", str(data), *FLAGS)
+    process = package.start("--data", str(data), *FLAGS, *FEW)
     stdout = finish(process)
     assert "TensorBoard has no" not in stdout
     events = EventAccumulator(str(package.folder / "runs/odd")).Reload()

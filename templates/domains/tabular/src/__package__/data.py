@@ -162,7 +162,7 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
     """Show rows (9, N + C), and what is predicted, (text, right), in bold where it is wrong."""
     names = [*spec.numbers, *spec.categories][:10]
     lines = ["|".join(["", *map(plain, names), "predicted|"]), "|---" * (len(names) + 1) + "|"]
-    for values, (title, right) in zip(inputs, titles, strict=True):
+    for values, (title, right) in zip(inputs, titles, strict=False):
         row = decode(values, spec)
         title = plain(title) if right else f"**{plain(title)}**"
         lines.append("|".join(["", *(plain(row[name]) for name in names), f"{title}|"]))

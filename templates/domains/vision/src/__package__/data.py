@@ -118,7 +118,7 @@ def load(item: Any, size: int) -> Image.Image:
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
     """Show images (9, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
     figure = Figure(figsize=(7, 7.5), layout="constrained")
-    for number, (image, (text, right)) in enumerate(zip(inputs, titles, strict=True), start=1):
+    for number, (image, (text, right)) in enumerate(zip(inputs, titles, strict=False), start=1):
         axes = figure.add_subplot(3, 3, number)
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
         axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0))

@@ -78,6 +78,9 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     except SIGTERMException:
         leave(folder, stop)
+    finally:
+        if torch.distributed.is_initialized():  # Lightning ends it with NCCL only
+            torch.distributed.destroy_process_group()
     result = {task.monitor[0]: float(best.best_model_score or 0)}
     if first:
         with optional("settings or embeddings"):
