@@ -19,10 +19,10 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1338, 12, 400, 120),
-    "text": (1365, 13, 400, 120),
-    "audio": (1498, 13, 400, 120),
-    "tabular": (1382, 13, 400, 120),
+    "vision": (1343, 12, 400, 120),
+    "text": (1370, 13, 400, 120),
+    "audio": (1503, 13, 400, 120),
+    "tabular": (1387, 13, 400, 120),
 }
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.

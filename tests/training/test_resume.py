@@ -21,6 +21,8 @@ def test_a_run_that_stopped_early_is_not_trained_on(package: Package) -> None:
     package.run(*flags, "--run-dir", "runs/early")
     weights, rows = package.weights("runs/early"), package.epochs("runs/early")
     assert len(rows) == 2
+    best = package.weights("runs/early", "best")  # of two epochs that are equally good the later
+    torch.testing.assert_close(weights, best, rtol=0, atol=0)
     package.run("--resume", "runs/early")
     assert len(package.epochs("runs/early")) == 2
     torch.testing.assert_close(package.weights("runs/early"), weights, rtol=0, atol=0)

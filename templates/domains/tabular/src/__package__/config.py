@@ -11,7 +11,7 @@ class Config:
     dataset: str | None = None  # of the Hugging Face hub, such as scikit-learn/adult-census-income
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None  # [INPUT,INPUT]:TARGET[,TARGET]; no inputs: all other columns
-    num_bins: int = 64  # pieces that the range of a column of numbers is cut into
+    num_bins: int = 0  # pieces of the range of a column of numbers; 0: by the number of rows
     num_workers: int = 0  # loading processes; rows are encoded before the start
 
     pretrained: ClassVar[None] = None  # no network of one table knows the columns of another

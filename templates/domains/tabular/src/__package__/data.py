@@ -61,7 +61,7 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Find out what columns hold, from the rows to train with, and say which are left out."""
     every, train = pd.DataFrame(list(table["input"])), table["split"] == "train"
     numbers, categories, left_out = dict[str, list[float]](), dict[str, list[str]](), list[str]()
-    unread = list[str]()
+    unread, most = list[str](), config.num_bins or min(max(int(train.sum()) // 20, 8), 64)
     for name in map(str, every):
         cells = every[name].map(said)
         values = cells.map(number)
@@ -76,8 +76,8 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
             if odd := sorted(cells[seen.isna()]):
                 unread.append(f"{len(odd)} cells of {name}, such as {odd[0]}")
             bins = np.unique(seen.dropna())  # where they are few, such as the numbers of shops
-            if len(bins) > 2 * config.num_bins:
-                bins = np.unique(np.quantile(seen.dropna(), np.linspace(0, 1, config.num_bins + 1)))
+            if len(bins) > 2 * most:
+                bins = np.unique(np.quantile(seen.dropna(), np.linspace(0, 1, most + 1)))
             numbers[name] = bins.tolist()
         elif (known := sorted(cell for cell in counts if counts[cell] > 1)) and (
             sum(counts[cell] for cell in known) > len(cells) / 20

@@ -55,7 +55,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
     cbs = [
         GradientNorm(1.0),
-        SaveModelCallback(**watch, fname="best", reset_on_fit=False),
+        # Of equals the later: on few examples there are many, and the early have hardly learned
+        SaveModelCallback(**watch, min_delta=-1e-6, fname="best", reset_on_fit=False),
         EarlyStoppingCallback(**watch, patience=config.patience),
         CSVLogger(append=True),
         RunFolder(config, task, spec, writer, done),

@@ -50,7 +50,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         module.model.compile()
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
-    best = ModelCheckpoint(**files, **monitor, filename="best")
+    best = Saver(**files, **monitor, filename="best")
     progress = Progress()
     limit = 2 if config.dry_run else None
     trainer = Trainer(
@@ -62,7 +62,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         logger=[board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
         callbacks=[
             best,
-            Last(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
+            Saver(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
             EarlyStopping(**monitor, patience=config.patience),
             LearningRateMonitor(),
             progress,
@@ -137,7 +137,12 @@ class Progress(Callback):
                 module.task.draw(writer, step, *self.found)
 
 
-class Last(ModelCheckpoint):
+class Saver(ModelCheckpoint):
+    def check_monitor_top_k(self, trainer: Trainer, current: torch.Tensor | None = None) -> bool:
+        # Of equals the later: on few examples there are many, and the early have hardly learned
+        same = current is not None and bool(current == self.best_model_score)
+        return super().check_monitor_top_k(trainer, current) or same
+
     def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
         # Resumed within a validation, Lightning would leave out the rest; no loss, nothing to keep
         if trainer.training and type(exception) is not SystemExit:

@@ -144,8 +144,9 @@ def train(
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
         state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
         better = result[metric] if mode == "max" else -result[metric]
-        if state["best"] is None or better > state["best"]:
-            state |= {"best": better, "waited": 0, "result": result}
+        if state["best"] is None or better >= state["best"]:  # of equals the later is the better
+            waited = state["waited"] if better == state["best"] else 0
+            state |= {"best": better, "waited": waited, "result": result}
             save("best.pt")
         save("last.pt")
         ended = state["waited"] >= config.patience or epoch + 1 == config.epochs
