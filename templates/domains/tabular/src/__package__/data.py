@@ -70,9 +70,9 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
         seen, counts = values[cells.index], Counter(cells)
         if len(counts) < 2:
             left_out.append(f"{name} (always the same)")
-        elif count_rows(seen) or count_rows(values):
+        elif (full := seen.notna().mean() > 0.9) and (count_rows(seen) or count_rows(values)):
             left_out.append(f"{name} (counts the rows)")
-        elif seen.notna().mean() > 0.9:
+        elif full:
             if odd := sorted(cells[seen.isna()]):
                 unread.append(f"{len(odd)} cells of {name}, such as {odd[0]}")
             bins = np.unique(seen.dropna())  # where they are few, such as the numbers of shops
