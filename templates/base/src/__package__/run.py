@@ -22,7 +22,7 @@ import tyro
 
 from .config import Config
 
-RUNS = Path("runs")
+RUNS, TIME = Path("runs"), "%Y-%m-%d_%H-%M-%S-%f"  # a run is named by when it began
 FREE = {"patience", "device", "precision", "compile", "num_workers", "resume", "run_dir"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -83,7 +83,7 @@ def find(where: str | Path | None, name: str) -> Path:
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    folder = config.run_dir or RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    folder = config.run_dir or RUNS / f"{datetime.now():{TIME}}"
     if config.dry_run and not config.run_dir:
         folder = RUNS / "dry-run"
         shutil.rmtree(folder, ignore_errors=True)

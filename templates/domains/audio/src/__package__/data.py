@@ -149,7 +149,7 @@ def read_frames(file: soundfile.SoundFile, start: int, frames: int, rate: int) -
 
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
-    """Give sounds (9, samples) to play, and spectrograms with what is predicted, (text, right)."""
+    """Give sounds (B, samples) to play, and spectrograms with what is predicted, (text, right)."""
     figure = Figure(figsize=(9, 7), layout="constrained")
     for number, (sound, (text, right)) in enumerate(zip(inputs, titles, strict=False), start=1):
         picture = sound  # of a feature extractor: there is nothing to play

@@ -159,7 +159,7 @@ def unknown(row: Any, values: Tensor, spec: Spec) -> list[str]:
 
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
-    """Show rows (9, N + C), and what is predicted, (text, right), in bold where it is wrong."""
+    """Show rows (B, N + C), and what is predicted, (text, right), in bold where it is wrong."""
     names = [*spec.numbers, *spec.categories][:10]
     lines = ["|".join(["", *map(plain, names), "predicted|"]), "|---" * (len(names) + 1) + "|"]
     for values, (title, right) in zip(inputs, titles, strict=False):

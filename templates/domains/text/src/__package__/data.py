@@ -96,7 +96,7 @@ def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
-    """Show texts, ids (9, T), and what is predicted, (text, right), in bold where it is wrong."""
+    """Show texts, ids (B, T), and what is predicted, (text, right), in bold where it is wrong."""
     lines = ["| text | predicted |", "|---|---|"]
     for ids, (title, right) in zip(inputs, titles, strict=False):
         text = load_tokenizer(spec.tokenizer).decode(ids[ids != PAD].tolist())[:500]

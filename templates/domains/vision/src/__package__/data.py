@@ -116,7 +116,7 @@ def load(item: Any, size: int) -> Image.Image:
 
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
-    """Show images (9, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
+    """Show images (B, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
     figure = Figure(figsize=(7, 7.5), layout="constrained")
     for number, (image, (text, right)) in enumerate(zip(inputs, titles, strict=False), start=1):
         axes = figure.add_subplot(3, 3, number)

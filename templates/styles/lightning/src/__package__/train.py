@@ -79,7 +79,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     except SIGTERMException:
         leave(folder, stop)
     finally:
-        if torch.distributed.is_initialized():  # Lightning ends it with NCCL only
+        if torch.distributed.is_initialized():  # or threads of gloo may abort what ends with them
             torch.distributed.destroy_process_group()
     result = {task.monitor[0]: float(best.best_model_score or 0)}
     if first:
