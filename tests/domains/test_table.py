@@ -167,6 +167,11 @@ def test_columns_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:
         read_lines(tmp_path / "x.csv", ["foo,bar", *TEXTS])
 
 
+def test_a_label_comes_before_another_column_that_could_be_one(tmp_path: Path) -> None:
+    lines = ["text,class,label", *(f"say {i},{i % 3},{'ab'[i % 2]}" for i in range(20))]
+    assert set(read_lines(tmp_path / "x.csv", lines)["target"]) == {"a", "b"}
+
+
 def test_a_comma_that_is_not_quoted_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"2 columns, but .*use quotes"):
         read_lines(tmp_path / "x.csv", ["text,label", "hello, world,good", *TEXTS])

@@ -23,7 +23,7 @@ SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 INPUTS = ["path", "file", "filename", "file_name", "image", "audio", "text", "sentence"]
-TARGETS = ["label", "labels", "class", "category", "target", "tags", "value"]
+TARGETS = ["label", "labels", "target", "class", "category", "tags", "value"]
 BAR: Any = {"desc": "reading", "leave": False, "disable": None}  # None: on a terminal alone
 SHARE = 0.15  # of the examples, for validation and again for the test
 
@@ -134,7 +134,7 @@ def from_frame(
     names = [str(name) for name in frame.columns]
     first, _, rest = (config.columns or "").partition(":")
     first = first or next((n for n in names if n.lower() in INPUTS), "")
-    wanted = rest.split(",") if rest else [n for n in names if n.lower() in TARGETS][:1]
+    wanted = rest.split(",") if rest else [n for t in TARGETS for n in names if n.lower() == t][:1]
     many = len(wanted) > 1 and config.task == "classification"
     if not first or not wanted or many or {first, *wanted} - set(names):
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)

@@ -49,6 +49,7 @@ def take_rows(
     many = len(targets) > 1 and (not rest or config.task == "classification")
     if wrong or many or not targets or not chosen:
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
+        there += f", and {len(targets)} may be the target" * (len(targets) > 1 and not rest)
         raise SystemExit(f"{source} has the columns {there}: say --columns :TARGET")
     cells: list[Any] = frame[chosen].to_dict("records")
     if cells and isinstance(cells[0][chosen[0]], dict):  # {"input": {"age": 3}, "label": "old"}
