@@ -4,8 +4,8 @@
 
 All projects, each with the set of its domain (`real_sets.py`) of some 500 and some 5,000 examples,
 from scratch and with `--pretrained` (`real_weights.py`), and no other flag but the seed. The linear
-models (`real_linear.py`) have the same splits. Accuracy is of the test split, as the project's own
-`evaluate` prints it.
+models (`real_linear.py`) have the same splits. Accuracy, of masks the mean intersection over union,
+is of the test split, as the project's own `evaluate` prints it.
 
 All of it takes many hours without a GPU. `--domains`, `--styles`, `--sizes`, `--modes` and
 `--seeds` choose a part; `--raw FILE` keeps what was measured and goes on from it, so that parts can
@@ -38,9 +38,9 @@ from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
 
-DOMAINS = ("vision", "text", "audio", "tabular")
+DOMAINS = ("vision", "segmentation", "text", "audio", "tabular")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")
-ACCURACY = re.compile(r"\baccuracy (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
+ACCURACY = re.compile(r"\b(?:accuracy|iou) (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
 
 
 class Work(NamedTuple):
@@ -99,7 +99,8 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[Raw, bool]:
     complete = True
     for work in make_sets(options, cache):
         if work.name not in raw["linear"]:
-            raw["linear"][work.name] = score(work.domain, work.data)._asdict()
+            linear = score(work.domain, work.data)._asdict()
+            raw["linear"][work.name] = {**linear, "domain": work.domain}
         for cell in choose(work, options):
             if cell.key in raw["runs"]:
                 continue

@@ -5,6 +5,8 @@
 * `letters` (vision): digits and letters, the small ones where their shape differs, drawn with the
   fonts of `FONT_PACKAGES` as if photographed: off the middle, of many sizes and colours, slightly
   turned, uneven light, blur, noise, PNG of about 64 pixels. A font package is in one split only.
+* `glyphs` (segmentation): digits, capitals and small letters with the same fonts, several of them
+  in a scene, and masks that tell these three apart.
 * `sections` (text): descriptions of Debian's packages, short one and first lines of the long one,
   by ten of its sections, as unequal as they are. A source package is in one split only.
 * `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
@@ -33,10 +35,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from real_glyphs import write_glyphs
 from real_letters import FONT_PACKAGES, find_fonts, write_letters
 from real_words import write_words
 
@@ -117,8 +121,8 @@ def keep(target: Path, made: RealSet, sizes: Sequence[int], seed: int) -> Path:
     return target
 
 
-def draw_letters(folder: Path, sizes: Sequence[int], seed: int) -> None:
-    write_letters(folder, find_fonts(), dict(zip(SPLITS, sizes, strict=True)), seed)
+def draw(write: Callable[..., None], folder: Path, sizes: Sequence[int], seed: int) -> None:
+    write(folder, find_fonts(), dict(zip(SPLITS, sizes, strict=True)), seed)
 
 
 def speak_words(folder: Path, sizes: Sequence[int], seed: int) -> None:
@@ -289,7 +293,8 @@ def divide(examples: Sequence[tuple[str, str]], sizes: Sequence[int]) -> Rows:
 
 SETS: Mapping[str, RealSet] = {
     "packages": RealSet("tabular", "packages.csv", write_packages),
-    "letters": RealSet("vision", "", draw_letters),
+    "letters": RealSet("vision", "", partial(draw, write_letters)),
+    "glyphs": RealSet("segmentation", "", partial(draw, write_glyphs)),
     "sections": RealSet("text", "texts.csv", write_sections),
     "words": RealSet("audio", "", speak_words),
 }

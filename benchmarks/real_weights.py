@@ -64,7 +64,8 @@ def pretrained_folders(work: Path) -> dict[str, Path]:
             for folder in (vision, text):
                 shutil.rmtree(folder, ignore_errors=True)
                 (parts / folder.name).rename(folder)
-    return {"vision": vision.absolute(), "text": text.absolute(), "audio": vision.absolute()}
+    of_images = dict.fromkeys(("vision", "segmentation", "audio"), vision.absolute())
+    return {**of_images, "text": text.absolute()}
 
 
 def download(wheels: Mapping[str, str], folder: Path) -> list[Path]:

@@ -66,6 +66,23 @@ def test_linear_models_of_files(
     assert linear.score(domain, tmp_path) == linear.choose(found)
 
 
+def test_models_of_masks(script: Script, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, number in SIZES.items():
+        for index in range(number):
+            mask = np.zeros((24, 30), np.uint8)
+            at = rng.integers(2, 14)
+            mask[at : at + 8, at : at + 10] = 1
+            pixels = {"images": 60 + 100 * mask + rng.normal(0, 5, mask.shape), "masks": mask}
+            for kind, values in pixels.items():
+                (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.uint8(values)).save(tmp_path / split / kind / f"{index}.png")
+    linear = script("real_linear")
+    found = linear.fit_masks(tmp_path)
+    assert max(each.test for each in found) > 0.8
+    assert linear.score("segmentation", tmp_path) == linear.choose(found)
+
+
 def test_linear_models_of_texts(script: Script, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = {"x": ("tree", "leaf", "root"), "y": ("wheel", "motor", "brake")}
@@ -216,8 +233,9 @@ def test_runs_go_on_from_what_is_known(
     report, met = data.table(again)
     assert met
     assert "| some-500 | 0.550 | plain | 0.600 (0.500 to 0.700, 3) |" in report
-    again["linear"]["some-500"]["test"] = 0.61
-    assert not data.table(again)[1]
+    for linear, enough in ((0.605, True), (0.62, False)):  # texts may be 0.01 below
+        again["linear"]["some-500"]["test"] = linear
+        assert data.table(again)[1] == enough
 
 
 def test_releases_and_device_are_told(script: Script) -> None:

@@ -51,6 +51,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def test_scenes_of_glyphs_follow_from_the_seed_and_masks_hold_all_kinds(
+    script: Script, tmp_path: Path
+) -> None:
+    glyphs = script("real_glyphs")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        glyphs.write_glyphs(tmp_path / name, FONTS, {"train": 6, "val": 2, "test": 2}, seed)
+    first, second, other = (
+        [path.read_bytes() for path in sorted((tmp_path / name).rglob("*.png"))] for name in "abc"
+    )
+    assert first == second != other
+    masks = [np.asarray(Image.open(p)) for p in (tmp_path / "a/train/masks").iterdir()]
+    assert set(np.unique(np.stack(masks))) == set(range(len(glyphs.KINDS) + 1))
+
+
 def test_pictures_follow_from_the_seed(script: Script, tmp_path: Path) -> None:
     letters = script("real_letters")
     letters.write_letters(tmp_path / "a", FONTS, {"train": 50, "val": 5, "test": 5}, 0)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from docs.layouts import lay_out
+from fitting import fitting
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
@@ -50,9 +51,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         for style in catalogue.choices("styles"):
             folder = tmp_path_factory.mktemp("known") / "digits"
             words = ["new", str(folder), "--domain", domain, "--style", style.name]
-            for feature in catalogue.choices("features"):
-                if style.path not in feature.conflicts:
-                    words += ["--feature", feature.name]
+            for feature in fitting(catalogue, domain, style.name):
+                words += ["--feature", feature]
             assert cli.run(words) == 0
             found |= set(commands_of((folder / "README.md").read_text(encoding="utf-8")))
     return found

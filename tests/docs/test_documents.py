@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from fitting import fitting
 from mutation.table import CASES
 from PIL import Image
 
@@ -66,7 +67,7 @@ def test_the_pictures_are_there_and_small() -> None:
 
 
 def test_the_readme_lists_every_cell() -> None:
-    catalogue, table = Catalogue(), section("README.md", "Twelve projects")
+    catalogue, table = Catalogue(), section("README.md", "Fifteen projects")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     styles = catalogue.choices("styles")
     assert [f"`--style {style.name}`" for style in styles] == cells(rows[0])[1:]
@@ -170,9 +171,8 @@ def test_every_error_is_told(tmp_path: Path) -> None:
     catalogue = Catalogue()
     for domain, style in product(catalogue.names("domains"), catalogue.choices("styles")):
         words = ["new", str(tmp_path / f"{domain}-{style.name}"), "--domain", domain]
-        for feature in catalogue.choices("features"):
-            if style.path not in feature.conflicts:
-                words += ["--feature", feature.name]
+        for feature in fitting(catalogue, domain, style.name):
+            words += ["--feature", feature]
         assert cli.run([*words, "--style", style.name]) == 0
     files = [*(ROOT / "src").rglob("*.py"), *tmp_path.glob("*/src/*/*.py")]
     raised = {text for file in files for text in errors_of(file)} - {"error: …\nhint: …"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from copier import run_copy
 from export.toy import ODD, choose, contents, read, write_toy
+from fitting import fitting
 
 from ptscaffold import __version__
 from ptscaffold.export.formats import ENGINES
@@ -57,8 +58,7 @@ def choices() -> list[Any]:
     """Every project there is; at night those with some of the features, but not all that go."""
     found = []
     for domain, style in CELLS:
-        layers = {name: CATALOGUE.layer(f"features/{name}") for name in FEATURES}
-        fit = {name for name, layer in layers.items() if f"styles/{style}" not in layer.conflicts}
+        fit = set(fitting(CATALOGUE, domain, style))
         for features in (subset for subset in SUBSETS if fit.issuperset(subset)):
             marks = [pytest.mark.nightly] if 1 < len(features) < len(fit) else []
             name = "+".join((f"{domain}-{style}", *features))

@@ -81,7 +81,7 @@ LAYERS: Final[Mapping[str, str]] = {
 label = "Texts"
 help = "texts"
 [test]
-accuracy = "0.90"
+floor = "0.90"
 prepare = "open('mine.txt', 'w').write('mine')"
 """,
     "domains/texts/src/__package__/evaluate.py": "print('test loss 0.1\\naccuracy 0.95')\n",

@@ -99,9 +99,10 @@ Next:   cd digits
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ('accuracy = "0.9"\n', "Expect: accuracy 0.90 or more on its sample\n"),
+        ('floor = "0.9"\n', "Expect: accuracy 0.90 or more on its sample\n"),
+        ('metric = "iou"\nfloor = "0.9"\n', "Expect: iou 0.90 or more on its sample\n"),
         (
-            'accuracy = "0.9"\nseconds = "60"\n',
+            'floor = "0.9"\nseconds = "60"\n',
             "Expect: accuracy 0.90 or more on its sample, within 60 s on two CPU cores\n",
         ),
         ('seconds = "60"\n', ""),

@@ -76,7 +76,7 @@ def test_a_cell_that_works(run: Run, temporary: Path) -> None:
     assert re.fullmatch(r"17 of 17 checks passed in 1 cell, \d+ s", ran.err.splitlines()[-1])
     assert ran.out.splitlines()[0].split()[0] == "cell"
     row = ran.out.splitlines()[1].split()
-    assert row[:5] == ["texts-loop+extra", "17", "0", "0", "0.9500"]
+    assert row[:6] == ["texts-loop+extra", "17", "0", "0", "accuracy", "0.9500"]
     assert ran.tree == []
     assert list_tree(temporary) == []
 
@@ -150,9 +150,11 @@ def failing(run: Run, temporary: Path, *arguments: str) -> tuple[dict[str, dict[
         ("domains/texts/src/__package__/evaluate.py", "0.95", "0.5", "evaluate",
          "accuracy 0.5000 is below the floor 0.9"),
         ("domains/texts/src/__package__/evaluate.py", "accuracy", "mae", "evaluate",
-         "the last line of its output holds no `accuracy 0.9556`"),
+         "the last line of its output does not begin as in `accuracy 0.9556`"),
+        ("domains/texts/layer.toml", "[test]", '[test]\nmetric = "iou"', "evaluate",
+         "the last line of its output does not begin as in `iou 0.9556`"),
         ("domains/texts/src/__package__/evaluate.py", "print(", "(", "evaluate",
-         "the last line of its output holds no `accuracy 0.9556`"),
+         "the last line of its output does not begin as in `accuracy 0.9556`"),
         ("domains/texts/src/__package__/evaluate.py", "print(", "exit(", "evaluate", "exit code 1"),
         ("domains/texts/src/__package__/predict.py", "'{", "'no{", "predict",
          "line 1 of its output is no JSON object"),
@@ -265,11 +267,11 @@ def test_a_broken_template_is_a_failure_of_its_cells(
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"0.90"', '"much"', "accuracy in [test] is no number: 'much'"),
+        ('"0.90"', '"much"', "floor in [test] is no number: 'much'"),
         (
-            "accuracy",
-            "acuracy",
-            "unknown key 'acuracy' for [test] (prepare, accuracy, seconds).",
+            "floor",
+            "flor",
+            "unknown key 'flor' for [test] (prepare, metric, floor, seconds).",
         ),
     ],
 )

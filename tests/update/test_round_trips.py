@@ -7,6 +7,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 
 import pytest
+from fitting import fitting
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
@@ -58,10 +59,6 @@ def make(tmp_path: Path) -> Make:
         return folder
 
     return make
-
-
-def fits(feature: str, style: str) -> bool:
-    return f"styles/{style}" not in CATALOGUE.layer(f"features/{feature}").conflicts
 
 
 def edit(project: Path, path: str, old: str, new: str) -> None:
@@ -116,10 +113,11 @@ def test_every_domain_becomes_every_other_and_comes_back(style: str, make: Make)
 @pytest.mark.parametrize(("domain", "style"), list(zip(DOMAINS, STYLES, strict=False)))
 def test_every_set_of_features_becomes_every_other(domain: str, style: str, make: Make) -> None:
     """There and back for each two sets, so each of them in both directions."""
-    fitting = dict.fromkeys(tuple(f for f in subset if fits(f, style)) for subset in SUBSETS)
-    made = {subset: make(domain, style, subset) for subset in fitting}
+    there = fitting(CATALOGUE, domain, style)
+    sets = dict.fromkeys(tuple(f for f in subset if f in there) for subset in SUBSETS)
+    made = {subset: make(domain, style, subset) for subset in sets}
     trees = {subset: read(project) for subset, project in made.items()}
-    for one, other in combinations(fitting, 2):
+    for one, other in combinations(sets, 2):
         for goal in (other, one):
             update(made[one], sets=[f"features={','.join(goal)}"])
             assert read(made[one]) == trees[goal], f"{one}, {other}: to {goal}"
@@ -132,12 +130,11 @@ def test_a_feature_comes_as_at_the_start_and_goes_without_a_trace(
 ) -> None:
     project = make(domain, style)
     bare = read(project)
-    for feature in FEATURES:
-        if fits(feature, style):
-            add(project, [feature])
-            assert read(project) == read(make(domain, style, [feature])), feature
-            remove(project, [feature])
-            assert read(project) == bare, feature
+    for feature in fitting(CATALOGUE, domain, style):
+        add(project, [feature])
+        assert read(project) == read(make(domain, style, [feature])), feature
+        remove(project, [feature])
+        assert read(project) == bare, feature
 
 
 def test_features_are_added_and_removed_in_any_order(make: Make) -> None:

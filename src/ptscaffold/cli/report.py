@@ -58,9 +58,9 @@ def created(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _expected(accuracy: float = 0, seconds: float = 0) -> list[str]:
+def _expected(seconds: float = 0, **floors: float) -> list[str]:
     within = f", within {seconds:.0f} s on two CPU cores" if seconds else ""
-    return [f"Expect: accuracy {accuracy:.2f} or more on its sample{within}"] if accuracy else []
+    return [f"Expect: {k} {v:.2f} or more on its sample{within}" for k, v in floors.items()]
 
 
 def exported(result: Export) -> str:

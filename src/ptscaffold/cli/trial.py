@@ -165,13 +165,13 @@ def _line(name: str, outcome: Outcome, width: int) -> str:
     text = f"{name:<{width}}  {outcome.check:<11}  {word:<4}  {outcome.seconds:>6.1f} s"
     if outcome.reason:
         return f"{text}  {outcome.reason.splitlines()[0]}"
-    return text if outcome.accuracy is None else f"{text}  accuracy {outcome.accuracy:.4f}"
+    return text if outcome.found is None else "{}  {} {:.4f}".format(text, *outcome.found)
 
 
 def _table(trial: Trial) -> str:
-    """A line for each cell: its checks counted, its accuracy, the longest check."""
+    """A line for each cell: its checks counted, its metric, the longest check."""
     width = max([len(cell.name) for cell in trial.cells] + [len("cell")])
-    head = f"{'cell':<{width}}  checks  failed  skipped  accuracy  seconds  longest"
+    head = f"{'cell':<{width}}  checks  failed  skipped           metric  seconds  longest"
     return "\n".join([head, *(_row(cell, width) for cell in trial.cells)])
 
 
@@ -209,13 +209,13 @@ def _failure(name: str, outcome: Outcome) -> str:
 
 def _row(cell: Tried, width: int) -> str:
     status = _counts([cell])
-    found = [o.accuracy for o in cell.outcomes if o.accuracy is not None]
-    accuracy = f"{found[0]:.4f}" if found else "-"
+    found = next((o.found for o in cell.outcomes if o.found), None)
+    metric = "{} {:.4f}".format(*found) if found else "-"
     longest = max(cell.outcomes, key=lambda outcome: outcome.seconds)
     seconds = sum(outcome.seconds for outcome in cell.outcomes)
     return (
         f"{cell.name:<{width}}  {status.total():>6}  {status['failed']:>6}"
-        f"  {status['skipped']:>7}  {accuracy:>8}  {seconds:>7.1f}"
+        f"  {status['skipped']:>7}  {metric:>15}  {seconds:>7.1f}"
         f"  {longest.check} {longest.seconds:.1f}"
     )
 

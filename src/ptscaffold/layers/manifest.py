@@ -105,6 +105,13 @@ def number_of(layers: Sequence[Layer], key: str) -> float | None:
     return None
 
 
+def floor_of(layers: Sequence[Layer]) -> tuple[str, float] | None:
+    """The metric that `evaluate` ends with, and what it has to be after the first run."""
+    floor = number_of(layers, "floor")
+    named = [layer.test["metric"] for layer in layers if "metric" in layer.test]
+    return None if floor is None else (named[-1] if named else "accuracy", floor)
+
+
 def refuse_link(path: Path, label: str = "") -> None:
     if path.is_symlink():
         raise LayerError(f"{label or path} is a symbolic link; a layer holds plain files")

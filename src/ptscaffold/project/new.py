@@ -14,7 +14,7 @@ from typing import Any
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
-from ptscaffold.layers.manifest import Layer, number_of
+from ptscaffold.layers.manifest import Layer, floor_of, number_of
 from ptscaffold.layers.names import split_path
 from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
@@ -62,7 +62,7 @@ class Result:
     installed: bool
     command: str
     next_steps: tuple[str, ...]
-    expected: dict[str, float]  # of the first run: accuracy, and seconds on two cores
+    expected: dict[str, float]  # of the first run: its metric, and seconds on two cores
     recovered: str | None = None  # what was done about a run that had died
 
     def as_dict(self) -> dict[str, Any]:
@@ -202,8 +202,9 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
 
 def expected(layers: tuple[Layer, ...]) -> dict[str, float]:
     """What the manifests promise of the first run, on its sample."""
-    found = ((key, number_of(layers, key)) for key in ("accuracy", "seconds"))
-    return {key: number for key, number in found if number is not None}
+    floor, seconds = floor_of(layers), number_of(layers, "seconds")
+    found = (floor, seconds if seconds is None else ("seconds", seconds))
+    return dict(pair for pair in found if pair is not None)
 
 
 def again(plan: Plan, request: Request) -> str:

@@ -117,14 +117,14 @@ def _check_of(command: str) -> str:
 class Bench:
     """Where the steps of one project are done: its folder, and one for the logs.
 
-    `floor` is the accuracy that `evaluate` has to find after its first run.
+    `floor` is the metric that `evaluate` has to find after its first run, and its least value.
     """
 
     folder: Path
     logs: Path
     children: Children
     threads: int
-    floor: float | None = None
+    floor: tuple[str, float] | None = None
 
     def run(self, command: str, log: Path, *, offline: bool = True) -> Done:
         return self.children.run(command, self.folder, self.environment(offline=offline), log)
@@ -146,7 +146,7 @@ def perform(step: Step, bench: Bench, log: Path) -> Outcome:
         return outcome
     reason = ""
     if step.check == "evaluate" and bench.floor is not None:
-        reason = _too_low(outcome.accuracy, bench.floor)
+        reason = _too_low(outcome.found, *bench.floor)
     elif step.check == "predict":
         reason = _no_objects(done.stdout)
     return _outcome(step, done, log, reason, metrics)
@@ -179,10 +179,10 @@ def _how_it_ended(done: Done) -> str:
     return f"exit code {done.code}" if done.code else ""
 
 
-def _too_low(accuracy: float | None, floor: float) -> str:
-    if accuracy is None:
-        return "the last line of its output holds no `accuracy 0.9556`"
-    return "" if accuracy >= floor else f"accuracy {accuracy:.4f} is below the floor {floor}"
+def _too_low(found: tuple[str, float] | None, metric: str, floor: float) -> str:
+    if found is None or found[0] != metric:
+        return f"the last line of its output does not begin as in `{metric} 0.9556`"
+    return "" if found[1] >= floor else f"{metric} {found[1]:.4f} is below the floor {floor}"
 
 
 def _no_objects(text: str) -> str:

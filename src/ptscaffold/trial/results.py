@@ -33,12 +33,12 @@ class Outcome:
     metrics: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     @property
-    def accuracy(self) -> float | None:
-        """What `evaluate` has found: its last line is `accuracy 0.9556`."""
+    def found(self) -> tuple[str, float] | None:
+        """What `evaluate` has found: its last line begins with `accuracy 0.9556`."""
         lines = self.stdout.split("\n") if self.check == "evaluate" else []
         last = next((line for line in reversed(lines) if line.strip()), "")
-        found = re.search(r"\baccuracy (\d+\.?\d*)", last)
-        return float(found[1]) if found else None
+        found = re.match(r"(\w+) (\d+\.?\d*)", last)
+        return (found[1], float(found[2])) if found else None
 
     def tail(self, count: int = 15) -> list[str]:
         """The last lines of the log."""

@@ -55,6 +55,10 @@ class Task:
             return torch.tensor([float(name in target) for name in self.names])
         return torch.tensor(target, dtype=torch.float32)
 
+    def pair(self, transform: Any, item: Any, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform an input; its target stays as it is."""
+        return transform(item), target
+
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits (B, C) with targets (B,) or (B, C)."""
         logits = logits.float()  # large numbers of a regression have no place in 16 bits

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -41,12 +40,21 @@ def loaders(block: DataBlock, table: pd.DataFrame, config: Config) -> DataLoader
 def for_task(task: Task) -> dict[str, Any]:
     """Give the loss and the metrics of a Learner."""
     names = [str(name) for name in task.metrics()]
-    metrics = [AccumMetric(partial(measure, task, n), flatten=False, name=n) for n in names]
-    return {"loss_func": TaskLoss(task), "metrics": metrics}
+    return {"loss_func": TaskLoss(task), "metrics": [TaskMetric(task, name) for name in names]}
 
 
-def measure(task: Task, name: str, logits: Tensor, targets: Tensor) -> float:
-    return float(task.metrics()[name](task.scores(logits), targets))
+class TaskMetric(AccumMetric):
+    """A metric of the task: of all scores of a validation."""
+
+    def __init__(self, task: Task, name: str) -> None:
+        super().__init__(self.measure, flatten=False, name=name)
+        self.task = task
+
+    def measure(self, scores: Tensor, targets: Tensor) -> float:
+        return float(self.task.metrics()[self.name](scores, targets))
+
+    def accumulate(self, learn: Any) -> None:
+        self.accum_values(self.task.scores(learn.pred), learn.y, learn)
 
 
 class TaskLoss:
@@ -130,7 +138,7 @@ class RunFolder(Callback):
         if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
             with optional("pictures"):
                 found = self.learn.metrics[0]
-                scores, targets = self.task.scores(torch.cat(found.preds)), torch.cat(found.targs)
+                scores, targets = torch.cat(found.preds), torch.cat(found.targs)
                 titles = list(map(self.task.describe, scores[:9], targets))
                 inputs = self.dls.valid.one_batch()[0][:9].cpu()
                 draw(self.writer, self.step, inputs, titles, self.spec)

@@ -78,7 +78,7 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     with optional("settings"):
         writer.add_hparams(settings(config), final, run_name=".")
         found = learn.metrics[0]
-        task.embed(writer, task.scores(torch.cat(found.preds)), torch.cat(found.targs))
+        task.embed(writer, torch.cat(found.preds), torch.cat(found.targs))
     writer.close()
     learn.export()
     print(f"finished: {folder / 'best.pth'}")

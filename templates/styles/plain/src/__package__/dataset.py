@@ -24,7 +24,8 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
     def __init__(
         self, rows: pd.DataFrame, task: Task, spec: Spec, train: bool = False, seed: int = 0
     ) -> None:
-        self.train, self.seed, self.transform = train, seed, make_transform(spec, train)
+        self.train, self.seed, self.task = train, seed, task
+        self.transform = make_transform(spec, train)
         self.inputs = preload(list(rows["input"]), spec)
         self.targets = [task.encode(target) for target in rows["target"]]
 
@@ -34,7 +35,7 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         if self.train:
             torch.default_generator.manual_seed(hash((self.seed, self.epoch, index)))
-        return self.transform(self.inputs[index]), self.targets[index]
+        return self.task.pair(self.transform, self.inputs[index], self.targets[index])
 
 
 class Batches(BatchSampler):

@@ -34,21 +34,22 @@ def evaluate(
     size = len(examples)  # type: ignore[arg-type]
     each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
     part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
-    found = []
+    found, loss = [], torch.zeros(1)
     for inputs, targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
         with autocast or nullcontext():
-            found.append((model(inputs.to(device)).float().cpu(), targets))
+            logits = model(inputs.to(device)).float().cpu()
+        found.append((task.scores(logits), targets))
+        loss += task.loss(logits, targets) * len(targets) / each
     model.train(training)
-    own = tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+    own = (*(torch.cat(parts) for parts in zip(*found, strict=True)), loss)
     every: list[Any] = [own] * WORLD_SIZE
     if WORLD_SIZE > 1:
         dist.all_gather_object(every, own)
-    logits, targets = (
+    scores, targets, losses = (
         torch.stack(parts, dim=1).flatten(0, 1)[:size] for parts in zip(*every, strict=True)
     )  # in the order of the examples
-    scores = task.scores(logits)
     metrics = {name: float(value) for name, value in task.metrics()(scores, targets).items()}
-    return {"loss": float(task.loss(logits, targets)), **metrics}, scores, targets
+    return {"loss": float(losses.mean()), **metrics}, scores, targets
 
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:

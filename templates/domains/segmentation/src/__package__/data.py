@@ -1,0 +1,131 @@
+"""Images and masks: the table of examples, and what becomes of both on the way to the network."""
+
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFile, ImageOps
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.utils import draw_segmentation_masks, make_grid
+from tqdm.contrib.concurrent import thread_map
+
+from .config import Config
+from .masks import IGNORE, find_coco, from_columns, open_image, read_coco, read_pairs
+from .model import Spec, pretrained_spec
+from .sample import make_sample
+from .table import ARCHIVES, BAR, TABLES, divide, from_hub, read, split_of, unpack
+
+ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+KEEP = 2**30  # bytes of pixels that are kept, so that every file is decoded once
+collate = None  # all images have one size
+
+
+def make_table(config: Config) -> pd.DataFrame:
+    """Give the rows input (an image), target (its mask) and split: replace this for other data."""
+    if config.dataset and not config.data:
+        rows = from_hub(config.dataset, config, SUFFIXES, from_columns)
+        return divide(rows, config, shorter_side)
+    data = config.data or make_sample(Path("data/sample"))
+    if data.name.lower().endswith(ARCHIVES) and data.exists():
+        data = unpack(data)
+    files = [data] if data.is_file() else [p for p in sorted(data.rglob("*")) if p.is_file()]
+    tables = [p for p in files if p.suffix.lower() in TABLES and (split_of(p.stem) or p == data)]
+    if coco := find_coco(files):
+        rows = read_coco(coco, data if data.is_dir() else data.parent)
+    elif data.is_dir() and not tables:
+        rows = read_pairs(data, SUFFIXES)
+    else:
+        rows = read(data, config, SUFFIXES, from_columns)
+    return divide(rows, config, shorter_side)
+
+
+def make_spec(config: Config, table: pd.DataFrame) -> Spec:
+    if config.pretrained:
+        return pretrained_spec(config.pretrained, config.image_size)
+    sides = [shorter_side(item) for item in table["input"][:: len(table) // 100 + 1]]
+    return Spec(config.image_size or min(max(round(median(sides) / 16) * 16, 32), 128))
+
+
+class Transform:
+    """Make of an image float (3, size, size), normalized; of its mask classes (size, size)."""
+
+    def __init__(self, spec: Spec, train: bool) -> None:
+        self.size = spec.image_size
+        steps: list[Any] = [v2.Resize((self.size, self.size))]
+        if train:  # where left and right do not matter, add v2.RandomHorizontalFlip()
+            fill: Any = {tv_tensors.Mask: IGNORE, "others": 0}
+            how = v2.InterpolationMode.BILINEAR  # of images; masks are never mixed
+            turn = v2.RandomAffine(10, (0.1, 0.1), (0.9, 1.2), interpolation=how, fill=fill)
+            steps += [turn, v2.ColorJitter(0.2, 0.2, 0.2)]
+        to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+        normalize = v2.Normalize(spec.mean, spec.std)
+        self.steps = v2.Compose([*steps, *to_float, normalize, v2.ToPureTensor()])
+
+    def __call__(self, item: Any, mask: Tensor | None = None) -> Any:
+        image = load(item, self.size)
+        if mask is None:
+            return self.steps(image)
+        height, width = image.height, image.width
+        mask = F.interpolate(mask[None, None], (height, width), mode="nearest-exact")[0, 0]
+        inputs, target = self.steps(image, tv_tensors.Mask(mask))
+        return inputs, target.int()
+
+
+def make_transform(spec: Spec, train: bool = False) -> Transform:
+    return Transform(spec, train)
+
+
+def preload(items: list[Any], spec: Spec) -> list[Any]:
+    """Decode the images of a small data set once."""
+    if len(items) * spec.image_size**2 * 4 > KEEP:
+        return items
+    return thread_map(partial(load, size=spec.image_size), items, **BAR)
+
+
+def shorter_side(item: Any) -> int:
+    """Give the pixels of a side, 0 if the image cannot be read."""
+    try:
+        with open_image(item) as image:
+            return min(image.size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0
+
+
+def load(item: Any, size: int) -> Image.Image:
+    """Read an image as RGB, its shorter side not much longer than `size`."""
+    enough = size * 9 // 8
+    if isinstance(item, Image.Image) and item.mode == "RGB" and min(item.size) <= enough:
+        return item
+    with open_image(item) as opened:
+        opened.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
+        image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
+        pixels = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(np.ptp(pixels), 1e-9)))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    image = image.convert("RGB")
+    if min(image.size) > enough:
+        image = ImageOps.cover(image, (enough, enough), Image.Resampling.BOX)
+    return image
+
+
+def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
+    """Show images (B, 3, H, W), each beside its true and its predicted classes (H, W)."""
+    shown = []
+    for image, (found, true) in zip(inputs, titles, strict=False):
+        pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
+        pixels = (pixels.clamp(0, 1) * 255).byte()
+        maps = torch.stack([true, found]).long().as_subclass(Tensor)
+        kinds = torch.arange(int(maps[maps != IGNORE].max()) + 1)[:, None, None]
+        shown += [pixels, *(draw_segmentation_masks(pixels, m == kinds, 0.6) for m in maps)]
+    writer.add_image("predictions", make_grid(shown, nrow=9), step)

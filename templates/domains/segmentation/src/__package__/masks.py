@@ -1,0 +1,153 @@
+"""Masks: which pixels are of which class, in the forms that people keep them."""
+
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from .config import Config
+from .table import INPUTS, from_frame, hidden, split_of
+
+IGNORE = 255  # a pixel of no class
+IMAGES = ("images", "image", "imgs", "jpegimages")
+MASKS = ("masks", "mask", "segmentationclass", "labels", "label", "annotations", "annotation")
+END = re.compile("[-_](masks?|labels?|gt|seg|p)$", re.IGNORECASE)  # of x_mask.png for x.jpg
+CLASSES = ("classes.txt", "codes.txt", "labels.txt")  # a name a line, from 0
+
+
+def open_image(item: Any) -> Image.Image:
+    """Open a path, an image, or what the Hugging Face hub gives: {"bytes": ..., "path": ...}."""
+    if isinstance(item, dict):
+        item = io.BytesIO(item["bytes"]) if item["bytes"] else item["path"]
+    return item if isinstance(item, Image.Image) else Image.open(item)
+
+
+def read_mask(target: Any) -> npt.NDArray[np.int64]:
+    """Give the numbers (H, W) of a mask; a color is the number RRGGBB."""
+    if isinstance(target, dict) and "polygons" in target:
+        drawn = Image.new("L", tuple(target["size"]))
+        for number, corners in target["polygons"]:
+            ImageDraw.Draw(drawn).polygon(corners, fill=number)
+        return np.asarray(drawn, dtype=np.int64)
+    with open_image(target) as image:
+        plain = image.mode in ("1", "L", "P") or image.mode.startswith("I")
+        pixels = np.asarray(image if plain else image.convert("RGB"), dtype=np.int64)
+    return pixels if pixels.ndim == 2 else pixels @ np.array([1 << 16, 1 << 8, 1])
+
+
+def count(target: Any) -> Counter[int]:
+    """Count the pixels of every number."""
+    try:
+        numbers, counts = np.unique(read_mask(target), return_counts=True)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SystemExit(f"cannot read the mask {str(target)[:200]}: {error}") from None
+    return Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+
+
+def read_pairs(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
+    """Find folders of images beside folders of masks: images/x.jpg and masks/x.png."""
+    listed = {
+        stem: split_of(file.stem)
+        for file in sorted(root.rglob("ImageSets/Segmentation/*.txt"))
+        if split_of(file.stem)
+        for stem in file.read_text(encoding="utf-8").split()
+    }
+    rows, alone = [], 0
+    for folder in sorted(p for p in root.rglob("*") if p.is_dir() and p.name.lower() in IMAGES):
+        beside = {p.name.lower(): p for p in folder.parent.iterdir() if p.is_dir()}
+        where = next((beside[name] for name in MASKS if name in beside), None)
+        if where is None:
+            continue
+        drawn = [p for p in sorted(where.rglob("*.*")) if p.suffix.lower() in suffixes]
+        masks = {END.sub("", key(path, where)): path for path in drawn}
+        masks |= {key(path, where): path for path in drawn}
+        for path in sorted(folder.rglob("*.*")):
+            if path.suffix.lower() not in suffixes or hidden(path.name):
+                continue
+            mask, parts = masks.get(key(path, folder)), path.parent.relative_to(root).parts
+            split = listed.get(path.stem) or next(filter(None, map(split_of, parts)), "")
+            if mask is None or (listed and not split):
+                alone += 1
+            else:
+                rows.append((str(path), str(mask), split))
+    if alone:
+        print(f"left out in {root}: {alone} images without a mask or a split")
+    if not rows:
+        raise SystemExit(f"{root}: no folder images beside a folder masks with equal names")
+    table = pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+    found = next((path for name in CLASSES for path in sorted(root.rglob(name))), None)
+    table.attrs["classes"] = found.read_text(encoding="utf-8-sig").splitlines() if found else []
+    return table
+
+
+def key(path: Path, root: Path) -> str:
+    """Name what an image and its mask have in common, such as train/x of train/x.png."""
+    return str(path.relative_to(root).with_suffix(""))
+
+
+def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
+    """Read the JSON files that hold annotations of COCO, those of key points apart."""
+    found = {}
+    for file in (f for f in files if f.suffix.lower() == ".json" and not hidden(f.name)):
+        with suppress(ValueError):  # what is no JSON is something else
+            content = json.loads(file.read_text(encoding="utf-8"))
+            coco = isinstance(content, dict) and {"images", "annotations"} <= set(content)
+            kinds = content.get("categories", []) if coco else []
+            if kinds and not any("keypoints" in kind for kind in kinds):
+                found[file] = content
+    return found
+
+
+def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
+    """Take polygons of COCO: a file for each split, or one; the first class is the background."""
+    places = {path.name: path for path in root.rglob("*.*")}
+    rows, left_out, names = [], 0, ["background"]
+    for file, content in files.items():
+        ordered = sorted(content["categories"], key=lambda category: category["id"])
+        names = ["background", *(category["name"] for category in ordered)]
+        number = {category["id"]: n for n, category in enumerate(ordered, start=1)}
+        polygons: dict[int, list[Any]] = {image["id"]: [] for image in content["images"]}
+        for each in content["annotations"]:
+            if isinstance(each.get("segmentation"), list):
+                parts = each["segmentation"]
+                polygons[each["image_id"]] += [[number[each["category_id"]], p] for p in parts]
+            else:
+                left_out += 1
+        split = next(filter(None, map(split_of, re.split(r"[\W\d_]", file.stem))), "")
+        for image in content["images"]:
+            path = root / image["file_name"]
+            path = path if path.exists() else places.get(path.name, path)
+            size = [image["width"], image["height"]]
+            rows.append((str(path), {"size": size, "polygons": polygons[image["id"]]}, split))
+    if left_out:
+        print(f"left out {left_out} annotations that are no polygons")
+    table = pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+    table.attrs["classes"] = names
+    return table
+
+
+def from_columns(
+    frame: pd.DataFrame, config: Config, suffixes: Collection[str], source: Path, split: str = ""
+) -> pd.DataFrame:
+    """Take the columns of the images, the masks and the split out of any table."""
+    names = [str(name) for name in frame.columns]
+    image = next((n for n in names if n.lower() in INPUTS), "")
+    mask = next((n for wanted in MASKS for n in names if n.lower() == wanted), "")
+    image, _, mask = (config.columns or f"{image}:{mask}").partition(":")
+    masks = list(frame[mask]) if mask in names else []
+    plain = frame.assign(**{mask: "mask"}) if masks else frame
+    table = from_frame(plain, replace(config, columns=f"{image}:{mask}"), suffixes, source, split)
+    table["target"] = [str(source.parent / m) if isinstance(m, str) else m for m in masks]
+    if missing := [m for m in table["target"] if isinstance(m, str) and not Path(m).exists()]:
+        raise SystemExit(f"{source}: {len(missing)} masks are missing, such as {missing[0]}")
+    return table

@@ -1,0 +1,53 @@
+"""Predict masks of images: a PNG for each, and one JSON object a line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import tyro
+from PIL import Image, ImageOps
+
+from .data import SUFFIXES, make_transform
+from .evaluate import load_model
+
+
+@torch.inference_mode()
+def main(
+    files: tyro.conf.Positional[list[Path]],
+    checkpoint: Path | None = None,
+    output: Path = Path("predicted"),
+) -> None:
+    """Predict.
+
+    Args:
+        files: images or folders of them
+        checkpoint: default: the best of the newest run
+        output: the folder of the masks, as large as the images, with the numbers or colors of yours
+    """
+    model, task, spec = load_model(checkpoint)
+    transform, failed = make_transform(spec), False
+    found = [(p, f) for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
+    for file, given in ((p, f) for p, f in found if p in files or p.suffix.lower() in SUFFIXES):
+        place = output / (Path(file.name) if file == given else file.relative_to(given))
+        mask = place.with_suffix(".png")
+        try:
+            logits = model(transform(str(file))[None])
+            with Image.open(file) as image:
+                width, height = ImageOps.exif_transpose(image).size
+            scores = task.scores(F.interpolate(logits, (height, width), mode="bilinear"))[0]
+            numbers = np.array(task.values)[scores.numpy()]
+            if numbers.max() > 255:
+                numbers = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1)
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(numbers.astype(np.uint8)).save(mask)
+            result = {"mask": str(mask), **task.decode(scores)}
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            result, failed = {"error": str(error)}, True
+        print(json.dumps({"input": str(file), **result}, ensure_ascii=False))
+    raise SystemExit(int(failed))
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
