@@ -28,15 +28,11 @@ def new_in(cell: Cell) -> tuple[bool, bool]:
 
 # Every domain in every style, once. One that is new in one way alone has features as in `pairwise`,
 # which the workflows try whole; sounds have none, since theirs take longest.
-FIRST: Final = choose_cells("pairwise")[0]
+PAIRS: Final = groupby(choose_cells("pairwise"), key=lambda cell: (cell.domain, cell.style))
+FIRST, *OTHERS = [next(cells) for _, cells in PAIRS]
 CELLS: Final = [
     replace(cell, features=()) if cell.domain == "audio" or all(new_in(cell)) else cell
-    for cell in (
-        next(cells)
-        for _, cells in groupby(
-            choose_cells("pairwise"), key=lambda cell: (cell.domain, cell.style)
-        )
-    )
+    for cell in (FIRST, *OTHERS)
 ]
 NAMES: Final = [cell.name for cell in CELLS]
 

@@ -203,8 +203,8 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
 def expected(layers: tuple[Layer, ...]) -> dict[str, float]:
     """What the manifests promise of the first run, on its sample."""
     floor, seconds = floor_of(layers), number_of(layers, "seconds")
-    found = (floor, seconds if seconds is None else ("seconds", seconds))
-    return dict(pair for pair in found if pair is not None)
+    found = {floor[0]: floor[1]} if floor else {}
+    return found if seconds is None else {**found, "seconds": seconds}
 
 
 def again(plan: Plan, request: Request) -> str:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -12,7 +12,7 @@ import torch
 class Config:
     data: Path | None = None  # images and masks, a table, VOC, COCO, an archive; else a sample
     dataset: str | None = None  # of the Hugging Face hub
-    task: Literal["segmentation"] = "segmentation"  # every pixel has one class
+    task: ClassVar[Literal["segmentation"]] = "segmentation"
     columns: str | None = None  # of a table, as IMAGE:MASK, if their names do not tell
     image_size: int = 0  # pixels of a side; 0: as the images are, 128 at most, or as pretrained
     num_workers: int = -1  # loading processes; -1: by the number of cores and of images

@@ -18,7 +18,16 @@ from torchvision.utils import draw_segmentation_masks, make_grid
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .masks import IGNORE, find_coco, from_columns, open_image, read_coco, read_pairs
+from .masks import (
+    IGNORE,
+    find_coco,
+    from_columns,
+    leave_out_other_shapes,
+    open_image,
+    read_coco,
+    read_names,
+    read_pairs,
+)
 from .model import Spec, pretrained_spec
 from .sample import make_sample
 from .table import ARCHIVES, BAR, TABLES, divide, from_hub, read, split_of, unpack
@@ -38,14 +47,16 @@ def make_table(config: Config) -> pd.DataFrame:
     if data.name.lower().endswith(ARCHIVES) and data.exists():
         data = unpack(data)
     files = [data] if data.is_file() else [p for p in sorted(data.rglob("*")) if p.is_file()]
-    tables = [p for p in files if p.suffix.lower() in TABLES and (split_of(p.stem) or p == data)]
+    root = data if data.is_dir() else data.parent
+    tables = [p for p in files if p.suffix.lower() in TABLES]
     if coco := find_coco(files):
-        rows = read_coco(coco, data if data.is_dir() else data.parent)
-    elif data.is_dir() and not tables:
+        rows = read_coco(coco, root)
+    elif data.is_dir() and not any(split_of(p.stem) or p.stem == "metadata" for p in tables):
         rows = read_pairs(data, SUFFIXES)
     else:
         rows = read(data, config, SUFFIXES, from_columns)
-    return divide(rows, config, shorter_side)
+    rows.attrs.setdefault("classes", read_names(root))
+    return divide(leave_out_other_shapes(rows), config, shorter_side)
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
@@ -58,7 +69,7 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
 class Transform:
     """Make of an image float (3, size, size), normalized; of its mask classes (size, size)."""
 
-    def __init__(self, spec: Spec, train: bool) -> None:
+    def __init__(self, spec: Spec, train: bool = False) -> None:
         self.size = spec.image_size
         steps: list[Any] = [v2.Resize((self.size, self.size))]
         if train:  # where left and right do not matter, add v2.RandomHorizontalFlip()
@@ -74,14 +85,12 @@ class Transform:
         image = load(item, self.size)
         if mask is None:
             return self.steps(image)
-        height, width = image.height, image.width
-        mask = F.interpolate(mask[None, None], (height, width), mode="nearest-exact")[0, 0]
+        mask = F.interpolate(mask[None, None], image.size[::-1], mode="nearest-exact")[0, 0]
         inputs, target = self.steps(image, tv_tensors.Mask(mask))
         return inputs, target.int()
 
 
-def make_transform(spec: Spec, train: bool = False) -> Transform:
-    return Transform(spec, train)
+make_transform = Transform
 
 
 def preload(items: list[Any], spec: Spec) -> list[Any]:

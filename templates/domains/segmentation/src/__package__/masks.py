@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
+from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .table import INPUTS, from_frame, hidden, split_of
+from .table import BAR, INPUTS, from_frame, hidden, split_of
 
 IGNORE = 255  # a pixel of no class
 IMAGES = ("images", "image", "imgs", "jpegimages")
@@ -84,10 +85,33 @@ def read_pairs(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         print(f"left out in {root}: {alone} images without a mask or a split")
     if not rows:
         raise SystemExit(f"{root}: no folder images beside a folder masks with equal names")
-    table = pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
-    found = next((path for name in CLASSES for path in sorted(root.rglob(name))), None)
-    table.attrs["classes"] = found.read_text(encoding="utf-8-sig").splitlines() if found else []
-    return table
+    return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+
+
+def read_names(root: Path) -> list[str]:
+    """Read what classes are called, where that is written beside the images."""
+    found = [root / name for name in CLASSES if (root / name).is_file()]
+    return found[0].read_text(encoding="utf-8-sig").splitlines() if found else []
+
+
+def leave_out_other_shapes(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep pairs of one shape, whatever their sizes: a mask of another is that of another image."""
+    kept = thread_map(alike, table["input"], table["target"], **BAR)
+    if not all(kept):
+        first = str(table["input"].iloc[kept.index(False)])[:200]
+        print(f"left out {kept.count(False)} whose mask has another shape, such as that of {first}")
+    return table[kept]
+
+
+def alike(item: Any, target: Any) -> bool:
+    """Whether the sides have one ratio; what cannot be read is told elsewhere."""
+    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with open_image(item) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            width, height = image.size[::-1] if turned else image.size
+        rows, columns = read_mask(target).shape
+        return abs(width * rows - height * columns) <= 0.02 * height * columns
+    return True
 
 
 def key(path: Path, root: Path) -> str:
@@ -141,13 +165,14 @@ def from_columns(
 ) -> pd.DataFrame:
     """Take the columns of the images, the masks and the split out of any table."""
     names = [str(name) for name in frame.columns]
-    image = next((n for n in names if n.lower() in INPUTS), "")
-    mask = next((n for wanted in MASKS for n in names if n.lower() == wanted), "")
-    image, _, mask = (config.columns or f"{image}:{mask}").partition(":")
-    masks = list(frame[mask]) if mask in names else []
-    plain = frame.assign(**{mask: "mask"}) if masks else frame
-    table = from_frame(plain, replace(config, columns=f"{image}:{mask}"), suffixes, source, split)
-    table["target"] = [str(source.parent / m) if isinstance(m, str) else m for m in masks]
-    if missing := [m for m in table["target"] if isinstance(m, str) and not Path(m).exists()]:
+    image, _, mask = (config.columns or "").partition(":")
+    image = image or next((n for n in names if n.lower() in INPUTS), "")
+    mask = mask or next((n for wanted in MASKS for n in names if n.lower() == wanted), "")
+    if {image, mask} - set(names):
+        raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns IMAGE:MASK")
+    masks = [str(source.parent / m) if isinstance(m, str) else m for m in frame[mask]]
+    if missing := [m for m in masks if isinstance(m, str) and not Path(m).exists()]:
         raise SystemExit(f"{source}: {len(missing)} masks are missing, such as {missing[0]}")
-    return table
+    named = frame.assign(**{mask: "a mask"})  # `from_frame` takes targets for words
+    table = from_frame(named, replace(config, columns=f"{image}:{mask}"), suffixes, source, split)
+    return table.assign(target=masks)

@@ -32,10 +32,12 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
         import segmentation_models_pytorch as smp
 
-        name = source(weights) if weights else spec.arch
-        model = smp.Unet(f"tu-{name}", encoder_weights=weights and True, classes=num_outputs)
+        name, loaded = (source(weights), True) if weights else (spec.arch, None)
+        model = smp.Unet(f"tu-{name}", encoder_weights=loaded, classes=num_outputs)
     for parameter in model.segmentation_head.parameters():
         nn.init.zeros_(parameter)
+    model.below_head = 0.1  # of the rate, for what is pretrained
+    # What is new, for the styles; not a lambda, which fastai's `export` cannot write
     model.get_classifier = partial(nn.ModuleList, [model.decoder, model.segmentation_head])
     return model
 
@@ -88,7 +90,7 @@ class UNet(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
-        x, seen = F.avg_pool2d(images, 2), list[Tensor]()  # in a quarter of the time
+        x, seen = F.avg_pool2d(images, 2), list[Tensor]()  # half the size, a quarter of the time
         for block in self.down:
             x = block(F.max_pool2d(x, 2) if seen else x)
             seen.append(x)

@@ -26,19 +26,22 @@ def main(
         checkpoint: default: the best of the newest run
         output: the folder of the masks, as large as the images, with the numbers or colors of yours
     """
-    model, task, spec = load_model(checkpoint)
-    transform, failed = make_transform(spec), False
     found = [(p, f) for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
-    for file, given in ((p, f) for p, f in found if p in files or p.suffix.lower() in SUFFIXES):
-        place = output / (Path(file.name) if file == given else file.relative_to(given))
-        mask = place.with_suffix(".png")
+    found = [(p, f) for p, f in found if p == f or p.suffix.lower() in SUFFIXES]
+    names = [p.relative_to(f).with_suffix(".png") if p != f else f"{p.stem}.png" for p, f in found]
+    masks = {output / name: p for name, (p, _) in zip(names, found, strict=True)}
+    if len(masks) < len(found) or {m.resolve() for m in masks} & {p.resolve() for p, _ in found}:
+        raise SystemExit(f"masks in {output} would replace each other, or images: try --output")
+    model, task, spec = load_model(checkpoint)
+    transform, failed, colors = make_transform(spec), False, max(task.values) > 255
+    for mask, file in masks.items():
         try:
             logits = model(transform(str(file))[None])
             with Image.open(file) as image:
                 width, height = ImageOps.exif_transpose(image).size
             scores = task.scores(F.interpolate(logits, (height, width), mode="bilinear"))[0]
             numbers = np.array(task.values)[scores.numpy()]
-            if numbers.max() > 255:
+            if colors:
                 numbers = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1)
             mask.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(numbers.astype(np.uint8)).save(mask)

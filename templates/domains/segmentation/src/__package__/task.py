@@ -33,13 +33,15 @@ class Task:
         targets = table["target"][table["split"] == "train"]
         counts: Counter[int] = sum(thread_map(count, targets, **BAR), Counter())
         values = sorted(counts)
-        if len(values) > 2 and values[-1] == IGNORE:  # the border of VOC; alone with 0 a class
-            values.pop()
+        ignored = len(values) > 2 and IGNORE in values  # the border of VOC; alone with 0 a class
+        if ignored:
+            values.remove(IGNORE)
         if not 2 <= len(values) < IGNORE:
             raise SystemExit(f"the masks have {len(values)} numbers or colors: 2 to 254 are needed")
         given = table.attrs.get("classes") or []
-        names = [given[v] if v < len(given) else str(v) for v in values]
-        print(f"{len(names)} classes: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
+        names = [given[v] if v < len(given) else str(v) if v < 256 else f"#{v:06x}" for v in values]
+        more = ", ..." * (len(names) > 20) + "; 255 is none" * ignored
+        print(f"{len(names)} classes: {', '.join(names[:20])}{more}")
         # Else what is small is hardly ever predicted
         weight = [(sum(counts.values()) / counts[value]) ** 0.5 for value in values]
         return cls(kind, names, values, weight)
@@ -102,9 +104,8 @@ class Task:
         size = len(self.names)
         if size > 50:
             return
-        counts = multiclass_confusion_matrix(
-            scores, targets.int(), size, normalize="true", ignore_index=IGNORE
-        )
+        options: Any = {"normalize": "true", "ignore_index": IGNORE}
+        counts = multiclass_confusion_matrix(scores, targets, size, **options)
         figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
         names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
         plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")

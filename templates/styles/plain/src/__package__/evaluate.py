@@ -37,9 +37,9 @@ def evaluate(
     found, loss = [], torch.zeros(1)
     for inputs, targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
         with autocast or nullcontext():
-            logits = model(inputs.to(device)).float().cpu()
-        found.append((task.scores(logits), targets))
-        loss += task.loss(logits, targets) * len(targets) / each
+            logits = model(inputs.to(device))
+        found.append((task.scores(logits).cpu(), targets))
+        loss += task.loss(logits, targets.to(device)).cpu() * len(targets) / each
     model.train(training)
     own = (*(torch.cat(parts) for parts in zip(*found, strict=True)), loss)
     every: list[Any] = [own] * WORLD_SIZE
