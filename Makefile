@@ -35,10 +35,12 @@ test: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
 
-# What takes too long for `make test`: more runs of several processes, all sets of features.
+# What takes too long for `make test`: the other cells, more runs of several processes, all sets of
+# features.
 test-nightly: $(VENV)/.dev
 	uv pip install --quiet --python $(BIN)/python --group pretrained
-	pytest --numprocesses 2 -m nightly
+	pytest -m nightly tests/cells
+	pytest --numprocesses 2 -m nightly --ignore tests/cells
 
 # Faults put into generated projects one by one, and how many of them the projects' tests catch.
 mutate: $(VENV)/.dev

@@ -9,9 +9,9 @@ from cells.harness import CELLS, Project, left_out, projects_of
 @pytest.fixture(scope="session")
 def projects(request: pytest.FixtureRequest) -> dict[str, Project]:
     """Every project that the chosen tests need, after what `ptscaffold test` does with it."""
-    chosen: set[str] = set()
+    chosen: set[str] = set()  # names of cells, and of domains for all theirs
     for item in request.session.items:
         if isinstance(item, pytest.Function) and "projects" in item.fixturenames:
-            chosen.update(item.callspec.params.get("cells") or [item.callspec.params["cell"]])
-    cells = [cell for cell in CELLS if cell.name in chosen]
+            chosen.update(map(str, item.callspec.params.values()))
+    cells = [cell for cell in CELLS if {cell.name, cell.domain} & chosen]
     return projects_of(sorted(cells, key=lambda cell: len(left_out(cell))), left_out=left_out)

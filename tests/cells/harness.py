@@ -34,7 +34,8 @@ CELLS: Final = [
     replace(cell, features=()) if cell.domain == "audio" or all(new_in(cell)) else cell
     for cell in (FIRST, *OTHERS)
 ]
-NAMES: Final = [cell.name for cell in CELLS]
+NIGHT: Final = pytest.mark.nightly  # for what is new in both ways
+NAMES: Final = [pytest.param(c.name, marks=[NIGHT] * all(new_in(c))) for c in CELLS]
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,19 @@ def left_out(cell: Cell) -> set[str]:
 
     tests/training looks more closely at a run that is interrupted. Two processes, and a run that
     is resumed, depend on the style alone, so the first domain has them, the data of a user's own on
-    the domain, so the first style has those. A project's own tests and its types are in one of the
-    cells that are the first in one way alone. `ptscaffold test` spares nothing, for every change in
-    the pairs of layers, every night in all cells.
+    the domain, so the first style has those. A project's own tests and its types are in the cells
+    that are new in one way. Cells that are new in both ways are for the night, and spared nothing
+    else; `ptscaffold test` tries them for every change.
     """
     new_domain, new_style = new_in(cell)
+    if new_domain and new_style:
+        return {"interrupt"}
     spared = {"interrupt"}
     if new_domain:
         spared |= {"processes", "resume"}
-    if new_style:
+    elif new_style:
         spared.add("own-data")
-    if new_domain == new_style:
+    else:
         spared |= {"tests", "types"}
     return spared
 
