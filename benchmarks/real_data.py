@@ -38,9 +38,9 @@ from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
 
-DOMAINS = ("vision", "segmentation", "text", "audio", "tabular")
+DOMAINS = ("vision", "segmentation", "text", "tagging", "audio", "tabular")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")
-ACCURACY = re.compile(r"\b(?:accuracy|iou) (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
+ACCURACY = re.compile(r"\b(?:accuracy|iou|f1) (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
 
 
 class Work(NamedTuple):

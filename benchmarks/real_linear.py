@@ -1,10 +1,10 @@
 """Models of scikit-learn, the least a network should reach: linear ones, boosting for tables.
 
-    python benchmarks/real_linear.py vision|segmentation|text|audio|tabular DATA
+    python benchmarks/real_linear.py vision|segmentation|text|tagging|audio|tabular DATA
 
 Every pair of features and model is fitted on the training split and scored on the other two, by
-accuracy, masks by mean intersection over union. The one that is best in validation counts, whatever
-the test split says.
+accuracy, masks by mean intersection over union, tags by the F1 of spans. The one that is best in
+validation counts, whatever the test split says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 from PIL import Image, ImageOps
+from seqeval.metrics import f1_score
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -33,6 +35,7 @@ from sklearn.metrics import jaccard_score
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn_crfsuite import CRF
 
 SPLITS = ("train", "val", "test")
 SIZE = 32  # pixels of a picture's features
@@ -55,7 +58,7 @@ class Linear(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("domain", choices=[*FEATURES, "segmentation"])
+    parser.add_argument("domain", choices=[*FEATURES, *WITHOUT_CLASSES])
     parser.add_argument("data", type=Path, help="a folder of splits, or a CSV of texts")
     options = parser.parse_args()
     print(json.dumps(score(options.domain, options.data)._asdict()))
@@ -64,7 +67,9 @@ def main() -> int:
 
 def score(domain: str, data: Path) -> Linear:
     """Fit all models of a domain; give the one that is best in validation."""
-    return choose(fit_masks(data) if domain == "segmentation" else fit_all(domain, read(data)))
+    if domain in WITHOUT_CLASSES:
+        return choose(WITHOUT_CLASSES[domain](data))
+    return choose(fit_all(domain, read(data)))
 
 
 def choose(found: Sequence[Linear]) -> Linear:
@@ -138,6 +143,37 @@ def read_pixels(path: Path) -> tuple[Floats, Floats]:
     around = np.lib.stride_tricks.sliding_window_view(grey, (15, 15))[..., ::2, ::2]
     around = around.reshape(classes.size, -1)
     return np.hstack([around, np.abs(around)]), classes.ravel()
+
+
+def fit_tags(data: Path) -> list[Linear]:
+    """Tell the tags of words by a conditional random field of the features such models have."""
+    with data.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    parts = {name: [row for row in rows if row["split"] == name] for name in SPLITS}
+    inputs = {name: [tag_features(row["tokens"]) for row in part] for name, part in parts.items()}
+    tags = {name: [row["tags"] for row in part] for name, part in parts.items()}
+    found = []
+    for c1, c2 in ((0.1, 0.1), (0.01, 0.01), (0.3, 0.03)):
+        model = CRF(c1=c1, c2=c2, max_iterations=150, all_possible_transitions=True)
+        model.fit(inputs["train"], tags["train"])
+        predicted = {name: list(map(list, model.predict(inputs[name]))) for name in SPLITS[1:]}
+        val, test = (float(f1_score(tags[name], predicted[name])) for name in SPLITS[1:])
+        found.append(Linear(f"words around, CRF c1={c1:g} c2={c2:g}", val, test))
+    return found
+
+
+def tag_features(words: Sequence[str]) -> list[dict[str, Any]]:
+    """Give of each word itself, how it begins, ends and looks, and two words on either side."""
+    shapes = [re.sub("[a-z]", "x", re.sub("[A-Z]", "X", re.sub(r"\d", "0", w)))[:6] for w in words]
+    found = []
+    for at, word in enumerate(words):
+        features: dict[str, Any] = {"start": word[:3], "end": word[-3:], "last": word[-2:]}
+        for step in (-2, -1, 0, 1, 2):
+            inside = 0 <= at + step < len(words)
+            features[f"word {step}"] = words[at + step].lower() if inside else ""
+            features[f"shape {step}"] = shapes[at + step] if inside else ""
+        found.append(features)
+    return found
 
 
 def picture_features(examples: Examples) -> Iterator[tuple[str, dict[str, Floats]]]:
@@ -275,6 +311,7 @@ ROWS: Models = {
     **{f"boosting, rate {rate:g}": partial(boosting, rate) for rate in (0.03, 0.1)},
     **{f"logistic C={c:g}": partial(one_hot, c) for c in (0.03, 0.3, 3)},
 }
+WITHOUT_CLASSES = {"segmentation": fit_masks, "tagging": fit_tags}
 MODELS = {"vision": DENSE, "text": SPARSE, "audio": DENSE, "tabular": ROWS}
 FEATURES: Mapping[str, Callable[[Examples], Iterator[tuple[str, dict[str, Any]]]]] = {
     "vision": picture_features,

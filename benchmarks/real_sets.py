@@ -9,6 +9,8 @@
   in a scene, and masks that tell these three apart.
 * `sections` (text): descriptions of Debian's packages, short one and first lines of the long one,
   by ten of its sections, as unequal as they are. A source package is in one split only.
+* `changes` (tagging): entries of Debian's changelogs, and which words are a person, a version or a
+  bug; a person is whoever has signed any of them. A source package is in one split only.
 * `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
   rooms and noise, WAV. A voice is in one split only.
 * `packages` (tabular): sizes, counts, and parts of the names of Debian's packages, by the same
@@ -33,6 +35,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -40,6 +43,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from real_changes import PACKAGES, read_changelogs, write_changes
 from real_glyphs import write_glyphs
 from real_letters import FONT_PACKAGES, find_fonts, write_letters
 from real_words import write_words
@@ -127,6 +131,15 @@ def draw(write: Callable[..., None], folder: Path, sizes: Sequence[int], seed: i
 
 def speak_words(folder: Path, sizes: Sequence[int], seed: int) -> None:
     write_words(folder, dict(zip(SPLITS, sizes, strict=True)), seed)
+
+
+def write_entries(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        flags = apt_flags(Path(name))
+        list_packages(Path(name))
+        run("apt-get", *flags, "-qq", "download", *PACKAGES, where=name)
+        changelogs = read_changelogs(Path(name))
+    write_changes(folder, changelogs, dict(zip(SPLITS, sizes, strict=True)), seed)
 
 
 def write_sections(folder: Path, sizes: Sequence[int], seed: int) -> None:
@@ -217,9 +230,9 @@ def apt_flags(lists: Path) -> list[str]:
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 
-def run(*command: str) -> str:
+def run(*command: str, where: str | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=True)
     except FileNotFoundError:
         raise SystemExit(f"There is no {command[0]}; this set is made on Debian") from None
     except subprocess.CalledProcessError as error:
@@ -296,6 +309,7 @@ SETS: Mapping[str, RealSet] = {
     "letters": RealSet("vision", "", partial(draw, write_letters)),
     "glyphs": RealSet("segmentation", "", partial(draw, write_glyphs)),
     "sections": RealSet("text", "texts.csv", write_sections),
+    "changes": RealSet("tagging", "changes.jsonl", write_entries),
     "words": RealSet("audio", "", speak_words),
 }
 

@@ -65,7 +65,7 @@ def pretrained_folders(work: Path) -> dict[str, Path]:
                 shutil.rmtree(folder, ignore_errors=True)
                 (parts / folder.name).rename(folder)
     of_images = dict.fromkeys(("vision", "segmentation", "audio"), vision.absolute())
-    return {**of_images, "text": text.absolute()}
+    return {**of_images, **dict.fromkeys(("text", "tagging"), text.absolute())}
 
 
 def download(wheels: Mapping[str, str], folder: Path) -> list[Path]:

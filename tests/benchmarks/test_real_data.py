@@ -83,6 +83,18 @@ def test_models_of_masks(script: Script, tmp_path: Path) -> None:
     assert linear.score("segmentation", tmp_path) == linear.choose(found)
 
 
+def test_models_of_tags(script: Script, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, number in SIZES.items():
+        for name in ("".join(rng.choice([*"abcdefgh"], 6)) for _ in range(number)):
+            tokens, tags = ["from", name, "to", "us"], ["O", "B-place", "O", "O"]
+            rows.append({"tokens": tokens, "tags": tags, "split": split})
+    data = tmp_path / "changes.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert script("real_linear").score("tagging", data)[1:] == (1, 1)
+
+
 def test_linear_models_of_texts(script: Script, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = {"x": ("tree", "leaf", "root"), "y": ("wheel", "motor", "brake")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -136,6 +138,33 @@ def test_descriptions_are_read(script: Script) -> None:
     assert found["b"] == ("b", "b", "games", text)
     assert found["b-data"].source == "b"
     assert found["c"].text == "The only line"
+
+
+CHANGELOG = """\
+{name} (1.2-1) unstable; urgency=low
+
+  [ Ada Li ]
+  * New upstream version {name} 1.2.3-rc1, thanks to Bo van Gol <bo@example.org>
+    and others. (Closes: #123456)
+  * Too short.
+
+ -- Bo van Gol <bo@example.org>  Mon, 01 Jan 2024 00:00:00 +0000
+ -- Debian {name} Maintainers <{name}@example.org>  Sun, 31 Dec 2023 00:00:00 +0000
+"""
+
+
+def test_people_versions_and_bugs_of_changelogs(script: Script, tmp_path: Path) -> None:
+    changes = script("real_changes")
+    changelogs = {name: CHANGELOG.format(name=name) for name in "abcdefghij"}
+    changes.write_changes(tmp_path, changelogs, {"train": 6, "val": 2, "test": 2}, 0)
+    rows = [json.loads(line) for line in (tmp_path / "changes.jsonl").read_text().splitlines()]
+    assert Counter(row["split"] for row in rows) == {"train": 6, "val": 2, "test": 2}
+    assert len({row["tokens"][3] for row in rows}) == 10  # of ten packages
+    named = [p for p in zip(rows[0]["tokens"], rows[0]["tags"], strict=True) if p[1] != "O"]
+    people = [("Bo", "B-person"), ("van", "I-person"), ("Gol", "I-person")]
+    assert named == [("1.2.3-rc1", "B-version"), *people, ("#", "B-bug"), ("123456", "I-bug")]
+    with pytest.raises(SystemExit, match="entries for test, and 3 are needed"):
+        changes.write_changes(tmp_path, changelogs, {"train": 6, "val": 2, "test": 3}, 0)
 
 
 def test_no_source_is_in_two_splits(script: Script) -> None:

@@ -67,7 +67,7 @@ def test_the_pictures_are_there_and_small() -> None:
 
 
 def test_the_readme_lists_every_cell() -> None:
-    catalogue, table = Catalogue(), section("README.md", "Fifteen projects")
+    catalogue, table = Catalogue(), section("README.md", "The projects")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     styles = catalogue.choices("styles")
     assert [f"`--style {style.name}`" for style in styles] == cells(rows[0])[1:]

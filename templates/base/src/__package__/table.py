@@ -165,9 +165,12 @@ def from_hub(name: str, config: Config, suffixes: Collection[str], how: Any = No
                     part = part.cast_column(column, type(kind)(decode=False))
             frame = part.to_pandas()
             for column, kind in part.features.items():
-                if isinstance(kind, datasets.ClassLabel):
+                names = getattr(getattr(kind, "feature", kind), "names", None)
+                if names and isinstance(kind, datasets.ClassLabel):
                     frame = frame[frame[column] >= 0]  # -1: what has no label
-                    frame[column] = kind.int2str(frame[column])
+                    frame[column] = [names[n] for n in frame[column]]
+                elif names:  # of lists of labels, or of tags
+                    frame[column] = [[names[n] for n in row] for row in frame[column]]
             frames.append((how or from_frame)(frame, config, suffixes, Path(name), split_of(key)))
     return pd.concat(frames, ignore_index=True)
 

@@ -134,7 +134,8 @@ def pretrained_spec(name: str, max_length: int, lora: bool) -> Spec:
 
         tokenizer = AutoTokenizer.from_pretrained(name)
         config = AutoConfig.from_pretrained(name, num_labels=1)
-        most = getattr(config, "max_position_embeddings", None) or max_length
+        # Of RoBERTa the first two positions are not for tokens
+        most = (getattr(config, "max_position_embeddings", None) or max_length + 2) - 2
         ids = [tokenizer.pad_token_id, tokenizer.eos_token_id, config.pad_token_id, 0]
         config.pad_token_id = next(number for number in ids if number is not None)
         content = tokenizer.backend_tokenizer.to_str()

@@ -1,0 +1,128 @@
+"""What is learned: a tag for every word. The loss, the metrics and their names."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from seqeval.metrics import f1_score
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torchmetrics import Accuracy, F1Score, Metric, MetricCollection
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.plot import plot_confusion_matrix
+
+from .model import OUTSIDE, WORDS
+
+IGNORE = -1  # where no word is
+
+
+@dataclass(frozen=True)
+class Task:
+    kind: Literal["tagging"]
+    names: list[str]  # of the tags
+
+    @classmethod
+    def fit(cls, kind: Literal["tagging"], table: pd.DataFrame) -> "Task":
+        if not {"train", "val"} <= set(table["split"]):
+            raise SystemExit("too few examples to train and to validate")
+        names = sorted({tag for tags in table["target"] for tag in tags})
+        if len(names) < 2:
+            raise SystemExit(f"every word has the tag {names[0]}: two are needed")
+        print(f"{len(names)} tags: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
+        train = table["target"][table["split"] == "train"]
+        if lost := sorted(set(names) - {tag for tags in train for tag in tags}):
+            print(f"no example to train {', '.join(lost)}")
+        return cls(kind, names)
+
+    @property
+    def spans(self) -> bool:
+        """Whether tags mark the first and the other words of what is named, as B-place, I-place."""
+        return any(name.startswith("B-") for name in self.names)
+
+    def encode(self, target: list[str]) -> Tensor:
+        """Give the numbers (WORDS,) of the tags, -1 where no word is."""
+        if unknown := set(target) - set(self.names):
+            raise SystemExit(f"{unknown.pop()} is no tag of this model: {', '.join(self.names)}")
+        numbers = torch.tensor([self.names.index(tag) for tag in target[:WORDS]])
+        return F.pad(numbers, (0, WORDS - len(numbers)), value=IGNORE)
+
+    def pair(self, transform: Any, item: Any, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform a text; its tags stay as they are."""
+        return transform(item), target
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits (B, C, WORDS) with targets (B, WORDS)."""
+        options: Any = {"ignore_index": IGNORE, "reduction": "none"}
+        losses = F.cross_entropy(logits.float(), targets, **options).sum(dim=1)
+        # Each text by itself, or else the loss would depend on what is beside it in a batch
+        return (losses / (targets != IGNORE).sum(dim=1).clamp(min=1)).mean()
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Turn logits (B, C, WORDS) into tags (B, WORDS), -1 where no word is."""
+        return logits.argmax(dim=1).masked_fill(logits.amax(dim=1) <= OUTSIDE, IGNORE)
+
+    def metrics(self) -> MetricCollection:
+        """Give the metrics of tags (N, WORDS) and targets: of the words, and of whole spans."""
+        options: Any = {"task": "multiclass", "num_classes": len(self.names)}
+        options |= {"ignore_index": IGNORE, "validate_args": False}
+        f1 = SpanF1(self.names) if self.spans else F1Score(**options, average="macro")
+        return MetricCollection({"accuracy": Accuracy(**options), "f1": f1})
+
+    @property
+    def monitor(self) -> tuple[str, Literal["min", "max"]]:
+        """Name the metric that chooses the best checkpoint, and its better end."""
+        return "f1", "max"
+
+    def decode(self, scores: Tensor) -> dict[str, Any]:
+        """Say the tags (WORDS,) of the words of one text."""
+        return {"tags": [self.names[n] for n in scores.tolist() if n != IGNORE]}
+
+    def describe(self, scores: Tensor, target: Tensor) -> tuple[list[str], list[str]]:
+        """Give what a picture shows: the predicted and the true tags."""
+        return self.decode(scores)["tags"], self.decode(target)["tags"]
+
+    def embed(self, writer: SummaryWriter, scores: Tensor, targets: Tensor) -> None:
+        """Show nothing: texts of tags are no points in TensorBoard's projector."""
+
+    def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
+        """Show which tags are taken for which."""
+        size = len(self.names)
+        if size > 50:
+            return
+        options: Any = {"normalize": "true", "ignore_index": IGNORE}
+        counts = multiclass_confusion_matrix(scores, targets, size, **options)
+        figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
+        names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
+        plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")
+        writer.add_figure("confusion_matrix", figure, step)
+
+
+class SpanF1(Metric):
+    """The F1 of whole spans with their kind, as the shared tasks of CoNLL count them."""
+
+    full_state_update = False
+    scores: list[Tensor]
+    targets: list[Tensor]
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.names = names
+        for state in ("scores", "targets"):
+            self.add_state(state, [], dist_reduce_fx="cat")
+
+    def update(self, scores: Tensor, targets: Tensor) -> None:
+        self.scores.append(scores)
+        self.targets.append(targets)
+
+    def compute(self) -> Tensor:
+        scores, targets = dim_zero_cat(self.scores).cpu(), dim_zero_cat(self.targets).cpu()
+        rows = [
+            [[self.names[n] for n in row[true != IGNORE].tolist()] for row in (found, true)]
+            for found, true in zip(scores, targets, strict=True)
+        ]
+        found, true = zip(*rows, strict=True)
+        return torch.tensor(float(f1_score([*true], [*found], zero_division=0)))
