@@ -18,15 +18,14 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-# With long changelogs, each of another source, called the same in every release of Debian.
+# With long changelogs of Debian's own, each of another source; their names tell no release.
 NAMES = """
-    acl attr bash bc binutils-common bsdextrautils bzip2 coreutils curl debianutils devscripts
-    diffutils dpkg e2fsprogs exim4-config findutils git-man grep gzip initramfs-tools iproute2
-    iptables kmod lame less libc-bin libpam-modules-bin libx11-data libxcursor1 libxi6
-    libxinerama1 libxmu6 lintian lsof lvm2 lynx-common make man-db mawk mdadm mutt nano net-tools
-    openssh-client passwd procps psmisc rsync samba-common screen sed shared-mime-info sudo
-    sysvinit-utils tar tcpdump time tzdata ucf udev valgrind vim-common wget xdg-utils xkb-data
-    xterm zsh-common
+    acl attr bash bc binutils-common bsdextrautils bzip2 coreutils curl debianutils diffutils
+    e2fsprogs exim4-config findutils git-man grep gzip iproute2 iptables lame less libc-bin
+    libpam-modules-bin libx11-data libxcursor1 libxi6 libxinerama1 libxmu6 lsof lvm2 lynx-common
+    make man-db mawk mdadm mutt nano net-tools openssh-client passwd procps psmisc rsync
+    samba-common screen sed shared-mime-info sudo sysvinit-utils tar tcpdump time tzdata udev
+    valgrind vim-common wget xdg-utils xkb-data xterm zsh-common
 """
 PACKAGES = tuple(NAMES.split())
 SIGNED = re.compile(r"^(?: -- |  \[ )(\S.*?)(?: +<| \]$)", re.MULTILINE)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("cell", NAMES)
 
 # What a run says of its data, of its length, of every epoch and of its end, whoever says it.
 LINES = [
-    r"(\d+ classes: .+; |segmentation, |tagging, )train \d+, val \d+, test \d+",
+    r"(\d+ classes: .+; |\w+, )train \d+, val \d+, test \d+",
     r"\d+ epochs of \d+ steps of \d+, lr \S+(, \d+ loading processes)?",
     r"epoch \S+  .*loss \d\S*  .*accuracy [01]\.\d+.*",
     r"finished: \S*runs/\S+/best\.(pt|ckpt|pth)",
@@ -53,7 +53,8 @@ def test_the_first_run_learns_in_a_minute(cell: str, projects: dict[str, Project
     promised = expected((Catalogue().layer(f"domains/{projects[cell].cell.domain}"),))
     assert found is not None
     metric, value = found
-    assert promised == {metric: {"accuracy": 0.9, "iou": 0.85, "f1": 0.9}[metric], "seconds": 60}
+    assert promised.keys() == {metric, "seconds"}
+    assert promised["seconds"] == 60
     assert value >= promised[metric]
     assert run.seconds < promised["seconds"], f"{run.seconds:.1f} s"
     epochs = [int(row["epoch"]) for row in run.metrics]

@@ -71,8 +71,8 @@ def encode(item: str | np.ndarray, spec: Spec) -> Tensor:
             most -= 1
         found = [ids[:most] for ids in found]
     else:
-        found = [characters(word) for word in words]
-    pieces = [torch.tensor(ids[:PIECES] or [0]) for ids in found]
+        found = [characters(word[:PIECES]) for word in words]
+    pieces = [torch.tensor(ids or [0]) for ids in found]
     rows = pad_sequence(pieces, batch_first=True, padding_value=PAD)
     return F.pad(rows, (0, PIECES - rows.shape[1]), value=PAD)
 

@@ -40,7 +40,7 @@ class ToTags(Transform):
         super().__init__()
         self.task = task
 
-    def encodes(self, tags: list) -> Tags:  # type: ignore[type-arg]
+    def encodes(self, tags: list) -> Tags:  # type: ignore[type-arg]  # fastai takes no list[str]
         return Tags(self.task.encode(tags))
 
     def decodes(self, tags: Tags) -> TitledStr:

@@ -62,14 +62,13 @@ class TagNet(nn.Module):
         self.register_buffer("powers", powers, persistent=False)
         self.bag = nn.EmbeddingBag(ROWS, dim, mode="sum")
         self.dropout = nn.Dropout(0.3)
-        convs = [nn.Conv1d(dim, dim, 5, padding="same") for _ in range(2)]
-        self.convs = nn.ModuleList(convs)
+        self.convs = nn.ModuleList(nn.Conv1d(dim, dim, 5, padding="same") for _ in range(2))
         self.head = nn.Linear(dim, num_outputs)
         # What comes before the head is zero at first, not the head: a word that training has not
         # seen says nothing, and the rows of the others move towards their tags
-        nn.init.zeros_(self.bag.weight)
-        for layer in (*convs, self.head):
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        for name, parameter in self.named_parameters():
+            if name == "bag.weight" or name.endswith("bias"):
+                nn.init.zeros_(parameter)
         nn.init.orthogonal_(self.head.weight)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A small data set that needs no download: sentences that name people, places and companies.
 
-Any name can be that of a person, of a place or of a company, and most are new in validation: only
-the words around a name tell what it is.
+Any name can be that of a person, of a place or of a company, and a quarter are new in validation:
+only the words around a name tell what it is.
 """
 
 import random

@@ -36,14 +36,15 @@ def split(text: str) -> list[Word]:
 
 
 def find_conll(data: Path) -> list[Path]:
-    """Give the files of words, a line each, in a folder or the one that is given."""
-    if data.is_file():
-        return [data] * (data.suffix.lower() in (*CONLL, ".txt"))
-    files = [p for p in sorted(data.rglob("*")) if p.is_file() and not hidden(p.name)]
+    """Give the files of a word a line; .txt could be notes, and counts where nothing else is."""
+    files = [data] if data.is_file() else sorted(data.rglob("*"))
+    files = [p for p in files if p.is_file() and not hidden(p.name)]
     found = [p for p in files if p.suffix.lower() in CONLL]
-    if found or any(p.suffix.lower() in TABLES for p in files):
-        return found
-    return [p for p in files if p.suffix.lower() == ".txt"]
+    tables = any(p.suffix.lower() in TABLES for p in files)
+    found = found or [p for p in files if p.suffix.lower() == ".txt" and not tables]
+    if data.exists() and not found and not tables:
+        raise SystemExit(f"{data}: give files of {', '.join((*CONLL, *TABLES))}, or their folder")
+    return found
 
 
 def read_conll(files: list[Path], root: Path, columns: str | None) -> pd.DataFrame:
@@ -184,7 +185,7 @@ def to_iob2(tags: list[str]) -> list[str]:
 
 
 def cut(words: list[str], tags: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """Part what has more than WORDS words, behind a full stop or where no span is."""
+    """Part what has more than WORDS words where no span is, behind a full stop if there is one."""
     while len(words) > WORDS:
         end = max(
             range(WORDS // 2, WORDS + 1),
