@@ -85,6 +85,24 @@ def test_list_as_json(run: Run) -> None:
     }
 
 
+def test_domains_are_listed_by_field(run: Run, layers_root: Path) -> None:
+    for name in ("vision", "text"):
+        manifest = layers_root / "domains" / name / "layer.toml"
+        manifest.write_text(f'field = "{name}s"\n' + manifest.read_text())
+    domains = run("list").out.partition("\n\n")[0]
+    assert (
+        domains
+        == """\
+domains (--domain)
+  visions
+    vision     image classification
+  texts
+    text       text classification"""
+    )
+    listed = json.loads(run("list", "--json").out)["domains"]
+    assert [domain["field"] for domain in listed] == ["visions", "texts"]
+
+
 def test_show_a_layer(run: Run) -> None:
     ran = run("show", "styles/lightning")
     assert ran.code == 0

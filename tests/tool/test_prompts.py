@@ -37,7 +37,7 @@ def test_enter_takes_the_defaults(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "What it learns from decides data, network and the sample of the first run:\n"
+        "What it learns decides data, network and the sample of the first run:\n"
         "  vision        image classification\n"
         "  text          text classification\n"
         "Domain (--domain) [vision]: "
@@ -52,6 +52,31 @@ def test_enter_takes_the_defaults(
         "The folder that is made, and the package in it.\n"
         "Project name (NAME) [vision-plain]: "
     )
+
+
+def test_the_field_is_asked_before_the_domain(
+    layers_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, field in (("ocr", "images"), ("vision", "images"), ("text", "texts")):
+        folder = layers_root / "domains" / name
+        folder.mkdir(exist_ok=True)
+        manifest = folder / "layer.toml"
+        rest = manifest.read_text() if manifest.exists() else 'label = "OCR"\nhelp = "letters"\n'
+        manifest.write_text(f'field = "{field}"\n' + rest)
+    given = ask(Catalogue(layers_root), monkeypatch, "image\n\nocr\n\n\n\n")
+    assert given.values["domain"] == "ocr"
+    talk = capsys.readouterr().err
+    assert talk.startswith(
+        "What it learns from:\n"
+        "  images        vision, ocr\n"
+        "  texts         text\n"
+        "Field [images]:   unknown field 'image' (images, texts). Did you mean 'images'?\n"
+        "Field [images]: What it learns decides"
+    )
+    assert "  ocr           letters\nDomain (--domain) [vision]: How" in talk
+    given = ask(Catalogue(layers_root), monkeypatch, "texts\n\n\n\n")  # which has one domain
+    assert given.values["domain"] == "text"
+    assert "Domain" not in capsys.readouterr().err
 
 
 def test_what_is_given_is_not_asked(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The questions that `new` asks a person: four, and those of layers.
+"""The questions that `new` asks a person: five, and those of layers.
 
 Each has a line that says what it decides, its flag and its default, which Enter takes.
 """
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from ptscaffold.errors import unknown
 from ptscaffold.layers.names import split_path
 from ptscaffold.render.answers import FLAGS, chosen, declared_answers, problems_of
 
 if TYPE_CHECKING:
     from ptscaffold.layers.catalogue import Catalogue
+    from ptscaffold.layers.manifest import Layer
     from ptscaffold.render.given import Given
 
 
@@ -25,7 +27,8 @@ def may_ask(*, no_input: bool) -> bool:
 
 
 _ABOUT: Final = {
-    "domain": "What it learns from decides data, network and the sample of the first run:",
+    "field": "What it learns from:",
+    "domain": "What it learns decides data, network and the sample of the first run:",
     "style": "How its training loop is written; commands and files are the same in all:",
     "features": "What not every project needs; ptscaffold add brings it later too:",
     "name": "The folder that is made, and the package in it.",
@@ -41,6 +44,11 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
     for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
         layers = catalogue.choices(kind)
         if key not in given.values and layers and not enough:
+            if key == "domain":
+                layers = _of_a_field(layers)
+            if key == "domain" and len(layers) == 1:
+                given = given.also(domain=layers[0].name)
+                continue
             rows = [f"  {layer.name:<14}{layer.help}" for layer in layers]
             question = f"{key.capitalize()} ({FLAGS[key]})"
             default = layers[0].name
@@ -60,17 +68,35 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
     return given
 
 
+def _of_a_field(domains: list[Layer]) -> list[Layer]:
+    """The domains of one field, which is asked for where there are several."""
+    fields: dict[str, list[Layer]] = {}
+    for layer in domains:
+        fields.setdefault(layer.field, []).append(layer)
+    if len(fields) == 1:
+        return domains
+    rows = [f"  {name:<14}{', '.join(x.name for x in some)}" for name, some in fields.items()]
+    typer.echo("\n".join([_ABOUT["field"], *rows]), err=True)
+    while (answer := _typed("Field", next(iter(fields)))) not in fields:
+        typer.echo(f"  {unknown('field', answer, '', fields)}", err=True)
+    return fields[answer]
+
+
+def _typed(question: str, default: str) -> str:
+    typer.echo(f"{question} [{default}]: ", err=True, nl=False)
+    line = sys.stdin.readline()
+    if not line:
+        raise KeyboardInterrupt
+    return line.strip() or default
+
+
 def _asked(
     given: Given, catalogue: Catalogue, key: str, about: list[str], question: str, default: str
 ) -> Given:
     """The answers with one more, asked for until it goes with those so far."""
     typer.echo("\n".join(about), err=True)
     while True:
-        typer.echo(f"{question} [{default}]: ", err=True, nl=False)
-        line = sys.stdin.readline()
-        if not line:
-            raise KeyboardInterrupt
-        answer: Any = line.strip() or default
+        answer: Any = _typed(question, default)
         last, problem = answer, None
         if key == "name":
             path, problem = split_path(answer, typed=True)

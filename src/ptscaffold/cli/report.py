@@ -175,12 +175,19 @@ def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
     width = max((len(layer["name"]) for layers in kinds.values() for layer in layers), default=0)
     blocks = []
     for kind, layers in kinds.items():
-        rows = [
-            f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
-            for layer in layers
-        ]
-        blocks.append("\n".join([f"{kind} ({given[kind]})", *(rows or ["  none"])]))
+        rows: dict[str, list[str]] = {}
+        for layer in layers:
+            text = f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
+            rows.setdefault(layer.get("field", ""), []).append(text)
+        lines = [line for field, some in rows.items() for line in _under(field, some)]
+        if len(rows) == 1:
+            [lines] = rows.values()
+        blocks.append("\n".join([f"{kind} ({given[kind]})", *(lines or ["  none"])]))
     return "\n\n".join(blocks)
+
+
+def _under(field: str, rows: list[str]) -> list[str]:
+    return [f"  {field}", *(f"  {row}" for row in rows)]
 
 
 def _exclusion(conflicts: Sequence[str]) -> str:

@@ -73,6 +73,7 @@ class Layer:
     readme: Mapping[str, str] = field(default_factory=dict)
     pyproject: Mapping[str, str] = field(default_factory=dict)
     test: Mapping[str, str] = field(default_factory=dict)  # for `ptscaffold test` alone
+    field: str = "other"  # of a domain; last, for it hides the function above
 
     @property
     def name(self) -> str:

@@ -36,7 +36,8 @@ _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --s
 def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, Any]]]:
     """Every domain, style and feature: name, label, one phrase about it, what it excludes.
 
-    Of packs also the `base` that comes with each project, and the presets with their files.
+    Of a domain also its field; of packs also the `base` that comes with each project, and the
+    presets with their files.
     """
     catalogue = catalogue or Catalogue()
     keys = ("name", "label", "help", "conflicts")
@@ -47,6 +48,8 @@ def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, 
         kind: [{key: getattr(layer, key) for key in keys} for layer in some]
         for kind, some in layers.items()
     }
+    for row, layer in zip(found["domains"], layers["domains"], strict=True):
+        row["field"] = layer.field
     if catalogue.packs:
         found["presets"] = [
             {"name": name, "label": name, "help": public(str(path)), "conflicts": ()}
