@@ -1,4 +1,4 @@
-"""A domain is a folder: what does not depend on inputs has no part for one of them."""
+"""A domain is a folder, a style too: what does not depend on them has no part for one of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ ROOT = Path(__file__).parents[2]
 LOOK_INTO_INPUTS = {"explain", "export", "notebook", "serve"}
 # Its search begins elsewhere; for a domain that it does not name too
 SEARCHES = {"hpo"}
-BRANCH = re.compile(r"\bdomain (==|!=|(not )?in [(\[{]) ?|\}\[domain\]|\.get\(domain\b")
+BRANCH = r"\b{0} (==|!=|(not )?in [(\[{{]) ?|\}}\[{0}\]|\.get\({0}\b"
 
 
-def branches(folder: Path) -> set[str]:
-    """What of a folder has a part for one domain."""
+def branches(folder: Path, what: str = "domain") -> set[str]:
+    """What of a folder has a part for one domain, or for one style."""
+    return naming(folder, re.compile(BRANCH.format(what)))
+
+
+def naming(folder: Path, pattern: re.Pattern[str]) -> set[str]:
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    found = [path for path in files if BRANCH.search(path.read_text(encoding="utf-8"))]
+    found = [path for path in files if pattern.search(path.read_text(encoding="utf-8"))]
     return {path.relative_to(folder).parts[0] for path in found}
 
 
@@ -31,3 +35,14 @@ def test_the_features_that_look_into_inputs_are_those_that_are_named() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (named,) = re.findall(r"Of the features (.*?) look into", text)
     assert set(re.findall("`(.*?)`", named)) == LOOK_INTO_INPUTS
+
+
+@pytest.mark.parametrize("folder", ["templates/base", "templates/domains", "src/ptscaffold"])
+def test_base_domains_and_the_tool_have_no_part_for_a_style(folder: str) -> None:
+    assert branches(ROOT / folder, "style") == set()
+
+
+def test_no_other_layer_knows_a_style_that_joined_later() -> None:
+    """What it does not go with stands in its own manifest."""
+    for folder in ("base", "domains", "features"):
+        assert naming(ROOT / "templates" / folder, re.compile(r"\baccelerate\b")) == set()

@@ -20,7 +20,7 @@ LIMIT = 600  # seconds; the tests of a whole project take one or two minutes
 LIBRARIES = (
     *("torch", "torchvision", "torch.distributed.run", "torch.utils.tensorboard"),
     *("tensorboard.backend.event_processing.event_accumulator", "matplotlib.figure"),
-    *("lightning.pytorch", "fastai.vision.all", "torchmetrics", "pandas"),
+    *("lightning.pytorch", "fastai.vision.all", "accelerate", "torchmetrics", "pandas"),
     *("tokenizers", "soundfile", "soxr", "tqdm", "tyro", "PIL.Image", "pytest"),
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ptscaffold.project.new import Request, create
@@ -76,8 +77,10 @@ class Package:
         (path,) = (
             path
             for path in (self.folder / run).glob(f"{name}.*")
-            if ".pt" in path.suffix or path.suffix == ".ckpt"
+            if ".pt" in path.suffix or path.suffix == ".ckpt" or path.is_dir()
         )
+        if path.is_dir():  # of Accelerate
+            return load_file(path / "model.safetensors")
         saved = torch.load(path, weights_only=path.suffix != ".pth")  # fastai's optimizer has more
         for key in ("model", "state_dict"):
             saved = saved.get(key, saved)

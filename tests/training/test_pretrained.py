@@ -13,7 +13,7 @@ import torch
 from domains.assemble import assemble
 from training.conftest import Package, finish
 
-STYLES = ("plain", "lightning", "fastai")
+STYLES = ("plain", "lightning", "fastai", "accelerate")
 FREEZE = (False, True)
 pytestmark = pytest.mark.nightly  # networks are of the group `pretrained`
 

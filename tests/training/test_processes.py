@@ -16,7 +16,8 @@ from training.conftest import Package, finish
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import Layer
 
-CELLS = ["vision-plain", "vision-lightning"]  # fastai's `distrib_ctx` is for GPUs
+# Without fastai, whose `distrib_ctx` is for GPUs
+CELLS = ["vision-plain", "vision-lightning", "vision-accelerate"]
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ["--device", "cpu", "--epochs", "2", "--image-size", "16", "--num-workers", "0"]
 FLAGS += ["--batch-size", "64", "--lr", "2e-5"]  # with a large one, rounding grows

@@ -9,7 +9,7 @@ import pytest
 import torch
 from training.conftest import Package
 
-CELLS = ["vision-plain", "vision-lightning", "vision-fastai"]
+CELLS = ["vision-plain", "vision-lightning", "vision-fastai", "vision-accelerate"]
 # The tests of a project interrupt it in its own process
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ("--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0")
