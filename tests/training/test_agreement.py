@@ -10,7 +10,7 @@ from training.conftest import Package, finish
 CELLS = [
     f"{domain}-{style}"
     for domain in ("vision", "text", "audio")
-    for style in ("plain", "lightning", "fastai", "accelerate")
+    for style in ("plain", "lightning", "fastai")  # Accelerate computes a step as plain does
 ]
 
 # The loss and the norm of the gradient of one batch, by what each style computes a step with.

@@ -44,9 +44,7 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
     for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
         layers = catalogue.choices(kind)
         if key not in given.values and layers and not enough:
-            if key == "domain":
-                layers = _of_a_field(layers)
-            if key == "domain" and len(layers) == 1:
+            if key == "domain" and len(layers := _of_a_field(layers)) == 1:
                 given = given.also(domain=layers[0].name)
                 continue
             rows = [f"  {layer.name:<14}{layer.help}" for layer in layers]

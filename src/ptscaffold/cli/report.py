@@ -179,15 +179,11 @@ def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
         for layer in layers:
             text = f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
             rows.setdefault(layer.get("field", ""), []).append(text)
-        lines = [line for field, some in rows.items() for line in _under(field, some)]
-        if len(rows) == 1:
-            [lines] = rows.values()
+        lines: list[str] = []
+        for field, some in rows.items():
+            lines += [f"  {field}", *(f"  {row}" for row in some)] if len(rows) > 1 else some
         blocks.append("\n".join([f"{kind} ({given[kind]})", *(lines or ["  none"])]))
     return "\n\n".join(blocks)
-
-
-def _under(field: str, rows: list[str]) -> list[str]:
-    return [f"  {field}", *(f"  {row}" for row in rows)]
 
 
 def _exclusion(conflicts: Sequence[str]) -> str:

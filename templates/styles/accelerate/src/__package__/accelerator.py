@@ -13,7 +13,8 @@ from .config import Config
 
 def start(config: Config, **options: Any) -> Accelerator:
     """Choose device and precision, say them, and join the processes of the launcher."""
-    found, name = torch.accelerator.current_accelerator(True), config.device.partition(":")[0]
+    found = torch.accelerator.current_accelerator(check_available=True)
+    name = config.device.partition(":")[0]
     cpu, precision = name == "cpu" or not found, config.precision
     if name not in ("auto", "cpu", found.type if found else "cpu"):
         raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
@@ -21,18 +22,22 @@ def start(config: Config, **options: Any) -> Accelerator:
         raise SystemExit("--precision fp16 needs a GPU: try bf16")
     if ":" in config.device:
         torch.accelerator.set_device_index(torch.device(config.device).index)
-    if not cpu and found and found.type == "cuda":
+    if found and not cpu and found.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         torch.backends.cudnn.benchmark = True
         if precision == "auto" and "ACCELERATE_MIXED_PRECISION" not in os.environ:
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
             precision = "bf16" if bf16 else "fp16"
-    order = DataLoaderConfiguration(split_batches=True, use_seedable_sampler=True)
-    order.data_seed, order.non_blocking = config.seed, True
+    loaders = DataLoaderConfiguration(
+        split_batches=True,  # --batch-size is that of all processes
+        use_seedable_sampler=True,
+        data_seed=config.seed,
+        non_blocking=True,
+    )
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision={"auto": None, "fp32": "no"}.get(precision, precision),
-        dataloader_config=order,
+        dataloader_config=loaders,
         **options,
     )
     if not accelerator.is_main_process:

@@ -63,12 +63,12 @@ def train(
     set_mode(model, config.freeze)
     optimizer = make_optimizer(model, config.lr)
     rates = [group["lr"] for group in optimizer.param_groups]
-    each = accelerator.gradient_accumulation_steps  # batches a step
-    steps = config.epochs * math.ceil(len(loader) / each)
+    accumulated = accelerator.gradient_accumulation_steps  # batches a step
+    steps = config.epochs * math.ceil(len(loader) / accumulated)
     # Not 0.2: where the rise has one step, OneCycleLR divides by zero
     schedule = OneCycleLR(optimizer, rates, steps, pct_start=0.21, cycle_momentum=False)
     state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "waited": 0}
-    state["each"] = each
+    state["accumulated"] = accumulated
     last = find(config.resume, "last.*") if config.resume else None
     if last:
         state = json.loads((last / "state.json").read_text())
@@ -76,8 +76,8 @@ def train(
             print(f"finished before: {config.resume}")
             accelerator.end_training()
             return state["result"]
-        if state["each"] != each:  # the schedule would have another length
-            raise SystemExit(f"the run takes {state['each']} batches for a step, not {each}")
+        if (before := state["accumulated"]) != accumulated:  # another length of the schedule
+            raise SystemExit(f"the run takes {before} batches for a step, not {accumulated}")
     described = {"spec": asdict(spec), "task": asdict(task)}
     made = str(start_run(config, **described)) if first else ""
     folder = Path(broadcast_object_list([made])[0])
@@ -107,13 +107,14 @@ def train(
             for old in before:
                 shutil.rmtree(old)
 
+    stop = catch_signals()
+
     def stopped() -> bool:
         """Whether any of the processes has got a signal."""
         if stop:
             accelerator.set_trigger()
-        return accelerator.check_trigger()
+        return accelerator.check_trigger() if number > 1 else bool(stop)
 
-    stop = catch_signals()
     metric, mode = task.monitor
     for epoch in range(state["epoch"], config.epochs):
         train_set.epoch = epoch
@@ -146,9 +147,8 @@ def train(
                 scalars = {"train/loss": loss.item(), "grad_norm": float(grad_norm or 0)}
                 scalars |= {"lr": schedule.get_last_lr()[-1], "examples_per_second": speed}
                 accelerator.log(scalars, state["step"])
-                if stopped():
-                    break
-            if stop and number == 1:  # several have to agree, which takes time
+            # Several processes have to agree, which takes time
+            if (number == 1 or state["step"] % LOG_EVERY == 0) and stopped():
                 break
         if state["batch"] < len(loader) and stopped():
             save()
