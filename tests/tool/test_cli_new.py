@@ -101,6 +101,7 @@ Next:   cd digits
     [
         ('floor = "0.9"\n', "Expect: accuracy 0.90 or more on its sample\n"),
         ('metric = "iou"\nfloor = "0.9"\n', "Expect: iou 0.90 or more on its sample\n"),
+        ('metric = "wer"\nceiling = "0.1"\n', "Expect: wer 0.10 or less on its sample\n"),
         (
             'floor = "0.9"\nseconds = "60"\n',
             "Expect: accuracy 0.90 or more on its sample, within 60 s on two CPU cores\n",

@@ -149,6 +149,8 @@ def failing(run: Run, temporary: Path, *arguments: str) -> tuple[dict[str, dict[
         ("base/README.md.jinja", "uv run mypy", "echo bad; false", "readme", "exit code 1"),
         ("domains/texts/src/__package__/evaluate.py", "0.95", "0.5", "evaluate",
          "accuracy 0.5000 is below the floor 0.9"),
+        ("domains/texts/layer.toml", "floor", "ceiling", "evaluate",
+         "accuracy 0.9500 is above the ceiling 0.9"),
         ("domains/texts/src/__package__/evaluate.py", "accuracy", "mae", "evaluate",
          "the last line of its output does not begin as in `accuracy 0.9556`"),
         ("domains/texts/layer.toml", "[test]", '[test]\nmetric = "iou"', "evaluate",
@@ -271,7 +273,7 @@ def test_a_broken_template_is_a_failure_of_its_cells(
         (
             "floor",
             "flor",
-            "unknown key 'flor' for [test] (prepare, metric, floor, seconds).",
+            "unknown key 'flor' for [test] (prepare, metric, floor, ceiling, seconds).",
         ),
     ],
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ptscaffold.export.template import Export
+    from ptscaffold.layers.manifest import Goal
     from ptscaffold.layers.packs import Preset
     from ptscaffold.project.conflicts import Ended
     from ptscaffold.project.new import Result
@@ -48,7 +49,7 @@ def created(result: Result) -> str:
     else:
         done = "Added to" if survey.same or survey.kept else "Created"
         lines.append(f"{done} {plan.directory}/ ({count}): {_made_of(plan)}")
-        lines += [f"Again:  {result.command}", *_expected(**result.expected)]
+        lines += [f"Again:  {result.command}", *_expected(result.goal, result.seconds)]
         lines += _headed("Next:", result.next_steps)
     if survey.kept:
         lines += [f"Kept as it was, different from the template ({_files(len(survey.kept))}):"]
@@ -58,9 +59,12 @@ def created(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _expected(seconds: float = 0, **floors: float) -> list[str]:
+def _expected(goal: Goal | None, seconds: float | None) -> list[str]:
+    if goal is None:
+        return []
+    way = "more" if goal.kind == "floor" else "less"
     within = f", within {seconds:.0f} s on two CPU cores" if seconds else ""
-    return [f"Expect: {k} {v:.2f} or more on its sample{within}" for k, v in floors.items()]
+    return [f"Expect: {goal.metric} {goal.bound:.2f} or {way} on its sample{within}"]
 
 
 def exported(result: Export) -> str:

@@ -106,11 +106,27 @@ def number_of(layers: Sequence[Layer], key: str) -> float | None:
     return None
 
 
-def floor_of(layers: Sequence[Layer]) -> tuple[str, float] | None:
-    """The metric that `evaluate` ends with, and what it has to be after the first run."""
-    floor = number_of(layers, "floor")
+@dataclass(frozen=True)
+class Goal:
+    """The metric that `evaluate` ends with, and the worst that it may be after the first run."""
+
+    metric: str
+    bound: float
+    kind: str  # floor, or ceiling where less is better
+
+    def met(self, value: float) -> bool:
+        return value >= self.bound if self.kind == "floor" else value <= self.bound
+
+
+def goal_of(layers: Sequence[Layer]) -> Goal | None:
+    """What [test] asks of the first run, as the uppermost layer says that asks."""
     named = [layer.test["metric"] for layer in layers if "metric" in layer.test]
-    return None if floor is None else (named[-1] if named else "accuracy", floor)
+    for layer in reversed(layers):
+        for kind in ("floor", "ceiling"):
+            bound = number_of([layer], kind)
+            if bound is not None:
+                return Goal(named[-1] if named else "accuracy", bound, kind)
+    return None
 
 
 def refuse_link(path: Path, label: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
-from ptscaffold.layers.manifest import Layer, floor_of, number_of
+from ptscaffold.layers.manifest import Goal, goal_of, number_of
 from ptscaffold.layers.names import split_path
 from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
@@ -62,8 +62,14 @@ class Result:
     installed: bool
     command: str
     next_steps: tuple[str, ...]
-    expected: dict[str, float]  # of the first run: its metric, and seconds on two cores
+    goal: Goal | None  # of the first run
+    seconds: float | None  # that it takes on two cores
     recovered: str | None = None  # what was done about a run that had died
+
+    @property
+    def expected(self) -> dict[str, float]:
+        metric = {self.goal.metric: self.goal.bound} if self.goal else {}
+        return metric if self.seconds is None else {**metric, "seconds": self.seconds}
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -113,7 +119,8 @@ def create(
         installed=installed,
         command=again(plan, request),
         next_steps=next_steps(plan, installed=installed),
-        expected={} if plan.adopt else expected(layers),
+        goal=None if plan.adopt else goal_of(layers),
+        seconds=None if plan.adopt else number_of(layers, "seconds"),
         recovered=recovered,
     )
     if not dry_run:
@@ -198,13 +205,6 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
     if plan.directory.resolve() != Path.cwd():
         lines.insert(0, shell_command(["cd", not_an_option(str(plan.directory))]))
     return (*lines, *plan.steps)
-
-
-def expected(layers: tuple[Layer, ...]) -> dict[str, float]:
-    """What the manifests promise of the first run, on its sample."""
-    floor, seconds = floor_of(layers), number_of(layers, "seconds")
-    found = {floor[0]: floor[1]} if floor else {}
-    return found if seconds is None else {**found, "seconds": seconds}
 
 
 def again(plan: Plan, request: Request) -> str:

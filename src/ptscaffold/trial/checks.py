@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from ptscaffold.layers.manifest import Goal
+
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),
     *("serve", "resume", "processes", "tests", "lint", "types", "readme", "format", "interrupt"),
@@ -117,14 +119,14 @@ def _check_of(command: str) -> str:
 class Bench:
     """Where the steps of one project are done: its folder, and one for the logs.
 
-    `floor` is the metric that `evaluate` has to find after its first run, and its least value.
+    `goal` is what `evaluate` has to find after its first run.
     """
 
     folder: Path
     logs: Path
     children: Children
     threads: int
-    floor: tuple[str, float] | None = None
+    goal: Goal | None = None
 
     def run(self, command: str, log: Path, *, offline: bool = True) -> Done:
         return self.children.run(command, self.folder, self.environment(offline=offline), log)
@@ -145,8 +147,8 @@ def perform(step: Step, bench: Bench, log: Path) -> Outcome:
     if outcome.reason:
         return outcome
     reason = ""
-    if step.check == "evaluate" and bench.floor is not None:
-        reason = _too_low(outcome.found, *bench.floor)
+    if step.check == "evaluate" and bench.goal is not None:
+        reason = _missed(outcome.found, bench.goal)
     elif step.check == "predict":
         reason = _no_objects(done.stdout)
     return _outcome(step, done, log, reason, metrics)
@@ -179,10 +181,13 @@ def _how_it_ended(done: Done) -> str:
     return f"exit code {done.code}" if done.code else ""
 
 
-def _too_low(found: tuple[str, float] | None, metric: str, floor: float) -> str:
-    if found is None or found[0] != metric:
-        return f"the last line of its output does not begin as in `{metric} 0.9556`"
-    return "" if found[1] >= floor else f"{metric} {found[1]:.4f} is below the floor {floor}"
+def _missed(found: tuple[str, float] | None, goal: Goal) -> str:
+    if found is None or found[0] != goal.metric:
+        return f"the last line of its output does not begin as in `{goal.metric} 0.9556`"
+    if goal.met(found[1]):
+        return ""
+    side = "below" if goal.kind == "floor" else "above"
+    return f"{goal.metric} {found[1]:.4f} is {side} the {goal.kind} {goal.bound}"
 
 
 def _no_objects(text: str) -> str:

@@ -39,7 +39,7 @@ FEW: Final = 5_000
 # What a copy of a project does without, at its top and anywhere in it.
 _TOP: Final = (".venv", "runs", ".git")
 _CACHES: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-_KEYS: Final = ("prepare", "metric", "floor", "seconds")
+_KEYS: Final = ("prepare", "metric", "floor", "ceiling", "seconds")
 
 
 @dataclass(frozen=True)

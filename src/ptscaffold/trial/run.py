@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, UsageError
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.manifest import floor_of
+from ptscaffold.layers.manifest import goal_of
 from ptscaffold.project.guard import deferred
 from ptscaffold.project.record import check_is_project, read_record
 from ptscaffold.project.state import packs_of
@@ -165,7 +165,7 @@ def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
     try:
         made = maker.make(bench.folder)
         scripts = write_scripts(made.layers, bench.folder)
-        bench = replace(bench, folder=made.folder, floor=floor_of(made.layers))
+        bench = replace(bench, folder=made.folder, goal=goal_of(made.layers))
     except PtscaffoldError as error:
         log = bench.logs / "00-new.log"
         log.write_text(f"{error}\nhint: {error.hint}\n", encoding="utf-8")
