@@ -80,7 +80,11 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         found = learn.metrics[0]
         task.embed(writer, torch.cat(found.preds), torch.cat(found.targs))
     writer.close()
-    learn.export()
+    try:
+        learn.export()
+    except (RuntimeError, TypeError) as error:  # a network of transformers may have such hooks
+        (folder / "export.pkl").unlink()  # the half of it
+        print(f"no export.pkl: {error}".splitlines()[0])
     print(f"finished: {folder / 'best.pth'}")
     return result
 
