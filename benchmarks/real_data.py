@@ -5,7 +5,8 @@
 All projects, each with the set of its domain (`real_sets.py`) of some 500 and some 5,000 examples,
 from scratch and with `--pretrained` (`real_weights.py`), and no other flag but the seed. The linear
 models (`real_linear.py`) have the same splits. Accuracy, of masks the mean intersection over union,
-is of the test split, as the project's own `evaluate` prints it.
+is of the test split, as the project's own `evaluate` prints it,
+of speech 1 less the word error rate.
 
 All of it takes many hours without a GPU. `--domains`, `--styles`, `--sizes`, `--modes` and
 `--seeds` choose a part; `--raw FILE` keeps what was measured and goes on from it, so that parts can
@@ -38,9 +39,9 @@ from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
 
-DOMAINS = ("vision", "segmentation", "text", "tagging", "audio", "tabular")
+DOMAINS = ("vision", "segmentation", "text", "tagging", "audio", "speech-recognition", "tabular")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")
-ACCURACY = re.compile(r"\b(?:accuracy|iou|f1) (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
+ACCURACY = re.compile(r"\b(accuracy|iou|f1|wer) (\d+(?:\.\d+)?)(?: on (\d+) examples)?")
 
 
 class Work(NamedTuple):
@@ -230,10 +231,10 @@ def read_accuracy(printed: str, examples: int) -> float:
     found = ACCURACY.findall(printed)
     if not found:
         raise SystemExit(f"evaluate printed no accuracy:\n{printed[-2000:]}")
-    accuracy, counted = found[-1]
+    metric, value, counted = found[-1]
     if counted and int(counted) != examples:
         raise SystemExit(f"The test split holds {examples} examples, and {counted} were evaluated")
-    return float(accuracy)
+    return 1 - float(value) if metric == "wer" else float(value)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@
   bug; a person is whoever has signed any of them. A source package is in one split only.
 * `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
   rooms and noise, WAV. A voice is in one split only.
+* `speech` (speech-recognition): what one says to a house, spoken by espeak-ng as `words` are, and
+  its text. Neither a voice nor a sentence is in two splits.
 * `packages` (tabular): sizes, counts, and parts of the names of Debian's packages, by the same
   sections; many categories, some of them rare. One package of a source.
 
@@ -46,6 +48,7 @@ from urllib.parse import urlsplit
 from real_changes import PACKAGES, read_changelogs, write_changes
 from real_glyphs import write_glyphs
 from real_letters import FONT_PACKAGES, find_fonts, write_letters
+from real_speech import write_speech
 from real_words import write_words
 
 SPLITS = ("train", "val", "test")
@@ -131,6 +134,10 @@ def draw(write: Callable[..., None], folder: Path, sizes: Sequence[int], seed: i
 
 def speak_words(folder: Path, sizes: Sequence[int], seed: int) -> None:
     write_words(folder, dict(zip(SPLITS, sizes, strict=True)), seed)
+
+
+def speak_sentences(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    write_speech(folder, dict(zip(SPLITS, sizes, strict=True)), seed)
 
 
 def write_entries(folder: Path, sizes: Sequence[int], seed: int) -> None:
@@ -311,6 +318,7 @@ SETS: Mapping[str, RealSet] = {
     "sections": RealSet("text", "texts.csv", write_sections),
     "changes": RealSet("tagging", "changes.jsonl", write_entries),
     "words": RealSet("audio", "", speak_words),
+    "speech": RealSet("speech-recognition", "", speak_sentences),
 }
 
 if __name__ == "__main__":

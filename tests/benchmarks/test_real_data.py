@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 from zipfile import ZipFile
@@ -93,6 +94,30 @@ def test_models_of_tags(script: Script, tmp_path: Path) -> None:
     data = tmp_path / "changes.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assert script("real_linear").score("tagging", data)[1:] == (1, 1)
+
+
+def test_models_of_speech(script: Script, tmp_path: Path) -> None:
+    rng, time = np.random.default_rng(0), np.arange(4_000) / 16_000
+    pitches = {"low": 300, "mid": 900, "high": 2500}
+    for split, number in SIZES.items():
+        rows = ["audio,text"]
+        for index in range(number):
+            words = list(rng.choice(list(pitches), 3))
+            tones = [np.sin(2 * np.pi * pitches[word] * time) for word in words]
+            sound = np.concatenate([*tones, np.zeros(2_000)])
+            sound += 0.02 * rng.standard_normal(len(sound))
+            soundfile.write(tmp_path / f"{split}{index}.wav", 0.5 * sound, 16_000)
+            rows.append(f"{split}{index}.wav,{' '.join(words)}")
+        (tmp_path / f"{split}.csv").write_text("\n".join(rows))
+    assert script("real_linear").score("speech-recognition", tmp_path).test > 0.8
+
+
+def test_sentences_are_in_one_split(script: Script) -> None:
+    say = script("real_speech").say
+    said = {split: {say(split, Random(n)) for n in range(99)} for split in ("train", "val", "test")}
+    assert min(map(len, said.values())) > 50
+    assert not said["train"] & (said["val"] | said["test"])
+    assert all("{" not in sentence for part in said.values() for sentence in part)
 
 
 def test_linear_models_of_texts(script: Script, tmp_path: Path) -> None:
@@ -194,7 +219,11 @@ def test_another_wheel_is_refused(
 
 @pytest.mark.parametrize(
     ("printed", "accuracy"),
-    [("accuracy 0.5\naccuracy 0.9556\nsaved x", 0.9556), ("accuracy 1 on 30 examples", 1.0)],
+    [
+        ("f1 0.5\nf1 0.9556\nsaved x", 0.9556),
+        ("accuracy 1 on 30 examples", 1),
+        ("wer 0.25 on 30 examples", 0.75),
+    ],
 )
 def test_the_last_accuracy_is_read(printed: str, accuracy: float, script: Script) -> None:
     assert script("real_data").read_accuracy(printed, 30) == accuracy

@@ -64,16 +64,16 @@ def left_out(cell: Cell) -> set[str]:
 
     tests/training looks more closely at a run that is interrupted. Two processes, and a run that
     is resumed, depend on the style alone, so the first domain has them, the data of a user's own on
-    the domain, so the first style has those. A project's own tests and its types are in the cells
-    that are new in one way. Cells that are new in both ways are for the night, and spared nothing
-    else; `ptscaffold test` tries them for every change.
+    the domain, so the first style has those. A project's own tests are in the cells that are new in
+    one way, its types in those of a new style. Cells that are new in both ways are for the night,
+    and spared nothing else; `ptscaffold test` tries them for every change, types too.
     """
     new_domain, new_style = new_in(cell)
     if new_domain and new_style:
         return {"interrupt"}
     spared = {"interrupt"}
     if new_domain:
-        spared |= {"processes", "resume"}
+        spared |= {"processes", "resume", "types"}
     elif new_style:
         spared.add("own-data")
     else:

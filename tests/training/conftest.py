@@ -96,8 +96,9 @@ def finish(process: subprocess.Popen[str], given: str | None = None) -> str:
 @pytest.fixture
 def package(request: pytest.FixtureRequest, tmp_path: Path) -> Package:
     """The project of a cell such as `vision-plain`, the parameter of the test."""
-    domain, style = request.param.split("-")
+    domain, _, style = request.param.rpartition("-")
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.chdir(tmp_path)
     create(Request(domain=domain, style=style))
-    return Package(f"{domain}_{style}", tmp_path / request.param / "src", tmp_path)
+    name = request.param.replace("-", "_")
+    return Package(name, tmp_path / request.param / "src", tmp_path)

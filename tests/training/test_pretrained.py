@@ -1,4 +1,4 @@
-"""Masks and tags are learned on a pretrained network of a folder, and predicted without that."""
+"""Masks, tags and speech are learned on a pretrained network of a folder, and predicted without."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from domains.assemble import assemble
@@ -22,11 +23,12 @@ def cells(domain: str) -> list[tuple[str, bool]]:
     return list(product([f"{domain}-{style}" for style in STYLES], FREEZE))
 
 
-def learn(package: Package, network: Path, *flags: str) -> None:
+def learn(package: Package, network: Path, *flags: str) -> str:
     """Train from the folder, which is gone then."""
     asked = ["--pretrained", str(network), *flags]
-    package.run("--dry-run", "--device", "cpu", "--run-dir", "runs/x", *asked)
+    said = package.run("--dry-run", "--device", "cpu", "--run-dir", "runs/x", *asked)
     shutil.rmtree(network)
+    return said
 
 
 @pytest.mark.parametrize(("package", "freeze"), cells("segmentation"), indirect=["package"])
@@ -101,3 +103,70 @@ def test_a_word_has_the_logits_of_its_first_token(tmp_path: Path) -> None:
                 row[:, : len(places)].T, logits[places], rtol=1e-4, atol=1e-5
             )
             assert (row[:, len(places) :] == model.OUTSIDE).all()
+
+
+def save_speech(folder: Path, kind: str = "wav2vec2", **changes: Any) -> Any:
+    """A tiny network for CTC in a folder as the hub has them, with capitals in its vocabulary."""
+    import transformers
+
+    folder.mkdir(parents=True)
+    vocabulary = {letter: n for n, letter in enumerate(["<pad>", "<unk>", "|", *"AEIKXOUFS"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    options = {"pad_token": "<pad>", "unk_token": "<unk>", "word_delimiter_token": "|"}
+    transformers.Wav2Vec2CTCTokenizer(folder / "vocab.json", **options).save_pretrained(folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 16, "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16}
+    sizes |= {"num_conv_pos_embedding_groups": 2, "vocab_size": len(vocabulary)}
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(kind, **sizes, pad_token_id=0, **changes)
+    network = transformers.AutoModelForCTC.from_config(config)
+    network.save_pretrained(folder)
+    return network.eval()
+
+
+SPEECH = cells("speech-recognition")
+
+
+@pytest.mark.parametrize(("package", "freeze"), SPEECH, indirect=["package"])
+def test_speech_is_learned_on_a_pretrained_network(package: Package, freeze: bool) -> None:
+    network = package.folder / "network"
+    save_speech(network)
+    learn(package, network, *["--freeze"] * freeze)
+    sound = "data/sample/0001.wav"
+    found = json.loads(finish(package.python("-m", f"{package.name}.predict", sound)))
+    assert found.keys() == {"input", "text"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "norm"), [("wav2vec2", "group"), ("wav2vec2", "layer"), ("hubert", "group")]
+)
+def test_letters_that_a_network_can_write_are_kept(kind: str, norm: str, tmp_path: Path) -> None:
+    package = assemble("speech_in_place", "base", "domains/speech-recognition", "styles/plain")
+    network = save_speech(tmp_path / "network", kind, feat_extract_norm=norm)
+    model, data, letters = package("model"), package("data"), " aefy"
+    spec = model.pretrained_spec(str(tmp_path / "network"), 2.0, letters)
+    found = model.make_model(spec, len(letters) + 2, str(tmp_path / "network")).eval()
+    sound = np.random.default_rng(0).standard_normal(20_000)
+    inputs = data.make_transform(spec)(sound)[None]
+    with torch.inference_mode():
+        mask = (torch.arange(inputs.shape[1]) < len(sound)).long()[None]
+        expected = network(inputs, attention_mask=mask if norm == "layer" else None).logits
+        columns = expected[0].T[[0, 2, 3, 4, 10]]  # the blank, " ", "A", "E", "F"
+        logits = found(inputs)[0]
+        inside = logits[2] > model.OUTSIDE  # before the end of the sound
+        assert 0.5 < inside.float().mean() < 0.7
+        torch.testing.assert_close(logits[[0, 2, 3, 4, 5]][:, inside], columns[:, inside])
+        assert not logits[[1, 6]][:, inside].any()  # what is unknown, and "y", are new
+
+
+@pytest.mark.parametrize("package", ["audio-fastai"], indirect=True)
+def test_what_fastai_cannot_export_is_said(package: Package) -> None:
+    import transformers
+
+    network = package.folder / "network"
+    save_speech(network)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(network)
+    said = learn(package, network)
+    assert "no export.pkl: " in said
+    assert f"finished: {Path('runs/x/best.pth')}" in said
+    assert not (package.folder / "runs/x/export.pkl").exists()

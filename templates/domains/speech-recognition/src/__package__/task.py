@@ -1,0 +1,117 @@
+"""What is learned: the letters of what is said. The loss, the metrics and their names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jiwer
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
+
+from .model import BLANK, LETTERS, OUTSIDE, UNKNOWN
+
+NONE = -1  # where no letter is
+WORST = 20  # texts that TensorBoard shows
+
+
+@dataclass(frozen=True)
+class Task:
+    kind: Literal["speech-recognition"]
+    names: list[str]  # of the outputs: the blank, what is unknown, then letters
+
+    @classmethod
+    def fit(cls, kind: Literal["speech-recognition"], table: pd.DataFrame) -> "Task":
+        if not {"train", "val"} <= set(table["split"]):
+            raise SystemExit("too few examples to train and to validate")
+        train = table["target"][table["split"] == "train"]
+        letters = sorted({letter for text in train for letter in text})
+        print(f"{len(letters)} letters: {''.join(letters).strip()}")
+        return cls(kind, ["", "<unk>", *letters])
+
+    def encode(self, target: str) -> Tensor:
+        """Give the numbers (LETTERS,) of the letters, -1 behind them."""
+        known = {name: number for number, name in enumerate(self.names)}
+        numbers = torch.tensor([known.get(letter, UNKNOWN) for letter in target])
+        return F.pad(numbers, (0, LETTERS - len(numbers)), value=NONE)
+
+    def pair(self, transform: Any, item: Any, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform a sound; its text stays as it is."""
+        return transform(item), target
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits (B, C, T) with targets (B, LETTERS) of any place (Graves et al., 2006)."""
+        if logits.device.type == "mps":  # has no such loss
+            logits, targets = logits.cpu(), targets.cpu()
+        steps = (logits[:, UNKNOWN:].amax(dim=1) > OUTSIDE).sum(dim=1)  # before the end
+        log_probs = logits.float().log_softmax(dim=1).permute(2, 0, 1)
+        counts = (targets != NONE).sum(dim=1)
+        # A text with more letters than there are steps counts nothing
+        return F.ctc_loss(log_probs, targets.clamp(min=0), steps, counts, BLANK, zero_infinity=True)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Turn logits (B, C, T) into letters (B, T), each where it begins, -1 elsewhere."""
+        found = logits.argmax(dim=1)
+        before = F.pad(found[:, :-1], (1, 0), value=BLANK)
+        return found.masked_fill((found == before) | (found == BLANK), NONE)
+
+    def metrics(self) -> MetricCollection:
+        """Give the metrics of letters (N, T) and targets: errors a letter, and a word."""
+        rates = {"cer": jiwer.cer, "wer": jiwer.wer}
+        return MetricCollection({name: ErrorRate(self.text, how) for name, how in rates.items()})
+
+    @property
+    def monitor(self) -> tuple[str, Literal["min", "max"]]:
+        """Name the metric that chooses the best checkpoint, and its better end."""
+        return "wer", "min"
+
+    def text(self, numbers: Tensor) -> str:
+        """Read letters (L,), -1 among them; words are parted by one space."""
+        found = (self.names[number] for number in numbers.tolist() if number != NONE)
+        return " ".join("".join(found).split())
+
+    def decode(self, scores: Tensor) -> dict[str, Any]:
+        """Say the letters (T,) of one sound."""
+        return {"text": self.text(scores)}
+
+    def describe(self, scores: Tensor, target: Tensor) -> tuple[list[tuple[float, str]], str, str]:
+        """Give what a picture shows: letters and their places from 0 to 1, both texts."""
+        places = [(n / len(scores), self.names[i]) for n, i in enumerate(scores) if i != NONE]
+        return places, self.text(scores), self.text(target)
+
+    def embed(self, writer: SummaryWriter, scores: Tensor, targets: Tensor) -> None:
+        """Show nothing: texts are no points in TensorBoard's projector."""
+
+    def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
+        """Show the texts with the most errors."""
+        pairs = [self.describe(*pair)[1:] for pair in zip(scores, targets, strict=True)]
+        pairs.sort(key=lambda pair: -jiwer.cer(pair[1], pair[0]))
+        lines = [f"| {true} | {found} |" for found, true in pairs[:WORST]]
+        writer.add_text("worst", "\n".join(["| true | predicted |", "|---|---|", *lines]), step)
+
+
+class ErrorRate(Metric):
+    """Errors of all letters, or of all words, as jiwer counts them."""
+
+    full_state_update = False
+    scores: list[Tensor]
+    targets: list[Tensor]
+
+    def __init__(self, text: Callable[[Tensor], str], measure: Callable[..., float]) -> None:
+        super().__init__()
+        self.text, self.measure = text, measure
+        for state in ("scores", "targets"):
+            self.add_state(state, [], dist_reduce_fx="cat")
+
+    def update(self, scores: Tensor, targets: Tensor) -> None:
+        self.scores.append(scores)
+        self.targets.append(targets)
+
+    def compute(self) -> Tensor:
+        both = (dim_zero_cat(part).cpu() for part in (self.targets, self.scores))
+        true, found = (list(map(self.text, part)) for part in both)
+        return torch.tensor(float(self.measure(true, found)))

@@ -1,0 +1,75 @@
+"""Sounds and what is said in them, out of the folders and tables that people have."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from .config import Config
+from .table import hidden, split_of
+
+SOUNDS = ("audio", "path", "file", "filename", "file_name", "audio_filepath", "wav", "input")
+TEXTS = ("sentence", "text", "transcript", "transcription", "normalized_text", "target")
+BESIDE = (".txt", ".lab")  # the text of a sound stands in a file of its name
+
+
+def spell(text: str) -> str:
+    """Spell a text in small letters, digits and apostrophes, one space between words."""
+    letters = unicodedata.normalize("NFC", text.replace("\u2019", "'")).lower()
+    kept = [c if unicodedata.category(c)[0] in "LMN" or c == "'" else " " for c in letters]
+    return " ".join("".join(kept).split())
+
+
+def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
+    """Read NAME.wav with NAME.txt beside it, or with its line in CHAPTER.trans.txt of LibriSpeech.
+
+    Splits are folders named for them: train, train-clean-100, dev, test.
+    """
+    found = [p for p in sorted(root.rglob("*")) if not hidden(p.name)]
+    texts = dict[Path, str]()
+    for path in found:
+        if path.name.endswith(".trans.txt"):
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            named = (line.partition(" ") for line in lines)
+            texts |= {path.with_name(name): text for name, _, text in named}
+        elif path.suffix.lower() in BESIDE:
+            texts[path.with_suffix("")] = path.read_text(encoding="utf-8-sig")
+    rows, alone = [], 0
+    for path in (p for p in found if p.suffix.lower() in suffixes):
+        text = texts.get(path.with_suffix(""))
+        if text is None:
+            alone += 1
+            continue
+        folders = path.relative_to(root).parts[:-1]
+        split = next(filter(None, (split_of(re.split(r"[-_]", f)[0]) for f in folders)), "")
+        rows.append((str(path), spell(text), split))
+    if rows and alone:  # else a table may have the texts
+        print(f"left out {alone} sounds without a text")
+    return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+
+
+def from_columns(
+    frame: pd.DataFrame, config: Config, suffixes: Collection[str], source: Path, split: str = ""
+) -> pd.DataFrame:
+    """Take sounds and texts out of a table: manifests, Common Voice, the hub."""
+    names = [str(name) for name in frame.columns]
+    wanted = [*(config.columns or "").split(":"), ""][:2]
+    for place, known in enumerate((SOUNDS, TEXTS)):
+        if not wanted[place]:
+            wanted[place] = next((n for k in known for n in names if n.lower() == k), "")
+    if set(wanted) - set(names):
+        there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
+        raise SystemExit(f"{source} has the columns {there}: say --columns SOUND:TEXT")
+    inputs, folders = list(frame[wanted[0]]), [source.parent, source.parent / "clips"]
+    for place, item in enumerate(inputs):
+        if isinstance(item, str):  # else the hub has its bytes; clips is of Common Voice
+            found = [path for folder in folders if (path := folder / item).exists()]
+            if not found:
+                raise SystemExit(f"{source}: {item} is missing")
+            inputs[place] = str(found[0])
+    named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
+    splits = [split or split_of(str(cell)) for cell in named]
+    targets = [spell(text) if isinstance(text, str) else "" for text in frame[wanted[1]]]
+    return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
