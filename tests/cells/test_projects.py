@@ -22,9 +22,9 @@ pytestmark = pytest.mark.parametrize("cell", NAMES)
 
 # What a run says of its data, of its length, of every epoch and of its end, whoever says it.
 LINES = [
-    r"(\d+ classes: .+; |\w+, )train \d+, val \d+, test \d+",
+    r"(\d+ classes: .+; |[\w-]+, )train \d+, val \d+, test \d+",
     r"\d+ epochs of \d+ steps of \d+, lr \S+(, \d+ loading processes)?",
-    r"epoch \S+  .*loss \d\S*  .*accuracy [01]\.\d+.*",
+    r"epoch \S+  .*loss \d\S*  .*(accuracy|wer) [01]\.\d+.*",
     r"finished: \S*runs/\S+/best\.(pt|ckpt|pth)",
 ]
 

@@ -11,7 +11,7 @@ import torch
 @dataclass(frozen=True)
 class Config:
     data: Path | None = None  # sounds with their texts beside them or in a table; else a sample
-    dataset: str | None = None  # of the Hugging Face hub, such as google/fleurs
+    dataset: str | None = None  # of the Hugging Face hub, by OWNER/NAME
     task: ClassVar[Literal["speech-recognition"]] = "speech-recognition"
     columns: str | None = None  # of a table, as SOUND:TEXT, if their names do not tell
     seconds: float = 0.0  # longer sounds are left out; 0: 20
@@ -39,8 +39,8 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     batch_size = config.batch_size or 16
     steps = max(1, num_examples // batch_size)  # of an epoch
-    enough = 400 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
-    epochs = config.epochs or (20 if config.pretrained else min(max(enough // steps, 8), 80))
+    enough = 200 if not (config.data or config.dataset) else 3000  # steps; the sample is easy
+    epochs = config.epochs or (20 if config.pretrained else min(max(enough // steps, 5), 80))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     lr = config.lr or (1e-3 if config.pretrained else 3e-3)
     # Starting them takes longer than an epoch of a small set

@@ -23,7 +23,7 @@ from .model import LETTERS, UNKNOWN, Spec, pretrained_spec
 from .sample import make_sample
 from .table import ARCHIVES, BAR, divide, from_hub, read, unpack
 from .task import Task
-from .transcripts import from_columns, from_folder
+from .transcripts import find_tables, from_columns, from_folder
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
 KEEP = 2**30  # bytes of sounds that are kept, so that every file is decoded once
@@ -44,7 +44,7 @@ def make_table(config: Config) -> pd.DataFrame:
         data = unpack(data) if data.name.lower().endswith(ARCHIVES) and data.exists() else data
         rows = from_folder(data, SUFFIXES) if data.is_dir() else pd.DataFrame()
         if rows.empty:
-            rows = read(data, config, SUFFIXES, from_columns)
+            rows = pd.concat(read(t, config, SUFFIXES, from_columns) for t in find_tables(data))
     rows["seconds"] = thread_map(length, rows["input"], **BAR)
     longest = config.seconds or LONGEST
     kept = pd.Series(True, index=rows.index)

@@ -31,7 +31,7 @@ class Task:
         train = table["target"][table["split"] == "train"]
         letters = sorted({letter for text in train for letter in text})
         print(f"{len(letters)} letters: {''.join(letters).strip()}")
-        return cls(kind, ["", "<unk>", *letters])
+        return cls(kind, ["", "\ufffd", *letters])
 
     def encode(self, target: str) -> Tensor:
         """Give the numbers (LETTERS,) of the letters, -1 behind them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .config import Config
-from .table import hidden, split_of
+from .table import TABLES, hidden, split_of
 
 SOUNDS = ("audio", "path", "file", "filename", "file_name", "audio_filepath", "wav", "input")
 TEXTS = ("sentence", "text", "transcript", "transcription", "normalized_text", "target")
@@ -32,7 +32,7 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     for path in found:
         if path.name.endswith(".trans.txt"):
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-            named = (line.partition(" ") for line in lines)
+            named = (line.partition(" ") for line in lines if line.strip())
             texts |= {path.with_name(name): text for name, _, text in named}
         elif path.suffix.lower() in BESIDE:
             texts[path.with_suffix("")] = path.read_text(encoding="utf-8-sig")
@@ -45,9 +45,22 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         folders = path.relative_to(root).parts[:-1]
         split = next(filter(None, (split_of(re.split(r"[-_]", f)[0]) for f in folders)), "")
         rows.append((str(path), spell(text), split))
-    if rows and alone:  # else a table may have the texts
+    if alone >= len(rows):  # what has the texts is a table
+        rows = []
+    elif alone:
         print(f"left out {alone} sounds without a text")
     return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+
+
+def find_tables(data: Path) -> list[Path]:
+    """Give what `read` takes: a table, or a folder whose tables are named for splits, or them."""
+    if not data.is_dir():
+        return [data]
+    tables = [p for p in sorted(data.rglob("[!.]*")) if p.suffix.lower() in TABLES]
+    if not tables:
+        raise SystemExit(f"{data} has no sounds with a text")
+    named = any(split_of(path.stem) or path.stem == "metadata" for path in tables)
+    return [data] if named else tables
 
 
 def from_columns(
