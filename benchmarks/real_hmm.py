@@ -66,9 +66,7 @@ def train(sounds: Sequence[Floats], texts: Sequence[str], states: float) -> Word
     for _ in range(ROUNDS):
         means, variances = gaussians(sounds, paths, int(last[-1]) + 1)
         words = Words(names, first, last, means, variances, follows)
-        paths = [
-            align(words.emit(s)[:, c], c) for s, c in zip(sounds, chains, strict=True) if len(s)
-        ]
+        paths = [align(words.emit(s)[:, c], c) for s, c in zip(sounds, chains, strict=True)]
     return words
 
 
@@ -82,7 +80,7 @@ def align(scores: Floats, states: Ints) -> Ints:
     """The best way (frames,) through states; silence between words may be left out."""
     frames, size = scores.shape
     skips = np.zeros(size, bool)
-    skips[2:] = (states[1:-1] == 0) & (np.arange(2, size) > 1)
+    skips[2:] = states[1:-1] == 0
     best = np.full(size, -np.inf)
     best[:2] = scores[0, :2]
     came = np.zeros((frames, size), np.int64)
@@ -107,7 +105,7 @@ def gaussians(sounds: Sequence[Floats], paths: Sequence[Ints], size: int) -> tup
     np.add.at(squares, path, frames**2)
     means = sums / counts
     own = np.maximum(squares / counts - means**2, 0)
-    return means, (counts * own + 20 * frames.var(0) * 0.5) / (counts + 20)  # few frames: of all
+    return means, (counts * own + 10 * frames.var(0)) / (counts + 20)  # few frames: of all
 
 
 def bigram(rows: Sequence[Sequence[int]], size: int) -> Floats:

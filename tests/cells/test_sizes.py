@@ -25,7 +25,7 @@ LIMITS: Final = {
     "text": (1379, 13, 400, 120),
     "tagging": (1619, 13, 400, 120),
     "audio": (1511, 13, 400, 120),
-    "speech-recognition": (1591, 14, 400, 120),
+    "speech-recognition": (1596, 14, 400, 120),
     "tabular": (1396, 13, 400, 120),
 }
 LAYERS = Catalogue()

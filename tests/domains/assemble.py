@@ -12,8 +12,8 @@ from ptscaffold.layers.catalogue import templates_root
 
 
 def assemble(name: str, *layers: str) -> Callable[[str], Any]:
-    """Make a package of the given name out of layers, and give what imports its modules."""
-    package = ModuleType(name)
-    package.__path__ = [str(templates_root() / layer / "src" / "__package__") for layer in layers]
+    """Make a package out of layers, later over earlier ones; give what imports its modules."""
+    package, root = ModuleType(name), templates_root()
+    package.__path__ = [str(root / layer / "src" / "__package__") for layer in reversed(layers)]
     sys.modules[name] = package
     return lambda module: importlib.import_module(f"{name}.{module}")

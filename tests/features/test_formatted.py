@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from fitting import fitting
+from cells.harness import with_features
 
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.project.new import Request, create
@@ -21,7 +21,7 @@ def test_any_name_leaves_the_code_formatted(
     domain: str, style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    features = tuple(fitting(LAYERS, domain, style))
+    features = with_features(domain, style).features
     for name in ("a", "a" * 40):
         create(Request(name=name, domain=domain, style=style, features=features))
         for command in (["check"], ["format", "--check"]):

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
 from .features import LogMel
-from .model import LETTERS, UNKNOWN, Spec, pretrained_spec
+from .model import LETTERS, Spec, pretrained_spec
 from .sample import make_sample
 from .table import ARCHIVES, BAR, divide, from_hub, read, unpack
-from .task import Task
+from .task import letters_of
 from .transcripts import find_tables, from_columns, from_folder
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
@@ -67,10 +68,9 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Let the longest sound fit, at the rate that most files have."""
     seconds = float(np.ceil(table["seconds"].max() * 10) / 10)
     if config.pretrained:
-        letters = Task.fit(config.task, table).names[UNKNOWN + 1 :]
-        return pretrained_spec(config.pretrained, seconds, "".join(letters))
+        return pretrained_spec(config.pretrained, seconds, letters_of(table))
     rates = [open_sound(item).samplerate for item in table["input"][:: len(table) // 100 + 1]]
-    return Spec(config.sample_rate or min(int(np.median(rates)), 16000), seconds)
+    return Spec(config.sample_rate or min(mode(rates), 16000), seconds)
 
 
 def make_transform(spec: Spec, train: bool = False) -> Callable[[Any], Tensor]:
@@ -82,6 +82,8 @@ def load(item: Any, spec: Spec, train: bool) -> Tensor:
     """Give a sound of mean 0 and variance 1 with zeros behind it; in training at another speed."""
     sound = item if isinstance(item, np.ndarray) else read_sound(item, spec.sample_rate)
     sound, size = sound.astype(np.float32), round(spec.seconds * spec.sample_rate)
+    if len(sound) > size + spec.sample_rate / 100:  # more than resampling adds
+        warnings.warn(f"sounds are cut to the {spec.seconds:g} s of the training", stacklevel=1)
     if train:
         speed = 1 + SPEED * (2 * float(torch.rand(())) - 1)
         speed = max(speed, len(sound) / size)  # none of it is cut

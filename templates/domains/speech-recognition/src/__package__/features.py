@@ -6,27 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WINDOW = 0.032  # seconds
+MELS, HOP, WINDOW = 64, 0.010, 0.032  # bands; seconds
 FLOOR = 1e-8  # 80 dB below the loudest counts as silence
 MASKS, SHARE = 2, 0.1  # how many bands and stretches are hidden, each up to this part of all
 
 
 class LogMel(nn.Module):
-    """Turn waveforms (B, samples) into spectrograms (B, 1, mels, frames).
+    """Turn waveforms (B, samples) into spectrograms (B, 1, MELS, frames).
 
     Every band has mean 0 and variance 1 over the frames of the sound: rooms and microphones color
     it (cepstral mean and variance normalization). Frames behind its end are 0.
     """
 
-    def __init__(self, sample_rate: int, mels: int = 64, hop: float = 0.010) -> None:
+    def __init__(self, sample_rate: int) -> None:
         super().__init__()
-        self.hop = round(hop * sample_rate)
+        self.hop = round(HOP * sample_rate)
         self.n_fft = 2 ** math.ceil(math.log2(2 * WINDOW * sample_rate))
         self.window = nn.Buffer(torch.hann_window(round(WINDOW * sample_rate)), persistent=False)
-        # Triangles (mels, n_fft / 2 + 1), evenly spaced on the mel scale of HTK
+        # Triangles (MELS, n_fft / 2 + 1), evenly spaced on the mel scale of HTK
         top = 2595 * math.log10(1 + sample_rate / 2 / 700)
-        edges = 700 * (10 ** (torch.linspace(0, top, mels + 2) / 2595) - 1)
-        low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]  # (mels, 1)
+        edges = 700 * (10 ** (torch.linspace(0, top, MELS + 2) / 2595) - 1)
+        low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]  # (MELS, 1)
         hz = torch.linspace(0, sample_rate / 2, self.n_fft // 2 + 1)
         triangles = torch.minimum((hz - low) / (center - low), (high - hz) / (high - center))
         self.filters = nn.Buffer(triangles.clamp(min=0), persistent=False)
@@ -44,7 +44,7 @@ class LogMel(nn.Module):
             )  # (B, n_fft / 2 + 1, frames)
             mel = self.filters @ (spectrum.real.square() + spectrum.imag.square())
             floor = (FLOOR * mel.amax(dim=(1, 2), keepdim=True)).clamp(min=1e-10)
-            log_mel = torch.maximum(mel, floor).log()  # (B, mels, frames)
+            log_mel = torch.maximum(mel, floor).log()  # (B, MELS, frames)
             near = F.pad((waveforms != 0).float(), (self.hop // 2, self.hop))
             there = F.max_pool1d(near, self.hop)[:, None, : log_mel.shape[2]]  # (B, 1, frames)
             count = there.sum(dim=2, keepdim=True).clamp(min=1)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .features import LogMel, SpecAugment
+from .features import MELS, LogMel, SpecAugment
 from .run import fetching
 
 BLANK, UNKNOWN = 0, 1  # the outputs that say: nothing new, and what training has not seen
 OUTSIDE = -(2.0**14)  # the logits of letters behind the end of a sound, the same in 16 bits
 LETTERS = 512  # of a text at most
-MELS, CHANNELS = 64, 16
+CHANNELS = 16
 # Masks would come from NumPy's random numbers, and a layer that is left out has no gradient
 PLAIN = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "layerdrop": 0.0}
 
@@ -41,15 +41,18 @@ def zeros(head: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
+def inside(waveforms: Tensor, steps: int) -> Tensor:
+    """Tell which steps (B, steps) are before the end of a sound, where the zeros begin."""
+    samples = waveforms.shape[1]
+    last = samples - (waveforms != 0).flip(1).int().argmax(dim=1, keepdim=True)
+    return torch.arange(steps, device=waveforms.device) * samples < last * steps
+
+
 def end(logits: Tensor, waveforms: Tensor) -> Tensor:
-    """Let no letter stand behind the end of a sound, where there is nothing but zeros."""
-    steps, samples = logits.shape[2], waveforms.shape[1]
-    behind = (waveforms != 0).flip(1).int().argmax(dim=1)  # samples
-    last = ((samples - behind) * steps / samples).ceil()
-    outside = torch.arange(steps, device=logits.device) >= last[:, None]  # (B, T)
+    """Let no letter stand behind the end of a sound."""
     blank = torch.full_like(logits[0, :, :1], OUTSIDE)
     blank[BLANK] = 0.0
-    return torch.where(outside[:, None], blank, logits)
+    return torch.where(inside(waveforms, logits.shape[2])[:, None], logits, blank)
 
 
 class SpeechNet(nn.Module):
@@ -61,7 +64,7 @@ class SpeechNet(nn.Module):
 
     def __init__(self, spec: Spec, num_outputs: int, dim: int = 256) -> None:
         super().__init__()
-        self.log_mel, self.augment = LogMel(spec.sample_rate, MELS), SpecAugment()
+        self.log_mel, self.augment = LogMel(spec.sample_rate), SpecAugment()
         layers: list[nn.Module] = []
         for a, b in ((1, CHANNELS), (CHANNELS, CHANNELS)):
             layers += [nn.Conv2d(a, b, 3, 2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
@@ -116,9 +119,7 @@ class Pretrained(nn.Module):
         return self.net.lm_head
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        mask = None
-        if self.masked:  # what is behind the end, where all is zero
-            mask = (waveforms.abs().flip(1).cummax(dim=1).values.flip(1) > 0).long()
+        mask = inside(waveforms, waveforms.shape[1]).long() if self.masked else None
         logits = self.net(waveforms, attention_mask=mask).logits
         return end(logits.transpose(1, 2), waveforms)
 

@@ -28,9 +28,8 @@ class Task:
     def fit(cls, kind: Literal["speech-recognition"], table: pd.DataFrame) -> "Task":
         if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
-        train = table["target"][table["split"] == "train"]
-        letters = sorted({letter for text in train for letter in text})
-        print(f"{len(letters)} letters: {''.join(letters).strip()}")
+        letters = letters_of(table)
+        print(f"{len(letters)} letters: {letters.strip()}")
         return cls(kind, ["", "\ufffd", *letters])
 
     def encode(self, target: str) -> Tensor:
@@ -88,10 +87,15 @@ class Task:
 
     def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
         """Show the texts with the most errors."""
-        pairs = [self.describe(*pair)[1:] for pair in zip(scores, targets, strict=True)]
-        pairs.sort(key=lambda pair: -jiwer.cer(pair[1], pair[0]))
-        lines = [f"| {true} | {found} |" for found, true in pairs[:WORST]]
+        pairs = [(self.text(t), self.text(s)) for s, t in zip(scores, targets, strict=True)]
+        pairs.sort(key=lambda pair: -jiwer.cer(*pair))
+        lines = [f"| {true} | {found} |" for true, found in pairs[:WORST]]
         writer.add_text("worst", "\n".join(["| true | predicted |", "|---|---|", *lines]), step)
+
+
+def letters_of(table: pd.DataFrame) -> str:
+    """Give the letters of the texts to train, in their order."""
+    return "".join(sorted(set("".join(table["target"][table["split"] == "train"]))))
 
 
 class ErrorRate(Metric):

@@ -12,7 +12,6 @@ from .table import TABLES, hidden, split_of
 
 SOUNDS = ("audio", "path", "file", "filename", "file_name", "audio_filepath", "wav", "input")
 TEXTS = ("sentence", "text", "transcript", "transcription", "normalized_text", "target")
-BESIDE = (".txt", ".lab")  # the text of a sound stands in a file of its name
 
 
 def spell(text: str) -> str:
@@ -34,14 +33,13 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
             named = (line.partition(" ") for line in lines if line.strip())
             texts |= {path.with_name(name): text for name, _, text in named}
-        elif path.suffix.lower() in BESIDE:
-            texts[path.with_suffix("")] = path.read_text(encoding="utf-8-sig")
     rows, alone = [], 0
     for path in (p for p in found if p.suffix.lower() in suffixes):
-        text = texts.get(path.with_suffix(""))
-        if text is None:
+        text, beside = texts.get(path.with_suffix("")), path.with_suffix(".txt")
+        if text is None and not beside.is_file():
             alone += 1
             continue
+        text = text or beside.read_text(encoding="utf-8-sig", errors="replace")
         folders = path.relative_to(root).parts[:-1]
         split = next(filter(None, (split_of(re.split(r"[-_]", f)[0]) for f in folders)), "")
         rows.append((str(path), spell(text), split))
@@ -77,8 +75,8 @@ def from_columns(
         raise SystemExit(f"{source} has the columns {there}: say --columns SOUND:TEXT")
     inputs, folders = list(frame[wanted[0]]), [source.parent, source.parent / "clips"]
     for place, item in enumerate(inputs):
-        if isinstance(item, str):  # else the hub has its bytes; clips is of Common Voice
-            found = [path for folder in folders if (path := folder / item).exists()]
+        if not isinstance(item, dict):  # of the hub, with its bytes; clips is of Common Voice
+            found = [path for folder in folders if (path := folder / str(item)).is_file()]
             if not found:
                 raise SystemExit(f"{source}: {item} is missing")
             inputs[place] = str(found[0])

@@ -82,8 +82,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
     writer.close()
     try:
         learn.export()
-    except (RuntimeError, TypeError) as error:  # a network of transformers may have such hooks
-        (folder / "export.pkl").unlink()  # the half of it
+    except (RuntimeError, TypeError) as error:  # pickle refuses hooks and norms of transformers
+        (folder / "export.pkl").unlink(missing_ok=True)  # the half of it
         print(f"no export.pkl: {error}".splitlines()[0])
     print(f"finished: {folder / 'best.pth'}")
     return result

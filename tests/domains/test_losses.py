@@ -1,0 +1,36 @@
+"""The loss of every domain is a mean over examples, and what it is for a guess."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from domains.assemble import assemble
+
+from ptscaffold.layers.catalogue import Catalogue
+
+OF_SEQUENCES = {"speech-recognition"}  # a guess costs what all ways to write a text do
+
+
+@pytest.mark.parametrize("domain", sorted(Catalogue().names("domains")))
+def test_a_loss_is_the_mean_of_those_of_the_examples(
+    domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = assemble(f"{domain}_loss", "base", f"domains/{domain}", "styles/plain")
+    config, data = package("config").Config(), package("data")
+    table = data.make_table(config)
+    task = package("task").Task.fit(config.task, table)
+    transform = data.make_transform(data.make_spec(config, table))
+    rows = zip(table["input"][:8], map(task.encode, table["target"]), strict=False)
+    targets = torch.stack([task.pair(transform, *row)[1] for row in rows])
+    shape = (64,) if domain in OF_SEQUENCES else targets.shape[1:]
+    torch.manual_seed(0)
+    logits = torch.randn(8, len(task.names), *shape)
+    alone = [task.loss(logits[n : n + 1], targets[n : n + 1]) for n in range(8)]
+    torch.testing.assert_close(task.loss(logits, targets), torch.stack(alone).mean())
+    if domain not in OF_SEQUENCES:
+        guess = task.loss(torch.zeros_like(logits), targets)
+        assert guess.item() == pytest.approx(math.log(len(task.names)), abs=0.01)
