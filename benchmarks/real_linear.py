@@ -4,8 +4,8 @@
 
 Every pair of features and model is fitted on the training split and scored on the other two, by
 accuracy, masks by mean intersection over union, tags by the F1 of spans, speech by 1 less the word
-error rate of hidden Markov models (`real_hmm.py`). The one that is best in
-validation counts, whatever the test split says.
+error rate of hidden Markov models (`real_hmm.py`), texts by how much of the 8 bits of a byte
+n-grams save (`real_ngrams.py`). The one that is best in validation counts, whatever the test split says.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import pandas as pd
 import soundfile
 from PIL import Image, ImageOps
 from real_hmm import cepstra, fit_words
+from real_ngrams import fit_ngrams
 from seqeval.metrics import f1_score
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -233,6 +234,15 @@ def sound_features(examples: Examples) -> Iterator[tuple[str, dict[str, Floats]]
     yield "both log-mel", {name: np.hstack([moments[name], grids[name]]) for name in mels}
 
 
+def fit_texts(data: Path) -> list[Linear]:
+    """Read a CSV with the columns text and split."""
+    texts: dict[str, list[str]] = {split: [] for split in SPLITS}
+    with data.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            texts[row["split"]].append(row["text"])
+    return [Linear(*found) for found in fit_ngrams(texts)]
+
+
 def fit_speech(data: Path) -> list[Linear]:
     """Read `data/{train,val,test}.csv` with the columns audio and text."""
     examples = {}
@@ -324,7 +334,12 @@ ROWS: Models = {
     **{f"boosting, rate {rate:g}": partial(boosting, rate) for rate in (0.03, 0.1)},
     **{f"logistic C={c:g}": partial(one_hot, c) for c in (0.03, 0.3, 3)},
 }
-WITHOUT_CLASSES = {"segmentation": fit_masks, "tagging": fit_tags, "speech-recognition": fit_speech}
+WITHOUT_CLASSES = {
+    "segmentation": fit_masks,
+    "tagging": fit_tags,
+    "language-model": fit_texts,
+    "speech-recognition": fit_speech,
+}
 MODELS = {"vision": DENSE, "text": SPARSE, "audio": DENSE, "tabular": ROWS}
 FEATURES: Mapping[str, Callable[[Examples], Iterator[tuple[str, dict[str, Any]]]]] = {
     "vision": picture_features,

@@ -9,6 +9,8 @@
   in a scene, and masks that tell these three apart.
 * `sections` (text): descriptions of Debian's packages, short one and first lines of the long one,
   by ten of its sections, as unequal as they are. A source package is in one split only.
+* `descriptions` (language-model): whole descriptions of Debian's packages. A source package is in
+  one split only.
 * `changes` (tagging): entries of Debian's changelogs, and which words are a person, a version or a
   bug; a person is whoever has signed any of them. A source package is in one split only.
 * `words` (audio): twenty words spoken by espeak-ng in many voices, accents, speeds and pitches, in
@@ -156,6 +158,15 @@ def write_sections(folder: Path, sizes: Sequence[int], seed: int) -> None:
     write_rows(folder / "texts.csv", rows)
 
 
+def write_descriptions(folder: Path, sizes: Sequence[int], seed: int) -> None:
+    lists = folder / "lists"
+    found = {each.source: each.text for each in sorted(read_packages(lists, whole), reverse=True)}
+    shutil.rmtree(lists)
+    texts = sorted({text for text in found.values() if len(text) >= SHORTEST})
+    random.Random(seed).shuffle(texts)
+    write_rows(folder / "descriptions.csv", divide([(text, "") for text in texts], sizes))
+
+
 def write_packages(folder: Path, sizes: Sequence[int], seed: int) -> None:
     """Write what tells of a package besides its words: numbers, dates, and parts of names."""
     lists = folder / "lists"
@@ -212,12 +223,12 @@ def write_rows(path: Path, rows: Rows) -> None:
         writer.writerows(rows)
 
 
-def read_packages(lists: Path) -> list[Package]:
+def read_packages(lists: Path, how: Callable[[str], str] | None = None) -> list[Package]:
     """Fetch Debian's lists with the English descriptions; give the packages of the sections."""
     found = parse_packages(list_packages(lists))
     names = sorted({package.name for package in found if package.section in SECTIONS})
     shown = run("apt-cache", *apt_flags(lists), "show", "--no-all-versions", *names)
-    return parse_packages(shown)
+    return parse_packages(shown, how)
 
 
 def list_packages(lists: Path) -> str:
@@ -247,10 +258,10 @@ def run(*command: str, where: str | None = None) -> str:
     return done.stdout
 
 
-def parse_packages(content: str) -> list[Package]:
+def parse_packages(content: str, how: Callable[[str], str] | None = None) -> list[Package]:
     packages = []
     for fields in paragraphs(content):
-        text = describe(fields.get("Description-en") or fields.get("Description", ""))
+        text = (how or describe)(fields.get("Description-en") or fields.get("Description", ""))
         source = fields.get("Source", fields["Package"]).split()[0]
         packages.append(Package(fields["Package"], source, fields.get("Section", ""), text))
     return packages
@@ -276,6 +287,11 @@ def describe(description: str) -> str:
     short, *long = description.splitlines()
     end = long.index(".") if "." in long else len(long)
     return " ".join([f"{short}.", *long[: min(end, LINES)]]) if long else short
+
+
+def whole(description: str) -> str:
+    """Give all of a description; a full stop stands for an empty line."""
+    return "".join("\n" if line == "." else f"{line}\n" for line in description.splitlines())
 
 
 def choose_sections(packages: Sequence[Package], sizes: Sequence[int], seed: int) -> Rows:
@@ -315,6 +331,7 @@ SETS: Mapping[str, RealSet] = {
     "packages": RealSet("tabular", "packages.csv", write_packages),
     "letters": RealSet("vision", "", partial(draw, write_letters)),
     "glyphs": RealSet("segmentation", "", partial(draw, write_glyphs)),
+    "descriptions": RealSet("language-model", "descriptions.csv", write_descriptions),
     "sections": RealSet("text", "texts.csv", write_sections),
     "changes": RealSet("tagging", "changes.jsonl", write_entries),
     "words": RealSet("audio", "", speak_words),

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parametrize("cell", NAMES)
 LINES = [
     r"(\d+ classes: .+; |[\w-]+, )train \d+, val \d+, test \d+",
     r"\d+ epochs of \d+ steps of \d+, lr \S+(, \d+ loading processes)?",
-    r"epoch \S+  .*loss \d\S*  .*(accuracy|wer) [01]\.\d+.*",
+    r"epoch \S+  .*loss \d\S*  .*(accuracy|wer|bits_per_byte) \d\.\d+.*",
     r"finished: \S*runs/\S+/best\.(pt|ckpt|pth)",
 ]
 

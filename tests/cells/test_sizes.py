@@ -20,13 +20,14 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1351, 12, 400, 120),
-    "segmentation": (1553, 13, 400, 120),
-    "text": (1379, 13, 400, 120),
-    "tagging": (1619, 13, 400, 120),
-    "audio": (1511, 13, 400, 120),
-    "speech-recognition": (1596, 14, 400, 120),
-    "tabular": (1396, 13, 400, 120),
+    "vision": (1353, 12, 400, 120),
+    "segmentation": (1555, 13, 400, 120),
+    "text": (1381, 13, 400, 120),
+    "tagging": (1621, 13, 400, 120),
+    "language-model": (1654, 14, 400, 120),
+    "audio": (1513, 13, 400, 120),
+    "speech-recognition": (1598, 14, 400, 120),
+    "tabular": (1398, 13, 400, 120),
 }
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import goal_of
 
 
 def pixels(paths: list[str]) -> Any:
@@ -84,7 +86,23 @@ def sound_by_sound(train: Any, val: Any) -> float:
     return float(value)
 
 
+def byte_by_byte(train: Any, val: Any) -> float:
+    """How few bits of a byte are left, compared with counts of bytes after three others."""
+    counts, totals = Counter[str](), Counter[str]()
+    for text in train["target"]:
+        counts.update(text[n : n + 4] for n in range(len(text) - 3))
+        totals.update(text[n : n + 3] for n in range(len(text) - 3))
+    grams = [text[n : n + 4] for text in val["target"] for n in range(len(text) - 3)]
+    bits = [math.log2((totals[gram[:3]] + 25.6) / (counts[gram] + 0.1)) for gram in grams]
+    value = sum(bits) / len(bits)
+    print(f"{value:.3f}")
+    goal = goal_of([Catalogue().layer("domains/language-model")])
+    assert goal is not None
+    return float(goal.bound) / value
+
+
 WITHOUT_CLASSES: Final = {
+    "language-model": byte_by_byte,
     "segmentation": pixel_by_pixel,
     "speech-recognition": sound_by_sound,
     "tagging": word_by_word,

@@ -89,9 +89,9 @@ def test_all_is_every_combination_that_new_accepts(catalogue: Catalogue) -> None
 
 def test_the_built_in_layers() -> None:
     pairwise = choose_cells("pairwise")
-    assert len({(cell.domain, cell.style) for cell in pairwise}) == 28
-    assert len(pairwise) <= 30
-    assert len(choose_cells()) == 7
+    assert len({(cell.domain, cell.style) for cell in pairwise}) == 32
+    assert len(pairwise) <= 34
+    assert len(choose_cells()) == 8
     every = Catalogue()
     assert groups(pairwise, every, 2) == groups(choose_cells("all"), every, 2)
 

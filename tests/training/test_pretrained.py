@@ -1,4 +1,4 @@
-"""Masks, tags and speech are learned on a pretrained network of a folder, and predicted without."""
+"""A pretrained network of a folder is fine-tuned in every task, and predicts without the folder."""
 
 from __future__ import annotations
 
@@ -122,6 +122,70 @@ def save_speech(folder: Path, kind: str = "wav2vec2", **changes: Any) -> Any:
     network = transformers.AutoModelForCTC.from_config(config)
     network.save_pretrained(folder)
     return network.eval()
+
+
+def save_writer(folder: Path) -> Any:
+    """A tiny network that writes, and how it is spoken to, in a folder as the hub has them."""
+    import tokenizers
+    import transformers
+
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=300, special_tokens=["<end>"])
+    tokenizer.train_from_iterator(["Anna feeds the camel at the break of day: why? a <b>"], trainer)
+    template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+    fast.chat_template = template
+    fast.save_pretrained(folder)
+    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    config = transformers.GPT2Config(vocab_size=320, **size, bos_token_id=0, eos_token_id=0)
+    torch.manual_seed(0)
+    network = transformers.AutoModelForCausalLM.from_config(config)
+    network.save_pretrained(folder)
+    return network.eval()
+
+
+@pytest.mark.parametrize(("package", "lora"), cells("language-model"), indirect=["package"])
+def test_answers_are_learned_on_a_pretrained_network(package: Package, lora: bool) -> None:
+    network = package.folder / "network"
+    save_writer(network)
+    rows = [{"prompt": f"{n}?", "completion": f"{n} camels"} for n in range(60)]
+    (package.folder / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    learn(package, network, "--data", "own.jsonl", *["--lora"] * lora)
+    said = finish(package.python("-m", f"{package.name}.predict", "why?", "--tokens", "5"))
+    assert json.loads(said).keys() == {"input", "text"}
+
+
+def likeliest(network: Any, ids: list[int]) -> int:
+    return int(network(torch.tensor([ids])).logits[0, -1].argmax())
+
+
+def test_a_network_is_spoken_to_as_it_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = assemble("writer_in_place", "base", "domains/language-model", "styles/plain")
+    network = save_writer(tmp_path / "network")
+    turns = [("user", "why?"), ("assistant", "a"), ("user", "a?"), ("assistant", "the day")]
+    chat = [{"role": role, "content": said} for role, said in turns]
+    rows = [{"messages": [{"role": "system", "content": str(n)}, *chat]} for n in range(9)]
+    (tmp_path / "chats.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = package("config").Config(data=tmp_path / "chats.jsonl", pretrained="./network")
+    data, models = package("data"), package("model")
+    table = data.make_table(config)
+    pairs = set(zip(table["input"], table["target"], strict=True))
+    assert ("<system>0<user>why?<assistant>", "a<end>") in pairs
+    assert ("<system>0<user>why?<assistant>a<user>a?<assistant>", "the day<end>") in pairs
+    spec = data.make_spec(config, table)
+    assert spec.prompt == "<user>{}<assistant>"
+    task = package("task").Task.fit(config.task, table)
+    model = models.make_model(spec, len(task.names), "./network").eval()
+    ids, _ = task.pair(data.make_transform(spec), *table[["input", "target"]].iloc[0])
+    with torch.inference_mode():
+        expected = network(ids.clamp(min=0)[None]).logits[0, :, : len(task.names)]
+        torch.testing.assert_close(model(ids[None])[0].T, expected, rtol=1e-4, atol=1e-5)
+        assert model.generate([0, 5], 1, temperature=0, top_p=1) == [likeliest(network, [0, 5])]
 
 
 SPEECH = cells("speech-recognition")

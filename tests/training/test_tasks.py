@@ -19,7 +19,8 @@ from ptscaffold.layers.catalogue import Catalogue
 FEW = {"vision-plain", "vision-lightning", "vision-fastai", "text-plain", "audio-plain"}
 LAYERS = Catalogue()
 # Those that have the choice
-DOMAINS = sorted(LAYERS.names("domains") - {"segmentation", "speech-recognition", "tagging"})
+WITHOUT = {"language-model", "segmentation", "speech-recognition", "tagging"}
+DOMAINS = sorted(LAYERS.names("domains") - WITHOUT)
 CELLS = [
     cell if cell in FEW else pytest.param(cell, marks=pytest.mark.nightly)
     for cell in map("-".join, product(DOMAINS, sorted(LAYERS.names("styles"))))

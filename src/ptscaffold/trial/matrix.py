@@ -33,7 +33,7 @@ MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}
 Row: TypeAlias = tuple[str, ...]
 
 # Beyond so many, `all` is refused; `minimal` and `pairwise` choose among a part of more than FEW.
-MOST: Final = 1_000_000
+MOST: Final = 4_000_000
 FEW: Final = 5_000
 
 # What a copy of a project does without, at its top and anywhere in it.

@@ -70,7 +70,7 @@ class Task:
             return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
         return F.mse_loss(logits, (targets - mean) / std)
 
-    def scores(self, logits: Tensor) -> Tensor:
+    def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C) into probabilities (of labels: as the loss weighs) or numbers."""
         logits = logits.float()
         if self.kind == "classification":

@@ -69,7 +69,7 @@ class Task:
         # Each image by itself, or else the loss would depend on what is beside it in a batch
         return (losses / weights.sum(dim=(1, 2)).clamp(min=1e-6)).mean()
 
-    def scores(self, logits: Tensor) -> Tensor:
+    def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C, H, W) into classes (B, H, W): of all scores the least to keep."""
         return logits.argmax(dim=1).to(torch.uint8)
 

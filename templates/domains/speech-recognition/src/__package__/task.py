@@ -52,7 +52,7 @@ class Task:
         # A text with more letters than there are steps counts nothing
         return F.ctc_loss(log_probs, targets.clamp(min=0), steps, counts, BLANK, zero_infinity=True)
 
-    def scores(self, logits: Tensor) -> Tensor:
+    def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C, T) into letters (B, T), each where it begins, -1 elsewhere."""
         found = logits.argmax(dim=1)
         before = F.pad(found[:, :-1], (1, 0), value=BLANK)

@@ -61,7 +61,7 @@ class Task:
         # Each text by itself, or else the loss would depend on what is beside it in a batch
         return (losses / (targets != IGNORE).sum(dim=1).clamp(min=1)).mean()
 
-    def scores(self, logits: Tensor) -> Tensor:
+    def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C, WORDS) into tags (B, WORDS), -1 where no word is."""
         return logits.argmax(dim=1).masked_fill(logits.amax(dim=1) <= OUTSIDE, IGNORE)
 

@@ -28,7 +28,7 @@ def evaluate(
     found, loss = [], 0.0
     for inputs, targets in loader:
         logits, targets = accelerator.gather_for_metrics((model(inputs), targets))
-        found.append((task.scores(logits).cpu(), targets.cpu()))
+        found.append((task.scores(logits, targets).cpu(), targets.cpu()))
         loss += float(task.loss(logits, targets)) * len(targets)
     scores, targets = (torch.cat(parts) for parts in zip(*found, strict=True))
     metrics = {name: float(value) for name, value in task.metrics()(scores, targets).items()}
@@ -68,7 +68,7 @@ def main(
     if rows.empty:
         raise SystemExit(f"the data has no split {split}")
     examples = Examples(rows, task, spec)
-    size, workers = 64 * accelerator.num_processes, config.num_workers
+    size, workers = config.batch_size * accelerator.num_processes, config.num_workers
     loader = DataLoader(examples, size, num_workers=workers, collate_fn=collate)
     loader, model = accelerator.prepare(loader), model.to(accelerator.device)
     result, _, _ = evaluate(model, loader, task, accelerator)

@@ -179,6 +179,8 @@ def train(
                     titles = list(map(task.describe, scores, labels))
                     draw(writer, state["step"], shown, titles, spec)
                     task.draw(writer, state["step"], scores, targets)
+                    if number == 1 and (write := getattr(model, "draw", None)):
+                        write(writer, state["step"])
         if ended:
             break
         if stopped():

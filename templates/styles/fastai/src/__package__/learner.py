@@ -54,7 +54,7 @@ class TaskMetric(AccumMetric):
         return float(self.task.metrics()[self.name](scores, targets))
 
     def accumulate(self, learn: Any) -> None:
-        self.accum_values(self.task.scores(learn.pred), learn.y, learn)
+        self.accum_values(self.task.scores(learn.pred, learn.y), learn.y, learn)
 
 
 class TaskLoss:
@@ -143,6 +143,8 @@ class RunFolder(Callback):
                 inputs = self.dls.valid.one_batch()[0][:9].cpu()
                 draw(self.writer, self.step, inputs, titles, self.spec)
                 self.task.draw(self.writer, self.step, scores, targets)
+                if hasattr(self.model, "draw"):
+                    self.model.draw(self.writer, self.step)
 
     def log(self, scalars: dict[str, float]) -> None:
         for tag, value in scalars.items():

@@ -48,7 +48,8 @@ def main(
     if rows.empty:
         raise SystemExit(f"the data has no split {split}")
     examples = Examples(rows, module.task, module.spec)
-    loader: Any = DataLoader(examples, 64, num_workers=config.num_workers, collate_fn=collate)
+    options: dict[str, Any] = {"num_workers": config.num_workers, "collate_fn": collate}
+    loader: Any = DataLoader(examples, config.batch_size, **options)
     trainer = Trainer(**machine(config), logger=False, enable_progress_bar=False)
     [found] = trainer.test(module, loader, verbose=False)
     metric = f"test/{module.task.monitor[0]}"

@@ -68,9 +68,8 @@ class Module(LightningModule):
         return self.evaluate(batch, "test/loss", self.test_metrics)
 
     def evaluate(self, batch: Batch, name: str, metrics: MetricCollection) -> Tensor:
-        inputs, targets = batch
-        logits = self(inputs)
-        scores = self.task.scores(logits)
+        logits, targets = self(batch[0]), batch[1]
+        scores = self.task.scores(logits, targets)
         metrics.update(scores, targets)
         self.log(name, self.task.loss(logits, targets), sync_dist=True, batch_size=len(targets))
         self.log_dict(metrics, prog_bar=True, batch_size=len(targets))

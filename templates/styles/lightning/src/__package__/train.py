@@ -135,6 +135,8 @@ class Progress(Callback):
                 titles = list(map(module.task.describe, *(part[:9] for part in self.found)))
                 draw(writer, step, self.inputs, titles, module.spec)
                 module.task.draw(writer, step, *self.found)
+                if trainer.world_size == 1 and hasattr(module.model, "draw"):
+                    module.model.draw(writer, step)
 
 
 class Saver(ModelCheckpoint):

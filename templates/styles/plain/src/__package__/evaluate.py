@@ -26,6 +26,7 @@ def evaluate(
     task: Task,
     device: torch.device,
     autocast: AbstractContextManager[Any] | None = None,
+    batch_size: int = 64,
     num_workers: int = 0,
 ) -> tuple[dict[str, float], Tensor, Tensor]:
     """Give the metrics, the scores (N, C) and the targets of all examples, from all processes."""
@@ -35,11 +36,13 @@ def evaluate(
     each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
     part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
     found, loss = [], torch.zeros(1)
-    for inputs, targets in DataLoader(part, 64, num_workers=num_workers, collate_fn=collate):
+    options: dict[str, Any] = {"num_workers": num_workers, "collate_fn": collate}
+    for inputs, targets in DataLoader(part, batch_size, **options):
+        targets = targets.to(device)
         with autocast or nullcontext():
             logits = model(inputs.to(device))
-        found.append((task.scores(logits).cpu(), targets))
-        loss += task.loss(logits, targets.to(device)).cpu() * len(targets) / each
+        found.append((task.scores(logits, targets).cpu(), targets.cpu()))
+        loss += task.loss(logits, targets).cpu() * len(targets) / each
     model.train(training)
     own = (*(torch.cat(parts) for parts in zip(*found, strict=True)), loss)
     every: list[Any] = [own] * WORLD_SIZE
@@ -85,7 +88,8 @@ def main(
     if rows.empty:
         raise SystemExit(f"the data has no split {split}")
     examples = Examples(rows, task, spec)
-    result, _, _ = evaluate(model, examples, task, device, None, config.num_workers)
+    options = {"batch_size": config.batch_size, "num_workers": config.num_workers}
+    result, _, _ = evaluate(model, examples, task, device, None, **options)
     last = task.monitor[0]
     print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))
     print(f"{last} {result[last]:.4f} on {len(examples)} examples")

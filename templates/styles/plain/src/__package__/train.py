@@ -139,7 +139,7 @@ def train(
                 writer.close()
             leave(folder, stop)
         result, scores, targets = evaluate(
-            model, val_set, task, device, autocast, config.num_workers
+            model, val_set, task, device, autocast, config.batch_size, config.num_workers
         )
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
         state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
@@ -162,6 +162,8 @@ def train(
                     titles = list(map(task.describe, scores, labels))
                     draw(writer, state["step"], shown, titles, spec)
                     task.draw(writer, state["step"], scores, targets)
+                    if WORLD_SIZE == 1 and (write := getattr(model, "draw", None)):
+                        write(writer, state["step"])
         if ended:
             break
         if agreed(bool(stop), device):
