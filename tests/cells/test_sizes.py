@@ -26,7 +26,7 @@ LIMITS: Final = {
     "tagging": (1621, 13, 400, 120),
     "language-model": (1654, 14, 400, 120),
     "audio": (1513, 13, 400, 120),
-    "speech-recognition": (1598, 14, 400, 120),
+    "speech-recognition": (1709, 15, 400, 120),
     "tabular": (1398, 13, 400, 120),
 }
 LAYERS = Catalogue()

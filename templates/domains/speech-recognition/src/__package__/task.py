@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import jiwer
@@ -13,9 +14,10 @@ from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
+from .beam import END, NONE, Language, learn, search
 from .model import BLANK, LETTERS, OUTSIDE, UNKNOWN
 
-NONE = -1  # where no letter is
+KNOWN = 2**17  # letters of the texts that a language model learns, in seconds
 WORST = 20  # texts that TensorBoard shows
 
 
@@ -23,6 +25,7 @@ WORST = 20  # texts that TensorBoard shows
 class Task:
     kind: Literal["speech-recognition"]
     names: list[str]  # of the outputs: the blank, what is unknown, then letters
+    texts: str = ""  # to train, a line each, for the language model
 
     @classmethod
     def fit(cls, kind: Literal["speech-recognition"], table: pd.DataFrame) -> "Task":
@@ -30,7 +33,9 @@ class Task:
             raise SystemExit("too few examples to train and to validate")
         letters = letters_of(table)
         print(f"{len(letters)} letters: {letters.strip()}")
-        return cls(kind, ["", "\ufffd", *letters])
+        texts = table["target"][table["split"] == "train"]
+        few = texts[:: int(texts.str.len().sum()) // KNOWN + 1]
+        return cls(kind, ["", "\ufffd", *letters], END.join(few))
 
     def encode(self, target: str) -> Tensor:
         """Give the numbers (LETTERS,) of the letters, -1 behind them."""
@@ -52,11 +57,13 @@ class Task:
         # A text with more letters than there are steps counts nothing
         return F.ctc_loss(log_probs, targets.clamp(min=0), steps, counts, BLANK, zero_infinity=True)
 
+    @cached_property
+    def language(self) -> Language:
+        return learn(self.texts, self.names)
+
     def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C, T) into letters (B, T), each where it begins, -1 elsewhere."""
-        found = logits.argmax(dim=1)
-        before = F.pad(found[:, :-1], (1, 0), value=BLANK)
-        return found.masked_fill((found == before) | (found == BLANK), NONE)
+        return search(logits, self.language)
 
     def metrics(self) -> MetricCollection:
         """Give the metrics of letters (N, T) and targets: errors a letter, and a word."""
