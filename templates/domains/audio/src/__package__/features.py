@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 WINDOW = 0.032  # seconds
@@ -40,8 +39,13 @@ class LogMel(nn.Module):
             )  # (B, n_fft / 2 + 1, frames)
             mel = self.filters @ (spectrum.real.square() + spectrum.imag.square())
             floor = (FLOOR * mel.amax(dim=(1, 2), keepdim=True)).clamp(min=1e-10)
-            log_mel = torch.maximum(mel, floor).log()[:, None]
-            return F.layer_norm(log_mel, log_mel.shape[1:])
+            log_mel = torch.maximum(mel, floor).log()  # (B, mels, frames)
+            # What is laid around a sound has no share in its mean, and is 0
+            there = (mel.amax(dim=1, keepdim=True) > 0).float()  # (B, 1, frames)
+            share = there / (there.sum(dim=2, keepdim=True) * len(self.filters)).clamp(min=1)
+            log_mel = there * (log_mel - (share * log_mel).sum(dim=(1, 2), keepdim=True))
+            variance = (share * log_mel.square()).sum(dim=(1, 2), keepdim=True)
+            return (log_mel * (variance + 1e-5).rsqrt())[:, None]
 
 
 class SpecAugment(nn.Module):
