@@ -5,7 +5,8 @@
 Every pair of features and model is fitted on the training split and scored on the other two, by
 accuracy, masks by mean intersection over union, tags by the F1 of spans, speech by 1 less the word
 error rate of hidden Markov models (`real_hmm.py`), texts by how much of the 8 bits of a byte
-n-grams save (`real_ngrams.py`). The one that is best in validation counts, whatever the test split says.
+n-grams save (`real_ngrams.py`). The one that is best in validation counts, whatever the test split
+says.
 """
 
 from __future__ import annotations

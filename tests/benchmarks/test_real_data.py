@@ -96,6 +96,20 @@ def test_models_of_tags(script: Script, tmp_path: Path) -> None:
     assert script("real_linear").score("tagging", data)[1:] == (1, 1)
 
 
+@pytest.mark.parametrize(("letters", "saved"), [("abcd", 0.75), ("ab", 0.875)])
+def test_models_of_texts(letters: str, saved: float, script: Script, tmp_path: Path) -> None:
+    rng = Random(0)
+    rows = [("text", "split")]
+    for split, number in (("train", 90), ("val", 10), ("test", 10)):
+        rows += [("".join(rng.choices(letters, k=300)), split) for _ in range(number)]
+    path = tmp_path / "texts.csv"
+    path.write_text("\n".join(map(",".join, rows)))
+    found = script("real_linear").score("language-model", path)
+    assert found.test == pytest.approx(saved, abs=0.02)
+    line = "perplexity 9.1000\nbits_per_byte 2.0000 on 7 examples"
+    assert script("real_data").read_accuracy(line, 30) == 0.75
+
+
 def test_models_of_speech(script: Script, tmp_path: Path) -> None:
     rng, time = np.random.default_rng(0), np.arange(4_000) / 16_000
     pitches = {"low": 300, "mid": 900, "high": 2500}

@@ -275,3 +275,10 @@ def test_digits_are_all_different(script: Script, tmp_path: Path) -> None:
     assert len(found) == len({Path(name).name for name in found}) == 60
     with Image.open(next(tmp_path.rglob("*.png"))) as image:
         assert (image.size, image.mode) == ((8, 8), "L")
+
+
+def test_a_description_is_told_whole(script: Script) -> None:
+    sets = script("real_sets")
+    (_, marbles, _) = sets.parse_packages(PARAGRAPHS, sets.whole)
+    assert marbles.text.splitlines()[-2:] == ["", "Another paragraph."]
+    assert marbles.text.startswith("A game of marbles\nOne rolls them\n")

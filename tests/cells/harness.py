@@ -62,11 +62,12 @@ def with_features(domain: str, style: str) -> Cell:
 def left_out(cell: Cell) -> set[str]:
     """What `make test` spares a cell, since another cell or test tries it with the same parts.
 
-    tests/training looks more closely at a run that is interrupted. Two processes, and a run that
-    is resumed, depend on the style alone, so the first domain has them, the data of a user's own on
-    the domain, so the first style has those. A project's own tests are in the cells that are new in
-    one way, its types in those of a new style. Cells that are new in both ways are for the night,
-    and spared nothing else; `ptscaffold test` tries them for every change, types too.
+    tests/training looks more closely at a run that is interrupted, and in the first cell at two
+    processes and at a run that is resumed. These depend on the style alone, so the first domain has
+    them, the data of a user's own on the domain, so the first style has those. A project's own
+    tests are in the cells that are new in one way, its types in those of a new style. Cells that
+    are new in both ways are for the night, and spared nothing else; `ptscaffold test` tries them
+    for every change, types too.
     """
     new_domain, new_style = new_in(cell)
     if new_domain and new_style:
@@ -77,7 +78,7 @@ def left_out(cell: Cell) -> set[str]:
     elif new_style:
         spared.add("own-data")
     else:
-        spared |= {"tests", "types"}
+        spared |= {"processes", "resume", "tests", "types"}
     return spared
 
 

@@ -103,6 +103,7 @@ class GPT(LanguageModel):
         super().__init__()
         dim, depth, dropout = (256, 6, 0.1) if spec.large else (128, 2, 0.2)
         self.spec, self.dropout = spec, nn.Dropout(dropout)
+        self.left_out = nn.Dropout1d(0.5)  # of whole pairs, or else these are known by heart
         self.tokens, self.pairs = nn.Embedding(num_outputs, dim), nn.Embedding(ROWS, dim)
         self.blocks = nn.ModuleList(Block(dim, dropout) for _ in range(depth))
         self.norm, self.head = nn.RMSNorm(dim), nn.Linear(dim, num_outputs, bias=False)
@@ -128,7 +129,8 @@ class GPT(LanguageModel):
         angles = rotations(seen, ids.shape[1], ids.device)
         last = cache[-1][0] if cache and seen else ids.new_zeros(len(ids), 1)
         before = torch.cat([last, ids[:, :-1]], dim=1)
-        x = self.dropout(self.tokens(ids) + self.pairs((before * 1_000_003 + ids) % ROWS))
+        pairs = self.left_out(self.pairs((before * 1_000_003 + ids) % ROWS))
+        x = self.dropout(self.tokens(ids) + pairs)
         for number, block in enumerate(self.blocks):
             x = block(x, angles, cache[number] if cache else None)
         if cache:
