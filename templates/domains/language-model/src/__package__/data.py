@@ -1,5 +1,6 @@
 """Texts as rows of tokens: the table of examples, and what becomes of a text for the network."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from .table import ARCHIVES, divide, from_hub, read, unpack
 from .texts import find_texts, from_columns, part, read_texts, render
 
 END = "<|endoftext|>"
-COLUMNS = ["input", "target", "split"]
+COLUMNS = ["input", "target", "split"]  # of the rows that are learned
 SURPRISE = 8.0  # bits of a token that TensorBoard marks
 collate = None  # all rows have one length
 
@@ -33,14 +34,17 @@ def make_table(config: Config) -> pd.DataFrame:
     rows = rows[rows["target"].map(lambda text: isinstance(text, str) and bool(text.strip()))]
     if rows.empty:
         raise SystemExit(f"{config.data or config.dataset} has no texts")
-    rows = rows.assign(given=rows["input"], input=rows["input"] + rows["target"])
-    rows = divide(rows, config).rename(columns={"input": "whole", "given": "input"})
+    of = rows.get("of", rows["input"] + rows["target"])  # what must not be in two splits
+    rows = divide(rows.assign(given=rows["input"], input=of), config)
+    rows = rows.assign(input=rows["given"])
     spec = fit_spec(rows, config)
     apart = (rows["input"] != "") | (":" in (config.columns or ""))
     table = pd.concat([ended(rows[apart], spec), pack(rows[~apart], spec)], ignore_index=True)
     pairs = zip(table["input"], table["target"], strict=True)
-    longest = max(sum(len(encode(text, spec.tokenizer)) for text in pair) for pair in pairs)
-    table.attrs["spec"] = replace(spec, length=min(spec.length, longest - 1))
+    counts = [sum(len(encode(text, spec.tokenizer)) for text in pair) for pair in pairs]
+    if cut := sum(n > spec.length + 1 for n in counts[: apart.sum()]):
+        print(f"{cut} of {apart.sum()} answers are cut to {spec.length} tokens: --max-length")
+    table.attrs["spec"] = replace(spec, length=min(spec.length, max(counts) - 1))
     return table
 
 
@@ -50,6 +54,8 @@ def read_rows(config: Config) -> pd.DataFrame:
     if data is None:
         return from_hub(named, config, (), from_columns) if named else make_sample()
     data = unpack(data) if data.name.lower().endswith(ARCHIVES) and data.exists() else data
+    if data.suffix.lower() == ".json" and data.is_file():
+        return from_columns(pd.DataFrame(json.loads(data.read_bytes())), config, (), data)
     files = find_texts(data)
     return part(read_texts(files, data)) if files else read(data, config, (), from_columns)
 
@@ -60,11 +66,11 @@ def fit_spec(rows: pd.DataFrame, config: Config) -> Spec:
     prompt = render(chat, config.pretrained) if rows["input"].any() else "{}"
     if config.pretrained:
         return pretrained_spec(config.pretrained, config.max_length or 256, prompt, config.lora)
-    texts = rows["whole"][rows["split"] == "train"]
+    texts = (rows["input"] + rows["target"])[rows["split"] == "train"]
     tokenizer = train_tokenizer(texts)
-    large = sum(len(e.ids) for e in tokenizer.encode_batch(list(texts))) > LARGE
+    large = sum(map(len, texts)) > LARGE
     length = config.max_length or (256 if large else 128)
-    return Spec(tokenizer.to_str(), END, length, prompt, large)
+    return Spec(tokenizer.to_str(), END, END, length, prompt, large)
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
@@ -98,16 +104,18 @@ def pack(rows: pd.DataFrame, spec: Spec) -> pd.DataFrame:
 
 
 def rows_of(texts: Iterable[str], spec: Spec) -> Iterator[str]:
-    """Give texts of `length` and one tokens, each begun by the token that ends the one before."""
+    """Give texts of `length` and one tokens, where one text ends another begins."""
     tokenizer, found, room = load_tokenizer(spec.tokenizer), "", spec.length + 1
-    for text in (spec.end + text for text in texts):
+    end = spec.end if spec.end != spec.begin else ""  # one may do for both
+    for text in (spec.begin + text + end for text in texts):
         # The places behind tokens
         places = [0, *(e for _, e in tokenizer.encode(text, add_special_tokens=False).offsets)]
         done = 0
         while len(places) - 1 - done >= room:
             # Behind a word, if there is one, or else its end would be cut into other tokens
             ends = range(done + room, done + room // 2, -1)
-            last = next((n for n in ends if text[places[n] :][:1].isspace()), done + room)
+            spaces = (n for n in ends if text[places[n] : places[n] + 1].isspace())
+            last = next(spaces, done + room)
             yield found + text[places[done] : places[last]]
             found, done, room = "", last, spec.length + 1
         found += text[places[done] :]

@@ -17,7 +17,7 @@ from .run import fetching
 HEAD = 32  # channels of a head of attention
 PAD = -1  # fills up the shorter rows; what is predicted there counts nothing
 ROWS = 2**15  # of the table of pairs, where a hash tells the row (Weinberger et al., 2009)
-LARGE = 100_000  # tokens to train, from which a larger network learns more
+LARGE = 400_000  # characters to train, from which a larger network learns more
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Spec:
     """What rebuilds the network of a trained model, its tokens and its prompts."""
 
     tokenizer: str  # JSON
-    end: str  # the token that begins and ends a text
+    begin: str  # the token that begins a text
+    end: str  # the one that ends it, often the same
     length: int  # tokens that are seen at once
     prompt: str = "{}"  # how a prompt is written, such as "user: {}\nassistant: "
     large: bool = False
@@ -41,9 +42,8 @@ def load_tokenizer(content: str) -> Tokenizer:
     return tokenizer
 
 
-def end_of(spec: Spec) -> int:
-    """Give the number of the token that begins and ends a text."""
-    number: Any = load_tokenizer(spec.tokenizer).token_to_id(spec.end)
+def number_of(token: str, spec: Spec) -> int:
+    number: Any = load_tokenizer(spec.tokenizer).token_to_id(token)
     return int(number)
 
 
@@ -79,15 +79,19 @@ class LanguageModel(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             found = self.generate(ids, tokens, temperature, top_p)
-        end = end_of(self.spec)
+        end, decode = (
+            number_of(self.spec.end, self.spec),
+            load_tokenizer(self.spec.tokenizer).decode,
+        )
         text = list(takewhile(lambda token: token != end, found))
-        return load_tokenizer(self.spec.tokenizer).decode(text)
+        return decode([*ids, *text])[len(decode(ids)) :]  # alone it may lose a space
 
     def draw(self, writer: SummaryWriter, step: int) -> None:
         """Show texts that the network writes by itself."""
         training = self.training
         self.eval()
-        texts = [self.write([end_of(self.spec)], 100, seed=seed) for seed in range(4)]
+        begin = [number_of(self.spec.begin, self.spec)]
+        texts = [self.write(begin, 100, seed=seed) for seed in range(4)]
         self.train(training)
         quoted = ["\n".join(f"    {line}" for line in text.splitlines()) for text in texts]
         writer.add_text("samples", "\n\n---\n\n".join(quoted), step)
@@ -115,8 +119,8 @@ class GPT(LanguageModel):
         return [[] for _ in range(len(self.blocks) + 1)]
 
     def generate(self, ids: list[int], tokens: int, temperature: float, top_p: float) -> list[int]:
-        new, cache, found = ids, self.make_cache(), list[int]()
-        while len(found) < tokens and found[-1:] != [end_of(self.spec)]:
+        new, cache, found = ids[-self.spec.length :], self.make_cache(), list[int]()
+        while len(found) < tokens and found[-1:] != [number_of(self.spec.end, self.spec)]:
             logits = self(torch.tensor([new], device=self.head.weight.device), cache)[0, :, -1]
             token = sample(logits.float().cpu(), temperature, top_p)
             found, new = [*found, token], [token]
@@ -211,7 +215,7 @@ class Pretrained(LanguageModel):
         options: dict[str, Any] = {"do_sample": temperature > 0, "max_new_tokens": tokens}
         if temperature > 0:
             options |= {"temperature": temperature, "top_p": top_p, "top_k": 0}
-        options["eos_token_id"] = options["pad_token_id"] = end_of(self.spec)
+        options["eos_token_id"] = options["pad_token_id"] = number_of(self.spec.end, self.spec)
         found = self.net.generate(input_ids=given, attention_mask=given >= 0, **options)
         return list(found[0, given.shape[1] :].tolist())
 
@@ -226,10 +230,14 @@ def pretrained_spec(name: str, length: int, prompt: str, lora: bool) -> Spec:
         from transformers import AutoConfig, AutoTokenizer
 
         tokenizer, config = AutoTokenizer.from_pretrained(name), AutoConfig.from_pretrained(name)
+        end = tokenizer.eos_token or tokenizer.sep_token
+        if not end:
+            raise ValueError("its tokenizer has no token that ends a text")
         most = getattr(config, "max_position_embeddings", None) or length
         return Spec(
             tokenizer=tokenizer.backend_tokenizer.to_str(),
-            end=tokenizer.eos_token,
+            begin=tokenizer.bos_token or end,
+            end=end,
             length=min(length, most),
             prompt=prompt,
             transformer=config.to_json_string(use_diff=False),

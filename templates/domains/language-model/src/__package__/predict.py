@@ -9,7 +9,7 @@ import tyro
 
 from .data import make_transform
 from .evaluate import load_model
-from .model import end_of
+from .model import number_of
 
 
 def main(
@@ -35,7 +35,7 @@ def main(
     transform = make_transform(spec)
     for text in inputs if inputs != ["-"] else map(str.rstrip, sys.stdin):
         ids = transform(spec.prompt.replace("{}", text)).tolist()
-        ids = [end_of(spec), *ids] if spec.prompt == "{}" else ids
+        ids = [number_of(spec.begin, spec), *ids] if spec.prompt == "{}" else ids
         written = model.write(ids, tokens, temperature, top_p, seed)
         print(json.dumps({"input": text, "text": written}, ensure_ascii=False))
 

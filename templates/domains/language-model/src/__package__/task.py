@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import Metric, MetricCollection
 
-from .model import PAD, end_of, load_tokenizer
+from .model import PAD, load_tokenizer, number_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Task:
         names = [
             tokenizer.id_to_token(n) or "" for n in range(max(tokenizer.get_vocab().values()) + 1)
         ]
-        return cls(kind, names, spec.length, end_of(spec))
+        return cls(kind, names, spec.length, number_of(spec.end, spec))
 
     def encode(self, target: str) -> str:
         """Give a text as it is: `pair` makes tokens of it."""
@@ -39,7 +39,8 @@ class Task:
 
     def pair(self, transform: Any, item: str, target: str) -> tuple[Tensor, Tensor]:
         """Give the tokens (length,) before each, and the tokens to learn, -1 elsewhere."""
-        given, learned = transform(item), transform(target)[: self.length]
+        given, learned = transform(item), transform(target)
+        learned = learned[: self.length + (len(given) == 0)]  # the first of a text is not learned
         given = given[max(len(given) + len(learned) - self.length - 1, 0) :]
         ids = torch.cat([given, learned])
         room = self.length + 1 - len(ids)
@@ -98,7 +99,9 @@ def counts(targets: Tensor) -> Tensor:
 
 def sizes(names: list[str], end: int) -> list[int]:
     """Give the bytes that tokens stand for."""
-    if any("\u0120" in name for name in names):  # byte-level BPE: a character is a byte
+    if not any(
+        name.startswith("\u2581") for name in names
+    ):  # in byte-level BPE a character is a byte
         found = [len(name) for name in names]
     else:
         spelled = [name.replace("\u2581", " ").encode() for name in names]

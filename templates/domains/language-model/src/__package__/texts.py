@@ -1,6 +1,7 @@
 """Texts, chats, prompts and answers, out of the files and tables that people have."""
 
 import ast
+import json
 from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
@@ -14,11 +15,18 @@ from .table import TABLES, hidden, split_of
 
 SUFFIXES = {".txt", ".text", ".md", ".rst", ".tex"}
 CHATS = ("messages", "conversations", "conversation")
+COLUMNS = ["input", "target", "split", "of"]  # of: what must not be in two splits
+MORE = ("input", "context")  # beside an instruction
 PROMPTS = ("prompt", "instruction", "question", "query", "input")
 ANSWERS = ("completion", "response", "answer", "output", "target")
 TEXTS = ("text", "content", "document", "story", "body")
-ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant"}  # as ShareGPT has them
-FEW = 100  # texts that are parted, so that some can validate
+ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+}  # as ShareGPT has them
+FEW = 20  # texts that are parted, so that some can validate
 
 Chat = list[dict[str, str]]  # of role and content
 
@@ -34,30 +42,33 @@ def find_texts(data: Path) -> list[Path]:
 
 def read_texts(files: list[Path], root: Path) -> pd.DataFrame:
     rows = []
-    for path in files:
-        parts = path.relative_to(root).parts if path != root else ()
+    tops = [split_of(p.relative_to(root).parts[0]) if p.parent != root != p else "" for p in files]
+    loose = [path.stem for path, top in zip(files, tops, strict=True) if not top]
+    named = all(map(split_of, loose))  # or else training.md is about training
+    for path, top in zip(files, tops, strict=True):
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise SystemExit(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
-        split = next((s for name in (*parts[:1], path.stem) if (s := split_of(name))), "")
-        rows.append(("", text, split))
-    return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+        rows.append(("", text, top or (split_of(path.stem) if named else ""), text))
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
 def part(rows: pd.DataFrame) -> pd.DataFrame:
     """Cut a few long texts at the ends of lines, or else none would be left to validate."""
     if len(rows) >= FEW:
         return rows
-    size = max(int(rows["target"].str.len().sum()) // (2 * FEW), 1000)
+    size = max(int(rows["target"].str.len().sum()) // 200, 1000)
     parts = pd.Series([list(cut(text, size)) for text in rows["target"]])
-    return rows.assign(target=parts).explode("target", ignore_index=True)
+    rows = rows.assign(target=parts).explode("target", ignore_index=True)
+    return rows.assign(of=rows["target"])
 
 
 def cut(text: str, size: int) -> Iterator[str]:
     found = ""
-    for line in text.splitlines(keepends=True):
-        found += line
+    lines = text.splitlines(keepends=True)  # one may be a whole book
+    for piece in (line[n : n + size] for line in lines for n in range(0, len(line), size)):
+        found += piece
         if len(found) >= size:
             yield found
             found = ""
@@ -76,16 +87,24 @@ def from_columns(
         raise SystemExit(
             f"{source} has the columns {', '.join(names)}: say --columns PROMPT:ANSWER"
         )
-    named = frame["split"] if "split" in names else [""] * len(frame)
-    cells = zip(frame[first], frame[second] if second else frame[first], named, strict=True)
+    more = [n for n in names if n.lower() in MORE and first.lower() == "instruction"]
     rows = []
-    for given, learned, cell in cells:
-        if second or (isinstance(given, str) and first.lower() not in CHATS):
-            pairs = [pair(given, learned, config)] if second else [("", given)]
+    for row in frame.to_dict("records"):
+        given = "\n\n".join(filter(None, (as_text(row[name]) for name in (first, *more))))
+        if second:
+            pairs = [(asked(given, config), as_text(row[second]))]
+        elif first.lower() in CHATS or not isinstance(row[first], str | float | None):
+            chat = read_chat(row[first], source)
+            given, pairs = str(chat[:2]), list(answers(chat, config))
         else:
-            pairs = list(answers(read_chat(given, source), config))
-        rows += [(*both, split or split_of(str(cell))) for both in pairs]
-    return pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
+            given, pairs = as_text(row[first]), [("", as_text(row[first]))]
+        of = split or split_of(as_text(row.get("split")))
+        rows += [(*both, of, given or both[1]) for both in pairs]
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+
+
+def as_text(cell: Any) -> str:
+    return "" if cell is None or cell != cell else str(cell)
 
 
 def guess(names: list[str]) -> tuple[str, str]:
@@ -99,29 +118,41 @@ def guess(names: list[str]) -> tuple[str, str]:
     return (prompt, answer) if prompt and answer else (text, "")
 
 
-def pair(prompt: Any, answer: Any, config: Config) -> tuple[str, str]:
-    answer = answer if isinstance(answer, str) else ""
-    if not isinstance(prompt, str) or not prompt:
-        return "", answer
-    return render([{"role": "user", "content": prompt}], config.pretrained), answer
+def asked(prompt: str, config: Config) -> str:
+    """Write down a prompt; what has none is learned as a text."""
+    return render([{"role": "user", "content": prompt}], config.pretrained) if prompt else ""
 
 
 def read_chat(cell: Any, source: Path) -> Chat:
     try:
-        rows = ast.literal_eval(cell) if isinstance(cell, str) else list(cell)
-        found = [
-            (row.get("role") or row["from"], row.get("content") or row["value"]) for row in rows
-        ]
-        return [{"role": ROLES.get(role, role), "content": str(said)} for role, said in found]
+        rows = parse(cell) if isinstance(cell, str) else list(cell)
+        found = [(row["role"] if "role" in row else row["from"], said(row)) for row in rows]
+        return [{"role": ROLES.get(role, role), "content": text} for role, text in found]
     except (AttributeError, KeyError, SyntaxError, TypeError, ValueError):
         shown = str(cell)[:80]
         raise SystemExit(f"{source}: a chat is a list of role and content, not {shown}") from None
 
 
+def parse(cell: str) -> Any:
+    """Read a list that a table holds as a text."""
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return ast.literal_eval(cell)
+
+
+def said(row: dict[str, Any]) -> str:
+    """Give the text of a message, of its parts too; a call of a tool has none."""
+    found = row["content"] if "content" in row else row["value"]
+    if found is None or isinstance(found, str):
+        return found or ""
+    return "".join(part["text"] for part in found)
+
+
 def answers(chat: Chat, config: Config) -> Iterator[tuple[str, str]]:
     """Give each answer with all that was said before it."""
     for number, message in enumerate(chat):
-        if message["role"] == "assistant":
+        if message["role"] == "assistant" and message["content"] and number:
             yield render(chat[:number], config.pretrained), message["content"]
 
 
@@ -129,9 +160,14 @@ def render(chat: Chat, pretrained: str | None) -> str:
     """Write down what was said, and that an answer follows, as the network knows it."""
     tokenizer = pretrained_tokenizer(pretrained) if pretrained else None
     if tokenizer and tokenizer.chat_template:
-        text: str = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        try:
+            text: str = tokenizer.apply_chat_template(
+                chat, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # of the template, such as for a system turn
+            raise SystemExit(f"--pretrained {pretrained}: {error}") from None
         return text
-    return "".join(f"{said['role']}: {said['content']}\n" for said in chat) + "assistant: "
+    return "".join(f"{turn['role']}: {turn['content']}\n" for turn in chat) + "assistant: "
 
 
 @cache
