@@ -17,7 +17,7 @@ from .run import fetching
 HEAD = 32  # channels of a head of attention
 PAD = -1  # fills up the shorter rows; what is predicted there counts nothing
 ROWS = 2**15  # of the table of pairs, where a hash tells the row (Weinberger et al., 2009)
-LARGE = 400_000  # characters to train, from which a larger network learns more
+LARGE = 600_000  # characters to train, from which a larger network learns more
 
 
 @dataclass(frozen=True)
