@@ -24,7 +24,7 @@ LIMITS: Final = {
     "segmentation": (1555, 13, 400, 120),
     "text": (1381, 13, 400, 120),
     "tagging": (1621, 13, 400, 120),
-    "language-model": (1711, 14, 400, 120),
+    "language-model": (1698, 14, 400, 120),
     "audio": (1517, 13, 400, 120),
     "speech-recognition": (1709, 15, 400, 120),
     "tabular": (1398, 13, 400, 120),

@@ -11,7 +11,7 @@ class Config:
     dataset: str | None = None  # of the Hugging Face hub, such as roneneldan/TinyStories
     task: ClassVar[Literal["language-model"]] = "language-model"
     columns: str | None = None  # TEXT or PROMPT:ANSWER of a table, if their names do not tell
-    max_length: int = 0  # tokens that are seen at once; 0: 256
+    max_length: int = 0  # tokens that are seen at once; 0: 256, 128 where texts are few
     num_workers: int = 0  # loading processes; texts are encoded before the start
 
     pretrained: str | None = None  # fine-tune a network of transformers, by its name or a folder

@@ -79,10 +79,8 @@ class LanguageModel(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             found = self.generate(ids, tokens, temperature, top_p)
-        end, decode = (
-            number_of(self.spec.end, self.spec),
-            load_tokenizer(self.spec.tokenizer).decode,
-        )
+        end = number_of(self.spec.end, self.spec)
+        decode = load_tokenizer(self.spec.tokenizer).decode
         text = list(takewhile(lambda token: token != end, found))
         return decode([*ids, *text])[len(decode(ids)) :]  # alone it may lose a space
 
@@ -100,7 +98,7 @@ class LanguageModel(nn.Module):
 class GPT(LanguageModel):
     """A transformer that sees what is before (Radford et al., 2019), and a table of pairs.
 
-    From few texts it learns what counts of pairs of tokens would tell.
+    From few texts the table learns what counts of pairs of tokens would tell.
     """
 
     def __init__(self, spec: Spec, num_outputs: int) -> None:

@@ -20,7 +20,7 @@ class Task:
     kind: Literal["language-model"]
     names: list[str]  # of the tokens
     length: int  # tokens of a row
-    end: int  # the token that begins and ends a text
+    end: int  # the token that ends a text
 
     @classmethod
     def fit(cls, kind: Literal["language-model"], table: pd.DataFrame) -> "Task":
@@ -52,7 +52,8 @@ class Task:
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits (B, C, T) with targets (B, T)."""
         # Each row by itself, or else the loss would depend on what is beside it in a batch
-        return (-self.scores(logits, targets).sum(dim=1) / counts(targets)).mean()
+        counts = (targets != PAD).sum(dim=1).clamp(min=1)
+        return (-self.scores(logits, targets).sum(dim=1) / counts).mean()
 
     def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Give the log-probabilities (B, T) of the targets; without them the likeliest tokens."""
@@ -73,10 +74,6 @@ class Task:
         """Name the metric that chooses the best checkpoint, and its better end."""
         return "bits_per_byte", "min"
 
-    def decode(self, scores: Tensor) -> dict[str, Any]:
-        """Say how many bits a token costs, of the scores (T,) of one row."""
-        return {"bits": float(-scores.sum() / (scores != 0).sum().clamp(min=1) / math.log(2))}
-
     def describe(self, scores: Tensor, target: Tensor) -> list[float]:
         """Give what a picture shows: the bits of each token."""
         return (-scores / math.log(2)).tolist()
@@ -93,19 +90,13 @@ class Task:
         writer.add_figure("bits_by_position", figure, step)
 
 
-def counts(targets: Tensor) -> Tensor:
-    return (targets != PAD).sum(dim=1).clamp(min=1)
-
-
 def sizes(names: list[str], end: int) -> list[int]:
     """Give the bytes that tokens stand for."""
-    if not any(
-        name.startswith("\u2581") for name in names
-    ):  # in byte-level BPE a character is a byte
-        found = [len(name) for name in names]
-    else:
+    if any(name.startswith("\u2581") for name in names):  # SentencePiece's space
         spelled = [name.replace("\u2581", " ").encode() for name in names]
         found = [1 if name.startswith(b"<0x") else len(name) for name in spelled]
+    else:  # byte-level BPE: a character is a byte
+        found = [len(name) for name in names]
     found[end] = 0
     return found
 

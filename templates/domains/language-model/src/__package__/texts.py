@@ -20,12 +20,8 @@ MORE = ("input", "context")  # beside an instruction
 PROMPTS = ("prompt", "instruction", "question", "query", "input")
 ANSWERS = ("completion", "response", "answer", "output", "target")
 TEXTS = ("text", "content", "document", "story", "body")
-ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-}  # as ShareGPT has them
+# As ShareGPT and others have them
+ROLES = {"human": "user"} | dict.fromkeys(("gpt", "bot", "model"), "assistant")
 FEW = 20  # texts that are parted, so that some can validate
 
 Chat = list[dict[str, str]]  # of role and content
@@ -160,13 +156,13 @@ def render(chat: Chat, pretrained: str | None) -> str:
     """Write down what was said, and that an answer follows, as the network knows it."""
     tokenizer = pretrained_tokenizer(pretrained) if pretrained else None
     if tokenizer and tokenizer.chat_template:
+        from jinja2 import TemplateError
+
+        options = {"tokenize": False, "add_generation_prompt": True}
         try:
-            text: str = tokenizer.apply_chat_template(
-                chat, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # of the template, such as for a system turn
+            return str(tokenizer.apply_chat_template(chat, **options))
+        except TemplateError as error:  # not every network knows a system turn
             raise SystemExit(f"--pretrained {pretrained}: {error}") from None
-        return text
     return "".join(f"{turn['role']}: {turn['content']}\n" for turn in chat) + "assistant: "
 
 
