@@ -29,7 +29,7 @@ demo: $(VENV)/.tool
 test: $(VENV)/.dev
 	ruff check . && ruff format --check . && mypy
 	pytest --numprocesses 2 --ignore tests/cells
-	pytest tests/cells  # alone: their training is timed
+	pytest tests/cells  # alone: their training is timed, two at a time
 
 # The projects with the oldest releases that they allow.
 test-lowest: $(VENV)/.dev

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -82,54 +80,14 @@ def left_out(cell: Cell) -> set[str]:
     return spared
 
 
-class Gate:
-    """What is timed passes it `alone`, when all that is under way has ended; the rest `together`.
-
-    Who wants to be alone goes before those that come later.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._waiting = 0
-        self._taken = False
-
-    @contextmanager
-    def together(self) -> Iterator[bool]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._taken and not self._waiting)
-            self._inside += 1
-        try:
-            yield False
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[bool]:
-        with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not self._taken and not self._inside)
-            self._waiting -= 1
-            self._taken = True
-        try:
-            yield True
-        finally:
-            with self._changed:
-                self._taken = False
-                self._changed.notify_all()
-
-
 def projects_of(
     cells: Sequence[Cell],
     only: Collection[str] = (),
     left_out: Callable[[Cell], Collection[str]] = lambda _: (),
 ) -> dict[str, Project]:
-    """Try cells two at a time; while one trains the other waits, since that is timed."""
+    """Try cells two at a time, each on one core."""
     tools = str(Path(sys.executable).parent)
     spared = {cell.name: left_out(cell) for cell in cells}
-    gate = Gate()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", tools, prepend=os.pathsep)
         trial = try_cells(
@@ -137,6 +95,5 @@ def projects_of(
             jobs=2,
             only=only,
             spared=lambda name, check: check in spared[name],
-            turn=lambda check: gate.alone() if check == "train" else gate.together(),
         )
     return {cell.name: Project(cell, tried) for cell, tried in zip(cells, trial.cells, strict=True)}

@@ -92,8 +92,12 @@ def test_the_built_in_layers() -> None:
     assert len({(cell.domain, cell.style) for cell in pairwise}) == 32
     assert len(pairwise) <= 34
     assert len(choose_cells()) == 8
+
+
+@pytest.mark.nightly  # of hundreds of thousands
+def test_the_built_in_pairs_are_those_of_all() -> None:
     every = Catalogue()
-    assert groups(pairwise, every, 2) == groups(choose_cells("all"), every, 2)
+    assert groups(choose_cells("pairwise"), every, 2) == groups(choose_cells("all"), every, 2)
 
 
 def test_a_choice_restricts_the_matrix(catalogue: Catalogue) -> None:

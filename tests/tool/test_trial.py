@@ -16,7 +16,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from cells.harness import Gate
 from tool.conftest import Ran, Run, list_tree
 from tool.stand_in import write_stand_ins
 
@@ -550,59 +549,6 @@ def until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it has not come")
-
-
-def test_what_is_timed_is_alone(layers_root: Path, temporary: Path) -> None:
-    """Two cells at a time, and still no command of one while the other trains."""
-    note = "import time; b = time.time(); time.sleep(0.2)\n"
-    said = "\nprint('from', b, 'to', time.time())\n"
-    train = layers_root / "styles/loop/src/__package__/train.py"
-    train.write_text(note + train.read_text() + said)
-    catalogue = Catalogue(layers_root)
-    cells = choose_cells("all", catalogue=catalogue)
-    gate = Gate()
-    trial = try_cells(
-        cells,
-        catalogue=catalogue,
-        jobs=2,
-        only=["train"],
-        turn=lambda check: gate.alone() if check == "train" else gate.together(),
-    )
-    assert trial.ok
-    times = []
-    for cell in trial.cells:
-        (run,) = [outcome for outcome in cell.outcomes if outcome.check == "train"]
-        found = re.search(r"from (\S+) to (\S+)", run.stdout)
-        assert found
-        times.append((float(found[1]), float(found[2])))
-    (_, first), (second, _) = sorted(times)
-    assert first < second
-
-
-def test_a_gate_lets_many_through_or_one() -> None:
-    gate, inside, most, timed = Gate(), [], [], []
-    ready = threading.Barrier(3)
-
-    def pass_through(alone: bool) -> None:
-        if not alone:
-            with gate.together():
-                ready.wait(10)
-                inside.append(1)
-                time.sleep(0.1)
-                most.append(len(inside))
-                inside.pop()
-        else:
-            ready.wait(10)
-            with gate.alone():
-                timed.append(len(inside))
-
-    threads = [threading.Thread(target=pass_through, args=(a,)) for a in (False, False, True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert max(most) == 2
-    assert timed == [0]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -24,8 +24,8 @@ def watched() -> bool:
 
 
 @contextmanager
-def step(what: str) -> Iterator[bool]:
-    """Show what is being done as long as it is; several may be at a time. Gives False."""
+def step(what: str) -> Iterator[None]:
+    """Show what is being done as long as it is; several may be at a time."""
     global _drawing
     key = object()
     with _lock:
@@ -34,7 +34,7 @@ def step(what: str) -> Iterator[bool]:
             Thread(target=_draw, daemon=True).start()
         _running[key] = what, time.monotonic()
     try:
-        yield False
+        yield
     finally:
         with _lock:
             del _running[key]

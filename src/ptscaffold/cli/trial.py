@@ -132,7 +132,7 @@ def try_templates(
             catalogue=catalogue,
             jobs=jobs,
             only=only,
-            turn=progress.step,
+            during=progress.step,
             keep=keep,
             report=report,
         )
@@ -148,7 +148,7 @@ def try_templates(
             project,
             packs=pack or (),
             only=only,
-            turn=progress.step,
+            during=progress.step,
             keep=keep,
             report=report,
         )

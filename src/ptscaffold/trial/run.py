@@ -40,22 +40,22 @@ def try_cells(
     jobs: int | None = None,
     only: Collection[str] = (),
     spared: Callable[[str, str], bool] = lambda _name, _check: False,
-    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False),
+    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext(),
     keep: bool = False,
     report: Report = lambda _name, _outcome: None,
     limit: float = 1800,
 ) -> Trial:
     """Make the project of every cell and do with it what its README says, `jobs` at a time.
 
-    `spared` tells, by the name of a cell and a check, what is not done; a check waits for its
-    `turn`, which gives whether it has the machine to itself. UsageError without uv and for unknown
-    checks; KeyboardInterrupt with everything removed again and no process left. `limit` is the time
-    that one command may take, in seconds.
+    `spared` tells, by the name of a cell and a check, what is not done; a check is done within the
+    context that `during` gives. UsageError without uv and for unknown checks; KeyboardInterrupt
+    with everything removed again and no process left. `limit` is the time that one command may
+    take, in seconds.
     """
     layers = catalogue or Catalogue()
     makers = {cell.name: new_project(cell, layers) for cell in cells}
     manner = _Manner(
-        wanted=needed(only), spared=spared, turn=turn, keep=keep, report=report, limit=limit
+        wanted=needed(only), spared=spared, during=during, keep=keep, report=report, limit=limit
     )
     return _try_all(makers, jobs, manner)
 
@@ -66,7 +66,7 @@ def try_project(
     catalogue: Catalogue | None = None,
     packs: Sequence[str] = (),
     only: Collection[str] = (),
-    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False),
+    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext(),
     keep: bool = False,
     report: Report = lambda _name, _outcome: None,
     limit: float = 1800,
@@ -78,7 +78,7 @@ def try_project(
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, catalogue or Catalogue(packs=found))
-    manner = _Manner(wanted=wanted, turn=turn, keep=keep, report=report, limit=limit)
+    manner = _Manner(wanted=wanted, during=during, keep=keep, report=report, limit=limit)
     return _try_all({project.resolve().name: copy_of(project, layers)}, 1, manner)
 
 
@@ -98,7 +98,7 @@ class _Manner:
     report: Report
     limit: float
     spared: Callable[[str, str], bool] = lambda _name, _check: False
-    turn: Callable[[str], AbstractContextManager[bool]] = lambda _check: nullcontext(False)
+    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext()
     cores: int = field(default_factory=_cores)
 
 
@@ -191,8 +191,7 @@ def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
             )
             continue
         log = bench.logs / f"{number:02}-{step.check}.log"
-        with manner.turn(step.check) as alone:
-            threads = manner.cores if alone else bench.threads
-            outcome = perform(step, replace(bench, threads=threads), log)
+        with manner.during(step.check):
+            outcome = perform(step, bench, log)
         installed = step.check != "install" or outcome.status == "ok"
         yield outcome
