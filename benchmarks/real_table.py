@@ -8,7 +8,7 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any
 
-STYLES = ("plain", "lightning", "fastai")
+STYLES = ("plain", "lightning", "fastai", "accelerate", "trainer")
 MODES = ("scratch", "pretrained")
 TEXTS = 0.01  # so much below the linear model counts as met
 

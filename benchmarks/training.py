@@ -4,7 +4,7 @@
 
 The bare loop stands below, in `bare_loop`: the model, the data set and the settings of the vision
 project over a plain `DataLoader`, and nothing that a project adds: no TensorBoard, no checkpoint,
-no metric, no resume, no progress bar. Each of the three styles runs its own `train` with everything
+no metric, no resume, no progress bar. Each of the styles runs its own `train` with everything
 it does by default, and plain PyTorch once more without points in TensorBoard, which shows what
 these cost.
 
@@ -41,6 +41,8 @@ LABELS = {
     "plain": "plain PyTorch",
     "lightning": "Lightning",
     "fastai": "fastai",
+    "accelerate": "Accelerate",
+    "trainer": "Trainer",
     UNLOGGED: "plain PyTorch, no points in TensorBoard",
 }
 # (loop, the one it is measured by): the least share of its rate
@@ -48,6 +50,8 @@ TARGETS = {
     ("plain", BARE): 0.98,
     ("lightning", BARE): 0.95,
     ("fastai", BARE): 0.95,
+    ("accelerate", BARE): 0.95,
+    ("trainer", BARE): 0.95,
     ("plain", UNLOGGED): 0.98,
 }
 BATCH = 32
@@ -116,7 +120,7 @@ def measure_all(folder: Path) -> dict[str, dict[str, list[float]]]:
 
 def make_projects(folder: Path) -> None:
     """Make the vision project in every style."""
-    for style in ("plain", "lightning", "fastai"):
+    for style in LABELS.keys() - {BARE, UNLOGGED}:
         make_project(folder, "vision", style)
 
 
@@ -227,7 +231,15 @@ def bare_loop(config: Any) -> None:
 
 
 def table(rows: Sequence[str], times: int) -> str:
-    names = ("torch", "torchvision", "lightning", "fastai", "tensorboard")
+    names = (
+        "torch",
+        "torchvision",
+        "lightning",
+        "fastai",
+        "accelerate",
+        "transformers",
+        "tensorboard",
+    )
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     head = [
         "# Training against a bare loop",

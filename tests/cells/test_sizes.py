@@ -29,6 +29,8 @@ LIMITS: Final = {
     "speech-recognition": (1709, 15, 400, 120),
     "tabular": (1398, 13, 400, 120),
 }
+# A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal.
+MORE: Final = {"trainer": 30}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package.
 ADDED: Final = {
@@ -65,7 +67,8 @@ def sizes() -> Iterator[dict[str, tuple[int, int, int, int]]]:
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_a_project_stays_small(cell: Cell, sizes: dict[str, tuple[int, int, int, int]]) -> None:
     names = ("lines of the package", "modules", "lines of tests", "lines of README.md")
-    for what, size, limit in zip(names, sizes[cell.name], LIMITS[cell.domain], strict=True):
+    limits = (LIMITS[cell.domain][0] + MORE.get(cell.style, 0), *LIMITS[cell.domain][1:])
+    for what, size, limit in zip(names, sizes[cell.name], limits, strict=True):
         assert size <= limit, what
 
 

@@ -42,7 +42,8 @@ def test_base_domains_and_the_tool_have_no_part_for_a_style(folder: str) -> None
     assert branches(ROOT / folder, "style") == set()
 
 
-def test_no_other_layer_knows_a_style_that_joined_later() -> None:
+@pytest.mark.parametrize("name", [r"\baccelerate\b", r"styles/trainer|[\"']trainer[\"']"])
+def test_no_other_layer_knows_a_style_that_joined_later(name: str) -> None:
     """What it does not go with stands in its own manifest."""
     for folder in ("base", "domains", "features"):
-        assert naming(ROOT / "templates" / folder, re.compile(r"\baccelerate\b")) == set()
+        assert naming(ROOT / "templates" / folder, re.compile(name)) == set()

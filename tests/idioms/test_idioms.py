@@ -1,4 +1,4 @@
-"""What the documentation of Lightning and fastai says works in a project as it says.
+"""What the documentation of Lightning, fastai and transformers says works in a project as it says.
 
 The idioms stand in `idioms_STYLE.py`, tests of a package called `project`, which is generated here.
 """
@@ -16,6 +16,7 @@ from ptscaffold.project.new import Request, create
 
 CELLS = [("vision", "lightning"), ("text", "lightning"), ("vision", "fastai")]
 CELLS += [("text", "fastai"), ("audio", "fastai"), ("tabular", "lightning"), ("tabular", "fastai")]
+CELLS += [("vision", "trainer"), ("text", "trainer"), ("audio", "trainer")]
 
 
 @pytest.mark.nightly

@@ -20,8 +20,8 @@ LIMIT = 600  # seconds; the tests of a whole project take one or two minutes
 LIBRARIES = (
     *("torch", "torchvision", "torch.distributed.run", "torch.utils.tensorboard"),
     *("tensorboard.backend.event_processing.event_accumulator", "matplotlib.figure"),
-    *("lightning.pytorch", "fastai.vision.all", "accelerate", "torchmetrics", "pandas"),
-    *("tokenizers", "soundfile", "soxr", "tqdm", "tyro", "PIL.Image", "pytest"),
+    *("lightning.pytorch", "fastai.vision.all", "accelerate", "transformers", "torchmetrics"),
+    *("pandas", "tokenizers", "soundfile", "soxr", "tqdm", "tyro", "PIL.Image", "pytest"),
 )
 
 FORKS = get_context("forkserver")

@@ -77,10 +77,12 @@ class Package:
         (path,) = (
             path
             for path in (self.folder / run).glob(f"{name}.*")
-            if ".pt" in path.suffix or path.suffix == ".ckpt" or path.is_dir()
+            if ".pt" in path.suffix or path.suffix[1:].isdigit() or path.suffix == ".ckpt"
         )
-        if path.is_dir():  # of Accelerate
-            return load_file(path / "model.safetensors")
+        if path.suffix[1:].isdigit():  # a folder of Accelerate, a mark beside one of the Trainer
+            folder = path if path.is_dir() else path.with_name(f"checkpoint-{path.suffix[1:]}")
+            saved = load_file(folder / "model.safetensors")
+            return {key.removeprefix("model."): value for key, value in saved.items()}
         saved = torch.load(path, weights_only=path.suffix != ".pth")  # fastai's optimizer has more
         for key in ("model", "state_dict"):
             saved = saved.get(key, saved)

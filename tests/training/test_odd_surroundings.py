@@ -13,6 +13,7 @@ from training.conftest import Package, finish
 # A price, which is a formula to matplotlib; a script that its font lacks; marks of Markdown and TeX
 CLASSES = ("$$", "猫", "a_b^{c}")
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai", "vision-accelerate"]
+CELLS += ["vision-trainer"]
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 KERNEL = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # set in a notebook's terminal
 FLAGS = ("--device", "cpu", "--dry-run", "--seed", "1732616000000", "--run-dir", "runs/odd")

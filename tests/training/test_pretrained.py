@@ -14,7 +14,7 @@ import torch
 from domains.assemble import assemble
 from training.conftest import Package, finish
 
-STYLES = ("plain", "lightning", "fastai", "accelerate")
+STYLES = ("plain", "lightning", "fastai", "accelerate", "trainer")
 FREEZE = (False, True)
 pytestmark = pytest.mark.nightly  # networks are of the group `pretrained`
 

@@ -17,7 +17,7 @@ from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import Layer
 
 # Without fastai, whose `distrib_ctx` is for GPUs
-CELLS = ["vision-plain", "vision-lightning", "vision-accelerate"]
+CELLS = ["vision-plain", "vision-lightning", "vision-accelerate", "vision-trainer"]
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ["--device", "cpu", "--epochs", "2", "--image-size", "16", "--num-workers", "0"]
 FLAGS += ["--batch-size", "64", "--lr", "2e-5"]  # with a large one, rounding grows

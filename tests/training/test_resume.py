@@ -10,6 +10,7 @@ import torch
 from training.conftest import Package
 
 CELLS = ["vision-plain", "vision-lightning", "vision-fastai", "vision-accelerate"]
+CELLS += ["vision-trainer"]
 # The tests of a project interrupt it in its own process
 SLOW = [pytest.param(cell, marks=pytest.mark.nightly) for cell in CELLS[1:]]
 FLAGS = ("--device", "cpu", "--epochs", "3", "--image-size", "16", "--num-workers", "0")

@@ -1,0 +1,236 @@
+"""Train the model."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from torch import nn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from transformers import TrainerCallback, TrainerState, TrainingArguments
+
+from .config import Config, with_defaults
+from .data import collate, draw, make_spec, make_table
+from .dataset import Examples
+from .model import Spec, make_model
+from .run import catch_signals, find, leave, main, optional, settings, start_run
+from .task import Task
+from .trainer import ModelTrainer, Network, machine, named
+
+
+def train(
+    config: Config,
+    ends: Callable[[int, float], bool] = lambda epoch, value: False,
+    **options: Any,  # `callbacks` for the Trainer, the rest for TrainingArguments
+) -> dict[str, float]:
+    """Train, and give the validation metrics of the best epoch; `ends` may end it after any."""
+    callbacks, chosen = options.pop("callbacks", []), machine(config)
+    processes = PartialState()
+    first, number = processes.is_main_process, processes.num_processes
+    torch.manual_seed(config.seed)
+    with processes.main_process_first():  # it writes what the others only read
+        table = make_table(config)
+        spec = make_spec(config, table)
+    task = Task.fit(config.task, table)
+    config = with_defaults(config, int((table["split"] == "train").sum()))
+    size = config.batch_size
+    if size % number:
+        more = (size // number + 1) * number
+        raise SystemExit(f"--batch-size {size} is no multiple of {number} processes: try {more}")
+    if config.dry_run:
+        table = table.groupby("split").head(2 * size)
+    train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)
+    val_set = Examples(table[table["split"] == "val"], task, spec)
+
+    weights = None if config.resume else config.pretrained
+    model = make_model(spec, len(task.names), weights)
+    if number > 1 and processes.device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    last, step = None, 0
+    if config.resume:
+        last = find(config.resume, "last.*")  # names the one that is whole
+        last = last.with_name(f"checkpoint-{last.suffix[1:]}")
+        before = TrainerState.load_from_json(str(last / "trainer_state.json"))
+        history, step = History(before, task), before.global_step
+        if step >= before.max_steps or history.waited >= config.patience:
+            print(f"finished before: {config.resume}")
+            return history.best
+    described = {"spec": asdict(spec), "task": asdict(task)}
+    made = str(start_run(config, **described)) if first else ""
+    folder = Path(broadcast_object_list([made])[0])
+    arguments = TrainingArguments(
+        str(folder),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=size // number,
+        per_device_eval_batch_size=size // number,
+        learning_rate=config.lr,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.2,  # of all
+        logging_steps=min(10, max(1, len(train_set) // size)),
+        logging_nan_inf_filter=False,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,  # a crash leaves the old or the new
+        dataloader_num_workers=config.num_workers,
+        dataloader_pin_memory=processes.device.type == "cuda",
+        remove_unused_columns=False,
+        seed=config.seed % 2**32,
+        data_seed=config.seed % 2**32,
+        ddp_find_unused_parameters=False,
+        **chosen,
+    )
+    trainer = ModelTrainer(
+        Network(model, task, config.freeze),
+        replace(arguments, **options),
+        train_dataset=train_set,
+        eval_dataset=val_set,
+        callbacks=callbacks,
+    )
+    writer = SummaryWriter(str(folder), purge_step=step + 1) if first else None
+    if writer and number == 1:
+        with optional("graph"):
+            writer.add_graph(model, val_set[0][0][None], verbose=False)
+    if config.compile:
+        model.compile()
+    run = Run(trainer, config.patience, described, writer, ends)
+    trainer.add_callback(run)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    processes.destroy_process_group()
+    if run.stopped:
+        leave(folder, run.signals)
+    result = History(trainer.state, task).best
+    if writer:
+        with optional("settings"):
+            final = {f"final/{name}": value for name, value in result.items()}
+            writer.add_hparams(settings(config), final, run_name=".")
+            task.embed(writer, *run.found)
+        writer.close()
+        print(f"finished: {folder / 'best.pt'}")
+    return result
+
+
+class History:
+    """The validations that a Trainer remembers: the best, and how many came after it."""
+
+    def __init__(self, state: TrainerState, task: Task) -> None:
+        metric, mode = task.monitor
+        rows = [row for row in state.log_history if "eval_loss" in row]
+        values = [row[f"eval_{metric}"] * (1 if mode == "max" else -1) for row in rows]
+        self.improved, self.waited = False, 0
+        if rows:
+            best = max(range(len(rows)), key=lambda row: (values[row], row))  # of equals the later
+            self.improved = best == len(rows) - 1
+            self.waited = len(rows) - 1 - values.index(values[best])
+            self.best = named(rows[best], task)
+
+
+@dataclass
+class Run(TrainerCallback):
+    """What a run has beside its Trainer: lines, TensorBoard, the best, an end by a signal."""
+
+    trainer: Any
+    patience: int
+    described: dict[str, Any]
+    writer: Any  # TensorBoard's, in the first process
+    ends: Callable[[int, float], bool]
+    stopped: bool = False
+    loss: float = math.nan
+    rows: list[str] = field(default_factory=list)  # of metrics.jsonl, when they are saved
+    signals: list[int] = field(default_factory=catch_signals)
+
+    def signalled(self) -> bool:
+        """Whether any of the processes has got a signal."""
+        if self.signals:
+            self.trainer.accelerator.set_trigger()
+        return self.trainer.accelerator.check_trigger()
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.train_dataset.epoch = int(state.epoch)
+        self.began, self.first = time.perf_counter(), state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # Dropout follows from the step, so that a resumed run repeats it
+        torch.manual_seed(args.seed + state.global_step * 1009 + args.process_index)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # With a point in TensorBoard, whose mean would be another one later
+        if state.global_step % args.logging_steps == 0 and state.epoch % 1 and self.signalled():
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        control.should_log = not self.stopped
+        control.should_evaluate &= not self.stopped
+        control.should_save &= not self.stopped
+
+    def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        logs, step = given["logs"], state.global_step
+        if "loss" not in logs:
+            return
+        self.loss = logs["loss"]
+        if math.isnan(self.loss):
+            raise SystemExit(f"train/loss is nan at step {step}: try a lower --lr")
+        done = (step - self.first) * self.trainer.get_total_train_batch_size(args)
+        scalars = {"train/loss": self.loss, "grad_norm": logs["grad_norm"]}
+        scalars["lr"] = given["lr_scheduler"].get_last_lr()[-1]
+        scalars["examples_per_second"] = done / (time.perf_counter() - self.began)
+        for name, value in scalars.items() if self.writer else ():
+            self.writer.add_scalar(name, value, step)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        trainer, folder, step = self.trainer, Path(args.output_dir), state.global_step
+        network, task = trainer.network, trainer.network.task
+        if "eval_loss" not in given["metrics"]:  # of a split of one's own
+            return
+        history, found = History(state, task), named(given["metrics"], task)
+        epoch, epochs, self.found = math.ceil(state.epoch), state.num_train_epochs, trainer.found
+        value, model = found[task.monitor[0]], None
+        ended = history.waited >= self.patience or self.ends(epoch - 1, value)
+        control.should_training_stop |= ended
+        if history.improved:  # all processes, for each may have a part
+            model = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        if not self.writer:
+            return
+        if model:
+            weights = {name.removeprefix("model."): value for name, value in model.items()}
+            torch.save(self.described | {"model": weights}, folder / "saving.pt")
+            (folder / "saving.pt").replace(folder / "best.pt")
+        row = {f"val/{name}": value for name, value in found.items()}
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, step)
+        row = {"train/loss": self.loss, **row}
+        numbers = [f"{name} {value:.4f}" for name, value in row.items()]
+        print(f"epoch {epoch}/{epochs}", *numbers, sep="  ")
+        self.rows.append(json.dumps({"epoch": epoch, "step": step, **row}) + "\n")
+        if (epoch - 1) % max(1, epochs // 10) == 0 or ended or epoch == epochs:
+            with optional("pictures"):
+                shown = DataLoader(trainer.eval_dataset, 9, collate_fn=collate)
+                inputs, labels = next(iter(shown))
+                titles = list(map(task.describe, self.found[0], labels))
+                draw(self.writer, step, inputs, titles, Spec(**self.described["spec"]))
+                task.draw(self.writer, step, *self.found)
+                if args.world_size == 1 and hasattr(network.model, "draw"):
+                    network.model.draw(self.writer, step)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.accelerator.wait_for_everyone()  # each process writes a part
+        if self.writer:
+            whole = Path(args.output_dir, f"last.{state.global_step}")
+            whole.touch()
+            for old in set(whole.parent.glob("last.*")) - {whole}:
+                old.unlink()
+            with whole.with_name("metrics.jsonl").open("a") as file:
+                file.writelines(self.rows)
+            self.rows.clear()
+        if not self.stopped and self.signalled():
+            self.stopped = control.should_training_stop = True
+
+
+if __name__ == "__main__":
+    main(train, __doc__)
