@@ -4,9 +4,8 @@
 
 The bare loop stands below, in `bare_loop`: the model, the data set and the settings of the vision
 project over a plain `DataLoader`, and nothing that a project adds: no TensorBoard, no checkpoint,
-no metric, no resume, no progress bar. Each of the styles runs its own `train` with everything
-it does by default, and plain PyTorch once more without points in TensorBoard, which shows what
-these cost.
+no metric, no resume, no progress bar. Each style runs its own `train` with everything it does by
+default, and plain PyTorch once more without points in TensorBoard, which shows what these cost.
 
 All loops run at the same time, each in a process of its own, but take turns of a second while the
 others are stopped, see `turns.py`. What counts is the time from the end of one optimizer step to
@@ -119,9 +118,16 @@ def measure_all(folder: Path) -> dict[str, dict[str, list[float]]]:
 
 
 def make_projects(folder: Path) -> None:
-    """Make the vision project in every style."""
+    """Make the vision project in every style, and its sample."""
     for style in LABELS.keys() - {BARE, UNLOGGED}:
         make_project(folder, "vision", style)
+    sample = "from pathlib import Path; from vision_plain.sample import make_sample"
+    subprocess.run(  # once, or else all loops would at the same time
+        [sys.executable, "-c", f"{sample}; make_sample(Path('data/sample'))"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "vision-plain/src")},
+        check=True,
+    )
 
 
 def make_images(folder: Path) -> None:

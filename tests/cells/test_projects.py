@@ -48,7 +48,7 @@ def test_every_next_step_runs_as_printed(
     assert "TensorBoard" in project.the("tensorboard").stdout
 
 
-def test_the_first_run_learns_in_a_minute(cell: str, projects: dict[str, Project]) -> None:
+def test_the_first_run_learns_in_time(cell: str, projects: dict[str, Project]) -> None:
     run, found = projects[cell].the("train"), projects[cell].the("evaluate").found
     layer = Catalogue().layer(f"domains/{projects[cell].cell.domain}")
     goal, seconds = goal_of([layer]), number_of([layer], "seconds")

@@ -221,11 +221,14 @@ def test_accumulated_gradients_make_a_step(parts: dict[str, Any]) -> None:
 
 def test_a_checkpoint_is_resumed(parts: dict[str, Any]) -> None:
     options = arguments(save_strategy="steps", save_steps=3)
-    whole = ModelTrainer(args=options, **parts)
-    whole.train()
-    again = ModelTrainer(args=options, **parts)
-    again.train(resume_from_checkpoint="out/checkpoint-6")
-    assert losses(again)[-2:] == pytest.approx(losses(whole)[-2:], rel=0.2)
+    network = parts["model"]
+    ModelTrainer(args=options, **parts).train()
+    whole = [parameter.detach().clone() for parameter in network.parameters()]
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    ModelTrainer(args=options, **parts).train(resume_from_checkpoint="out/checkpoint-6")
+    found = [parameter.detach() for parameter in network.parameters()]
+    torch.testing.assert_close(found, whole, rtol=1e-3, atol=1e-3)  # but for dropout
 
 
 def test_the_model_is_saved_and_loaded(config: Config, parts: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ class History:
         metric, mode = task.monitor
         rows = [row for row in state.log_history if "eval_loss" in row]
         values = [row[f"eval_{metric}"] * (1 if mode == "max" else -1) for row in rows]
-        self.improved, self.waited = False, 0
+        self.improved, self.waited, self.best = False, 0, dict[str, float]()
         if rows:
             best = max(range(len(rows)), key=lambda row: (values[row], row))  # of equals the later
             self.improved = best == len(rows) - 1
@@ -205,8 +205,7 @@ class Run(TrainerCallback):
         for name, value in row.items():
             self.writer.add_scalar(name, value, step)
         row = {"train/loss": self.loss, **row}
-        numbers = [f"{name} {value:.4f}" for name, value in row.items()]
-        print(f"epoch {epoch}/{epochs}", *numbers, sep="  ")
+        print(f"epoch {epoch}/{epochs}", *(f"{k} {v:.4f}" for k, v in row.items()), sep="  ")
         self.rows.append(json.dumps({"epoch": epoch, "step": step, **row}) + "\n")
         if (epoch - 1) % max(1, epochs // 10) == 0 or ended or epoch == epochs:
             with optional("pictures"):

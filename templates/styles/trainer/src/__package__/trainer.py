@@ -44,8 +44,9 @@ class Network(nn.Module):
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         logits = self.model(inputs)
-        found = {} if labels is None else {"loss": self.task.loss(logits, labels)}
-        return found | {"logits": logits}
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": self.task.loss(logits, labels), "logits": logits}
 
 
 def untie(_: nn.Module, state: dict[str, Tensor], *__: Any) -> None:
