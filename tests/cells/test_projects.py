@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parametrize("cell", NAMES)
 LINES = [
     r"(\d+ classes: .+; |[\w-]+, )train \d+, val \d+, test \d+",
     r"\d+ epochs of \d+ steps of \d+, lr \S+(, \d+ loading processes)?",
-    r"epoch \S+  .*loss \d\S*  .*(accuracy|wer|bits_per_byte) \d\.\d+.*",
+    r"epoch \S+  .*loss \d\S*  .*(accuracy|wer|bits_per_byte|map) \d\.\d+.*",
     r"finished: \S*runs/\S+/best\.(pt|ckpt|pth)",
 ]
 
@@ -94,6 +94,6 @@ def test_all_checks_pass(cell: str, projects: dict[str, Project]) -> None:
 def test_predictions_are_one_object_a_line(cell: str, projects: dict[str, Project]) -> None:
     rows = [json.loads(line) for line in projects[cell].the("predict").stdout.splitlines()]
     assert rows
-    kinds = ({"mask", "shares"}, {"spans"}, {"label", "score", "scores"}, {"text"})
+    kinds = ({"mask", "shares"}, {"boxes"}, {"spans"}, {"label", "score", "scores"}, {"text"})
     keys = next(kind for kind in kinds if kind <= set(rows[0]))
     assert all({"input", *keys} <= set(row) for row in rows)

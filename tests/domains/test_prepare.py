@@ -19,7 +19,7 @@ DOMAINS = Catalogue().choices("domains")
 @pytest.mark.parametrize("layer", DOMAINS, ids=lambda layer: layer.name)
 def test_the_files_of_the_readme_are_there(layer: Layer, tmp_path: Path) -> None:
     goal, worst = goal_of([layer]), {"accuracy": 0.9, "iou": 0.85, "f1": 0.9, "wer": 0.1}
-    worst["bits_per_byte"] = 0.10
+    worst |= {"bits_per_byte": 0.10, "map": 0.55}
     assert goal is not None
     assert replace(goal, bound=worst[goal.metric]).met(goal.bound)
     done = subprocess.run(

@@ -19,7 +19,7 @@ from ptscaffold.layers.catalogue import Catalogue
 FEW = {"vision-plain", "vision-lightning", "vision-fastai", "text-plain"}
 LAYERS = Catalogue()
 # Those that have the choice
-WITHOUT = {"language-model", "segmentation", "speech-recognition", "tagging"}
+WITHOUT = {"detection", "language-model", "segmentation", "speech-recognition", "tagging"}
 DOMAINS = sorted(LAYERS.names("domains") - WITHOUT)
 CELLS = [
     cell if cell in FEW else pytest.param(cell, marks=pytest.mark.nightly)
