@@ -18,6 +18,27 @@ SETS: dict[str, tuple[str, dict[str, Any], Any]] = {
 }
 
 
+def test_classes_of_boxes_have_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    from PIL import Image
+
+    kinds = datasets.List(datasets.ClassLabel(names=["cat", "dog"]))
+    boxes = datasets.List(datasets.List(datasets.Value("float32")))
+    images = [Image.new("L", (40, 30), number) for number in range(20)]
+    rows = datasets.Dataset.from_dict(
+        {"image": images, "objects": [{"bbox": [[10, 20, 5, 6]], "category": [1]}] * 20},
+        datasets.Features(
+            {"image": datasets.Image(), "objects": {"bbox": boxes, "category": kinds}}
+        ),
+    )
+    rows.to_parquet(tmp_path / "train.parquet")
+    monkeypatch.chdir(tmp_path)
+    package = assemble("boxes_hub", "base", "domains/detection", "styles/plain")
+    table = package("data").make_table(package("config").Config(dataset=str(tmp_path)))
+    expected = {"size": [40, 30], "boxes": [["dog", 10, 20, 15, 26]]}
+    assert list(table["target"]) == [expected] * 20
+
+
 @pytest.mark.parametrize("kind", SETS)
 def test_numbers_become_names(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets

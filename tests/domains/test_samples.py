@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from domains.assemble import assemble
 from PIL import Image
+from scipy import ndimage
 from seqeval.metrics import f1_score
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
@@ -22,6 +24,7 @@ from sklearn.metrics import jaccard_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torchmetrics.detection import MeanAveragePrecision
 
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import goal_of
@@ -101,7 +104,35 @@ def byte_by_byte(train: Any, val: Any) -> float:
     return float(goal.bound) / value
 
 
+def blob_by_blob(train: Any, val: Any) -> float:
+    """The mean average precision, where whatever differs from the ground is of the usual class."""
+    kinds = Counter(box[0] for target in train["target"] for box in target["boxes"])
+    names = sorted(kinds)
+    found, true = [], []
+    for path, target in zip(val["input"], val["target"], strict=True):
+        pixels = np.asarray(Image.open(path), dtype=np.float32)
+        apart = np.abs(pixels - np.median(pixels, axis=(0, 1))).mean(axis=2) > 60
+        numbers, _ = ndimage.label(apart)
+        places = [(y.start, x.start, y.stop, x.stop) for y, x in ndimage.find_objects(numbers)]
+        corners = [(left, top, right, bottom) for top, left, bottom, right in places]
+        sizes = [(right - left) * (bottom - top) for left, top, right, bottom in corners]
+        usual = [names.index(kinds.most_common(1)[0][0])] * len(corners)
+        found.append(as_boxes(corners, usual) | {"scores": torch.tensor(sizes).float()})
+        boxes = [box[1:] for box in target["boxes"]]
+        true.append(as_boxes(boxes, [names.index(box[0]) for box in target["boxes"]]))
+    metric = MeanAveragePrecision()
+    metric.update(found, true)
+    value = float(metric.compute()["map"])
+    print(f"{value:.3f}")
+    return value
+
+
+def as_boxes(corners: list[Any], kinds: list[int]) -> dict[str, torch.Tensor]:
+    return {"boxes": torch.tensor(corners).float().view(-1, 4), "labels": torch.tensor(kinds).int()}
+
+
 WITHOUT_CLASSES: Final = {
+    "detection": blob_by_blob,
     "language-model": byte_by_byte,
     "segmentation": pixel_by_pixel,
     "speech-recognition": sound_by_sound,

@@ -44,6 +44,19 @@ def test_masks_are_learned_on_a_pretrained_network(package: Package, freeze: boo
     assert (package.folder / found["mask"]).is_file()
 
 
+@pytest.mark.parametrize(("package", "freeze"), cells("detection"), indirect=["package"])
+def test_boxes_are_learned_on_a_pretrained_network(package: Package, freeze: bool) -> None:
+    import timm
+
+    network = package.folder / "network"
+    timm.models.save_for_hf(timm.create_model("resnet10t"), network)
+    learn(package, network, "--image-size", "50", *["--freeze"] * freeze)
+    flags = ["data/sample/images/0001.png", "--threshold", "0", "--output", "found.json"]
+    said = finish(package.python("-m", f"{package.name}.predict", *flags))
+    assert json.loads(said)["boxes"][0]["label"] in ("circle", "square", "triangle")
+    assert json.loads((package.folder / "found.json").read_text())["annotations"]
+
+
 def save_transformer(folder: Path, texts: list[str]) -> Any:
     """A tiny network in a folder as the hub has them, with tokens that are parts of words."""
     import tokenizers
