@@ -21,6 +21,7 @@ LIBRARIES = (
     *("torch", "torchvision", "torch.distributed.run", "torch.utils.tensorboard"),
     *("tensorboard.backend.event_processing.event_accumulator", "matplotlib.figure"),
     *("lightning.pytorch", "fastai.vision.all", "accelerate", "transformers", "torchmetrics"),
+    *("torchmetrics.detection", "pycocotools.cocoeval"),
     *("pandas", "tokenizers", "soundfile", "soxr", "tqdm", "tyro", "PIL.Image", "pytest"),
 )
 

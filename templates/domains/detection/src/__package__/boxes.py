@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 from .config import Config
 from .table import INPUTS, from_frame, hidden, split_of, tidy
 
-NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's numbers
+NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")  # of YOLO's numbers
 OBJECTS = ("objects", "target", "boxes", "annotations")  # a column of all boxes of an image
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))  # columns of one box a row
 KINDS = ("class", "label", "category", "name")
@@ -160,9 +160,8 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
                     raise SystemExit(f"{file}: {line[:80]!r} is no class and box") from None
         rows.append((str(path), (1, 1), boxes, split_in(inner.parent)))
     if not labels:
-        raise SystemExit(
-            f"{root}: no annotations of COCO (.json) or Pascal VOC (.xml), no labels of YOLO (.txt)"
-        )
+        kinds = "no annotations of COCO (.json) or Pascal VOC (.xml), no labels of YOLO (.txt)"
+        raise SystemExit(f"{root}: {kinds}")
     return make_rows(rows)
 
 
@@ -177,14 +176,12 @@ def corners_of(numbers: list[float]) -> tuple[float, float, float, float]:
 
 def read_names(root: Path) -> dict[int, str]:
     """Read what YOLO's numbers are called."""
-    file = next((root / name for name in NAMES if (root / name).is_file()), None)
-    if file is None:
-        return {}
-    text = file.read_text(encoding="utf-8-sig")
-    names = yaml.safe_load(text)["names"] if file.suffix.startswith(".y") else text.splitlines()
-    return {
-        int(n): tidy(v) for n, v in (names.items() if isinstance(names, dict) else enumerate(names))
-    }
+    for file in (root / name for name in NAMES if (root / name).is_file()):
+        text = file.read_text(encoding="utf-8-sig")
+        names = yaml.safe_load(text)["names"] if file.suffix != ".txt" else text.splitlines()
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(number): tidy(name) for number, name in pairs}
+    return {}
 
 
 def from_columns(
@@ -224,15 +221,15 @@ def read_objects(cell: Any, source: Path) -> tuple[Any, list[Any]]:
         cell = json.loads(cell) if isinstance(cell, str) else cell
         if isinstance(cell, dict) and "size" in cell:
             return cell["size"], cell["boxes"]
-        if isinstance(cell, dict):  # lists side by side
-            boxes = next(cell[key] for key in BOXES if key in cell)
-            labels = next(cell[key] for key in LABELS if key in cell)
-        else:
-            boxes = [next(each[key] for key in BOXES if key in each) for each in cell]
-            labels = [next(each[key] for key in LABELS if key in each) for each in cell]
-        pairs = zip(labels, boxes, strict=True)
-        return None, [(tidy(n), x, y, x + w, y + h) for n, (x, y, w, h) in pairs]
-    except (KeyError, StopIteration, TypeError, ValueError):
+        if isinstance(cell, dict):  # of lists side by side
+            cell = [dict(zip(cell, row, strict=True)) for row in zip(*cell.values(), strict=True)]
+        boxes = []
+        for each in cell:
+            x, y, width, height = next(each[key] for key in BOXES if key in each)
+            name = next(each[key] for key in LABELS if key in each)
+            boxes.append([tidy(name), x, y, x + width, y + height])
+        return None, boxes
+    except (StopIteration, TypeError, ValueError):
         raise SystemExit(f"{source}: {str(cell)[:100]} has no bbox and category of each") from None
 
 
@@ -240,14 +237,16 @@ def name_classes(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Give the numbers of classes in a data set of the hub their names, where it has them."""
     import datasets
 
-    def names_in(kind: Any) -> list[str]:
-        inner = kind.values() if isinstance(kind, dict) else [getattr(kind, "feature", None)]
-        own = getattr(kind, "names", None) if isinstance(kind, datasets.ClassLabel) else None
-        return own or next(filter(None, (names_in(each) for each in inner if each is not None)), [])
-
     features = datasets.load_dataset_builder(dataset).info.features or {}
-    names = next(filter(None, (names_in(features[n]) for n in features if n in OBJECTS)), [])
-    for boxes in (target["boxes"] for target in table["target"]):
-        for box in boxes if names else []:
+    names = names_in({name: kind for name, kind in features.items() if name in OBJECTS})
+    for target in table["target"] if names else []:
+        for box in target["boxes"]:
             box[0] = names[int(box[0])]
     return table
+
+
+def names_in(kind: Any) -> list[str]:
+    """Find the names of classes in features of the hub, however deep they lie."""
+    inner = kind.values() if isinstance(kind, dict) else [getattr(kind, "feature", None)]
+    found = map(names_in, filter(None, inner))
+    return getattr(kind, "names", None) or next(filter(None, found), [])

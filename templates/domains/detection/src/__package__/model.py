@@ -55,11 +55,12 @@ def pretrained_spec(name: str, image_size: int) -> Spec:
     with fetching("--pretrained", name):
         import timm
 
-        net = timm.create_model(source(name), features_only=True, out_indices=(-3, -2, -1))
-        if net.feature_info.reduction() != [STRIDE // 4, STRIDE // 2, STRIDE]:
-            raise ValueError("has no features of every 8, 16 and 32 pixels: take another network")
+        net = timm.create_model(source(name), features_only=True, out_indices=(-3, -2, -1)).eval()
         wanted = net.pretrained_cfg
-    size = -(-(image_size or max(wanted["input_size"][-1], 320)) // STRIDE) * STRIDE
+        size = -(-(image_size or wanted["input_size"][-1]) // STRIDE) * STRIDE
+        sides = [seen.shape[-1] for seen in net(torch.zeros(1, 3, size, size))]
+        if sides != [4 * size // STRIDE, 2 * size // STRIDE, size // STRIDE]:
+            raise ValueError("has no features of every 8, 16 and 32 pixels: take another network")
     return Spec(size, tuple(wanted["mean"]), tuple(wanted["std"]), wanted["architecture"])
 
 

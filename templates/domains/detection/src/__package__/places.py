@@ -36,7 +36,7 @@ def assign(boxes: Tensor, chances: Tensor, targets: Tensor) -> tuple[Tensor, Ten
     true, kinds = targets[..., 1:], targets[..., 0].long()
     middles, widths = places(boxes.shape[1], boxes)
     ends = (true[:, :, None, :2], true[:, :, None, 2:])  # (B, M, 1, 2)
-    reach = ((ends[1] - ends[0]) / 2).clamp(min=float(widths[0]) / 2)  # a box has a place at least
+    reach = ((ends[1] - ends[0]) / 2).maximum(widths[0] / 2)  # a box has a place at least
     inside = ((middles - (ends[0] + ends[1]) / 2).abs() <= reach).all(dim=3)
     inside &= kinds[..., None] >= 0
     overlap = torch.vmap(box_iou)(true, boxes).clamp(min=1e-4)  # (B, M, A)

@@ -58,6 +58,7 @@ def main(
             result, failed = {"error": str(error)}, True
         print(json.dumps({"input": str(file), **result}, ensure_ascii=False))
     if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(as_coco(rows, task.names)), encoding="utf-8")
     raise SystemExit(int(failed))
 

@@ -48,9 +48,10 @@ def draw(size: int, rng: random.Random) -> tuple[Image.Image, list[tuple[int, li
         x, y, turn = (rng.uniform(0, high) for high in (canvas, canvas, 2 * math.pi))
         end = (x + 0.2 * canvas * math.cos(turn), y + 0.2 * canvas * math.sin(turn))
         pen.line((x, y, *end), fill=ink, width=SCALE)
-    places = rng.sample([(x, y) for x in (1, 3) for y in (1, 3)], rng.randint(0, 4))
-    for column, row in places:  # quarters of the canvas, so that no shape hides another
-        radius = canvas * rng.uniform(0.09, 0.22)
+    number = rng.choice((0, 2, 3, 4, 4))  # none in one of five
+    for column, row in rng.sample([(x, y) for x in (1, 3) for y in (1, 3)], number):
+        # In quarters of the canvas, so that no shape hides another
+        radius = canvas * rng.uniform(0.12, 0.23)
         x = canvas * column / 4 + rng.uniform(-1, 1) * (canvas / 4 - radius)
         y = canvas * row / 4 + rng.uniform(-1, 1) * (canvas / 4 - radius)
         kind = rng.randrange(len(CORNERS))

@@ -20,6 +20,7 @@ KEEP = 100  # boxes an image, as COCO counts them
 LOOK = 300  # of so many, alike ones are dropped
 ALIKE = 0.6  # intersection over union of two boxes that show one thing
 SURE = 0.3  # the score of what is shown
+COUNTS = 0.01  # of what is measured: there is much below, which takes long and changes little
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class AveragePrecision(MeanAveragePrecision):
     """The metric of COCO, of tensors of one shape."""
 
     def update(self, scores: Any, targets: Any) -> None:
-        found = [row[row[:, 4] > 0] for row in scores.as_subclass(Tensor).float()]
+        found = [row[row[:, 4] > COUNTS] for row in scores.as_subclass(Tensor).float()]
         true = [row[row[:, 0] != NONE] for row in targets.as_subclass(Tensor)]
         super().update(
             [{"boxes": r[:, :4], "scores": r[:, 4], "labels": r[:, 5].int()} for r in found],
