@@ -160,8 +160,10 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
                     raise SystemExit(f"{file}: {line[:80]!r} is no class and box") from None
         rows.append((str(path), (1, 1), boxes, split_in(inner.parent)))
     if not labels:
-        kinds = "no annotations of COCO (.json) or Pascal VOC (.xml), no labels of YOLO (.txt)"
-        raise SystemExit(f"{root}: {kinds}")
+        raise SystemExit(
+            f"{root}: no annotations of COCO (.json) or Pascal VOC (.xml),"
+            " no labels of YOLO (.txt)"
+        )
     return make_rows(rows)
 
 
