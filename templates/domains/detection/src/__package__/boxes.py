@@ -161,8 +161,7 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         rows.append((str(path), (1, 1), boxes, split_in(inner.parent)))
     if not labels:
         raise SystemExit(
-            f"{root}: no annotations of COCO (.json) or Pascal VOC (.xml),"
-            " no labels of YOLO (.txt)"
+            f"{root}: no annotations of COCO (.json) or Pascal VOC (.xml), no labels of YOLO (.txt)"
         )
     return make_rows(rows)
 

@@ -60,7 +60,8 @@ def pretrained_spec(name: str, image_size: int) -> Spec:
         size = -(-(image_size or wanted["input_size"][-1]) // STRIDE) * STRIDE
         sides = [seen.shape[-1] for seen in net(torch.zeros(1, 3, size, size))]
         if sides != [4 * size // STRIDE, 2 * size // STRIDE, size // STRIDE]:
-            raise ValueError("has no features of every 8, 16 and 32 pixels: take another network")
+            name = wanted["architecture"]
+            raise ValueError(f"{name} has no grids of 8, 16 and 32 pixels: take another network")
     return Spec(size, tuple(wanted["mean"]), tuple(wanted["std"]), wanted["architecture"])
 
 
