@@ -22,7 +22,7 @@ from ptscaffold.trial.matrix import Cell
 LIMITS: Final = {
     "vision": (1353, 12, 400, 120),
     "segmentation": (1555, 13, 400, 120),
-    "detection": (1794, 14, 400, 120),
+    "detection": (1796, 14, 400, 120),
     "text": (1381, 13, 400, 120),
     "tagging": (1621, 13, 400, 120),
     "language-model": (1698, 14, 400, 120),

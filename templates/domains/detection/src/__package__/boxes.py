@@ -108,6 +108,8 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
             tried = (file.parent / image["file_name"], root / image["file_name"])
             path = next((p for p in tried if p.exists()), places.get(tried[0].name, tried[0]))
             rows.append((str(path), size, found, split_in(file.relative_to(root))))
+    if missing := [row[0] for row in rows if not Path(row[0]).exists()]:
+        raise SystemExit(f"{root}: {len(missing)} files are missing, such as {missing[0]}")
     if crowds:
         print(f"left out {crowds} annotations of crowds, or without a box")
     return make_rows(rows)
