@@ -1,18 +1,17 @@
-"""How fast the generated projects train, against a bare loop written by hand.
+"""How fast the generated projects train, against the shortest loop of the same framework.
 
     python benchmarks/training.py [--times 3] [--results benchmarks/training.md]
 
-The bare loop stands below, in `bare_loop`: the model, the data set and the settings of the vision
-project over a plain `DataLoader`, and nothing that a project adds: no TensorBoard, no checkpoint,
-no metric, no resume, no progress bar. Each style runs its own `train` with everything it does by
+The shortest loops stand in `shortest.py`: the model, the data set and the settings of the vision
+project, and nothing that a project adds. Each style runs its own `train` with everything it does by
 default, and plain PyTorch once more without points in TensorBoard, which shows what these cost.
 
 All loops run at the same time, each in a process of its own, but take turns of a second while the
 others are stopped, see `turns.py`. What counts is the time from the end of one optimizer step to
 the end of the tenth after it in the same epoch: the projects write to TensorBoard at every tenth
 step. The first epoch does not count. Ratios are those of the medians of the same epoch. All of it
-is done `--times` times, since what memory a process gets is a matter of luck. Exit code 1 when a
-target is missed.
+is done `--times` times, since what memory a process gets is a matter of luck, of which `KEEP` takes
+away the most. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -25,34 +24,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from projects import make_project, watch_steps
+from shortest import SHORTEST
 from turns import TURN, find_rate, spread, take_turns
 
-BARE, UNLOGGED = "bare loop", "unlogged"
-LABELS = {
-    BARE: "bare loop",
+STYLES = {
     "plain": "plain PyTorch",
     "lightning": "Lightning",
     "fastai": "fastai",
     "accelerate": "Accelerate",
     "trainer": "Trainer",
+}
+UNLOGGED = "unlogged"
+LABELS = {
+    **STYLES,
+    **{f"shortest-{style}": f"shortest loop of {label}" for style, label in STYLES.items()},
     UNLOGGED: "plain PyTorch, no points in TensorBoard",
 }
 # (loop, the one it is measured by): the least share of its rate
 TARGETS = {
-    ("plain", BARE): 0.98,
-    ("lightning", BARE): 0.95,
-    ("fastai", BARE): 0.95,
-    ("accelerate", BARE): 0.95,
-    ("trainer", BARE): 0.95,
+    **{(style, f"shortest-{style}"): 0.95 for style in STYLES},
+    ("plain", "shortest-plain"): 0.98,
     ("plain", UNLOGGED): 0.98,
 }
+# What is freed stays with the process: or else each step asks the kernel for pages anew, or does
+# not, as the first sizes that it asked for happen to be
+KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 BATCH = 32
 
 # The flags of two runs: the first of a new project, where a step is short and all that surrounds it
@@ -67,6 +70,7 @@ CLASSES, IMAGES = 4, 300  # of the files; 840 of them are for training
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=3, help="processes of each loop (3)")
+    parser.add_argument("--styles", nargs="+", choices=STYLES, default=list(STYLES))
     parser.add_argument("--results", type=Path, help="also write the table to this file")
     parser.add_argument("--measure", choices=LABELS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -74,26 +78,29 @@ def main() -> int:
         print(json.dumps(measure(options.measure)))
         return 0
     with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
-        report, met = compare(Path(folder), options.times)
+        report, met = compare(Path(folder), options.styles, options.times)
     sys.stdout.write(report)
     if options.results:
         options.results.write_text(report, encoding="utf-8", newline="\n")
     return 0 if met else 1
 
 
-def compare(folder: Path, times: int) -> tuple[str, bool]:
+def compare(folder: Path, styles: Sequence[str], times: int) -> tuple[str, bool]:
     """Run everything in turn; give the table and whether all targets are met."""
-    make_projects(folder)
+    make_projects(folder, {"plain", *styles})
     make_images(folder / "images")
-    measured = [measure_all(folder) for _ in range(times)]
+    loops = [name for name in LABELS if style_of(name) in styles]
+    measured = [measure_all(folder, loops) for _ in range(times)]
     rows, met = [], True
     for setting in SETTINGS:
         rates = {
-            name: [rate for each in measured for rate in each[name][setting]] for name in LABELS
+            name: [rate for each in measured for rate in each[name][setting]] for name in loops
         }
-        for name, label in LABELS.items():
-            rows.append(f"| {setting} | {label} | {median(rates[name]):.0f} | | | |")
+        for name in loops:
+            rows.append(f"| {setting} | {LABELS[name]} | {median(rates[name]):.0f} | | | |")
         for (name, yardstick), target in TARGETS.items():
+            if name not in loops:
+                continue
             ratios = [a / b for a, b in zip(rates[name], rates[yardstick], strict=True)]
             good = median(ratios) >= target
             met = met and good
@@ -104,11 +111,11 @@ def compare(folder: Path, times: int) -> tuple[str, bool]:
     return table(rows, times), met
 
 
-def measure_all(folder: Path) -> dict[str, dict[str, list[float]]]:
+def measure_all(folder: Path, loops: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Run all loops once; give the examples per second of their epochs but the first."""
-    turns = take_turns({name: start(name, folder) for name in LABELS})
+    turns = take_turns({name: start(name, folder) for name in loops})
     found = {}
-    for name in LABELS:
+    for name in loops:
         lines = (folder / f"{name}.out").read_text(encoding="utf-8").splitlines()
         found[name] = {
             setting: [BATCH * find_rate(ends, turns[name]) for ends in epochs[1:]]
@@ -117,9 +124,9 @@ def measure_all(folder: Path) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def make_projects(folder: Path) -> None:
-    """Make the vision project in every style, and its sample."""
-    for style in LABELS.keys() - {BARE, UNLOGGED}:
+def make_projects(folder: Path, styles: Collection[str]) -> None:
+    """Make the vision project in these styles, and its sample."""
+    for style in styles:
         make_project(folder, "vision", style)
     sample = "from pathlib import Path; from vision_plain.sample import make_sample"
     subprocess.run(  # once, or else all loops would at the same time
@@ -143,12 +150,12 @@ def make_images(folder: Path) -> None:
 
 def start(name: str, folder: Path) -> subprocess.Popen[bytes]:
     """Start one loop in a process of its own, which writes the ends of its steps to NAME.out."""
-    style = "plain" if name in (BARE, UNLOGGED) else name
+    style = style_of(name)
     with (folder / f"{name}.out").open("wb") as output:
         return subprocess.Popen(
             [sys.executable, __file__, "--measure", name],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder / f"vision-{style}" / "src")},
+            env={**os.environ, **KEEP, "PYTHONPATH": str(folder / f"vision-{style}" / "src")},
             stdin=subprocess.DEVNULL,
             stdout=output,
         )
@@ -158,10 +165,11 @@ def measure(name: str) -> dict[str, list[list[float]]]:
     """Give the ends of the steps of one loop, by setting and epoch."""
     import importlib
 
-    package = f"vision_{'plain' if name in (BARE, UNLOGGED) else name}"
+    style = style_of(name)
+    package = f"vision_{style}"
     make_config = importlib.import_module(f"{package}.config").Config
     ends: list[float] = []
-    callbacks = watch_steps(name, lambda: ends.append(time.perf_counter()))
+    callbacks = watch_steps(style, lambda: ends.append(time.perf_counter()))
     found = {}
     for setting, flags in SETTINGS.items():
         ends.clear()
@@ -175,8 +183,8 @@ def measure(name: str) -> dict[str, list[list[float]]]:
                 patience=flags["epochs"],
                 **flags,
             )
-            if name == BARE:
-                bare_loop(config)
+            if name.startswith("shortest"):
+                SHORTEST[style](config, *callbacks)
             else:
                 train = importlib.import_module(f"{package}.train")
                 if name == UNLOGGED:
@@ -186,54 +194,12 @@ def measure(name: str) -> dict[str, list[list[float]]]:
     return found
 
 
+def style_of(name: str) -> str:
+    return "plain" if name == UNLOGGED else name.removeprefix("shortest-")
+
+
 def cut(values: list[float], size: int) -> list[list[float]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
-
-
-def bare_loop(config: Any) -> None:
-    """The yardstick: what one writes by hand for this model, this data and these settings."""
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-    from torch.utils.data import DataLoader
-    from vision_plain.data import make_spec, make_table
-    from vision_plain.dataset import Examples
-    from vision_plain.model import make_model
-    from vision_plain.task import Task
-
-    torch.manual_seed(config.seed)
-    table = make_table(config)
-    spec, task = make_spec(config, table), Task.fit(config.task, table)
-    parts = {part: table[table["split"] == part] for part in ("train", "val")}
-    examples = Examples(parts["train"], task, spec, train=True)
-    train: Any = DataLoader(examples, config.batch_size, shuffle=True, drop_last=True)
-    val: Any = DataLoader(Examples(parts["val"], task, spec), 64)
-    model = make_model(spec, len(task.names)).to(memory_format=torch.channels_last)
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    groups = [
-        {"params": matrices, "weight_decay": 0.05},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    steps = config.epochs * len(train)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.lr, steps, pct_start=0.2, cycle_momentum=False
-    )
-    for epoch in range(config.epochs):
-        examples.epoch = epoch
-        model.train()
-        for images, labels in train:
-            loss = F.cross_entropy(model(images), labels, label_smoothing=0.1)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-        model.eval()
-        with torch.inference_mode():
-            hits = sum(int((model(x).argmax(dim=1) == y).sum()) for x, y in val)
-        print(f"accuracy {hits / len(parts['val']):.4f}")
 
 
 def table(rows: Sequence[str], times: int) -> str:
@@ -248,7 +214,7 @@ def table(rows: Sequence[str], times: int) -> str:
     )
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     head = [
-        "# Training against a bare loop",
+        "# Training against the shortest loop",
         "",
         f"`python benchmarks/training.py --times {times}`: {versions}; Python"
         f" {platform.python_version()}, {platform.system()} {platform.machine()},"

@@ -102,6 +102,23 @@ def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -
     package.run(*named[:3])
 
 
+WRONG = {
+    "--device nothing": "--device nothing: PyTorch finds no such device",
+    "--run-dir a_file/run": "Not a directory: 'a_file/run'",
+}
+
+
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
+@pytest.mark.parametrize("flags", WRONG)
+def test_a_wrong_flag_is_one_line(package: Package, flags: str) -> None:
+    (package.folder / "a_file").touch()
+    process = package.start("--dry-run", *flags.split())
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert WRONG[flags] in stderr
+    assert "Traceback" not in stderr
+
+
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_a_full_disk_is_one_line(package: Package) -> None:
     limited = (

@@ -31,6 +31,9 @@ def parse(description: str | None) -> Config:
     """Read the flags; with --resume, what that run had stands in for what is not given."""
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     config = tyro.cli(Config, description=description)
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if config.device.partition(":")[0] not in ("auto", "cpu", found and found.type):
+        raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
     if not config.pretrained and (config.freeze or getattr(config, "lora", False)):
         raise SystemExit("--freeze and --lora train a part of a network of --pretrained")
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
@@ -53,7 +56,7 @@ def main(train: Callable[[Config], object], description: str | None) -> None:
     config = parse(description)
     try:
         train(config)
-    except PermissionError as error:
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:  # of --run-dir
         raise SystemExit(str(error)) from None
     except (OSError, RuntimeError) as error:
         if getattr(error, "errno", 0) not in FULL and "inline_container" not in str(error):
