@@ -4,9 +4,9 @@
 
 All projects, each with the set of its domain (`real_sets.py`) of some 500 and some 5,000 examples,
 from scratch and with `--pretrained` (`real_weights.py`), and no other flag but the seed. The linear
-models (`real_linear.py`) have the same splits. Accuracy, of masks the mean intersection over union,
-is of the test split, as the project's own `evaluate` prints it,
-of speech 1 less the word error rate, of descriptions how much of 8 bits a byte is saved.
+models (`real_linear.py`) have the same splits. Accuracy is of the test split, as the project's own
+`evaluate` prints it: of masks the mean intersection over union, of boxes the mean average
+precision, of speech 1 less the word error rate, of descriptions how much of 8 bits a byte is saved.
 
 All of it takes many hours without a GPU. `--domains`, `--styles`, `--sizes`, `--modes` and
 `--seeds` choose a part; `--raw FILE` keeps what was measured and goes on from it, so that parts can
@@ -39,11 +39,11 @@ from real_sets import SETS, SIZES, prepare
 from real_table import MODES, STYLES, Raw, table
 from real_weights import pretrained_folders
 
-DOMAINS = ("vision", "segmentation", "text", "tagging", "language-model")
+DOMAINS = ("vision", "segmentation", "detection", "text", "tagging", "language-model")
 DOMAINS += ("audio", "speech-recognition", "tabular")
 NAMES = ("torch", "torchvision", "lightning", "fastai", "timm", "transformers", "scikit-learn")
 ACCURACY = re.compile(
-    r"\b(accuracy|iou|f1|wer|bits_per_byte) (\d+(?:\.\d+)?)(?: on (\d+) examples)?"
+    r"\b(accuracy|iou|map|f1|wer|bits_per_byte) (\d+(?:\.\d+)?)(?: on (\d+) examples)?"
 )
 
 

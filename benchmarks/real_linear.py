@@ -3,10 +3,10 @@
     python benchmarks/real_linear.py DOMAIN DATA
 
 Every pair of features and model is fitted on the training split and scored on the other two, by
-accuracy, masks by mean intersection over union, tags by the F1 of spans, speech by 1 less the word
-error rate of hidden Markov models (`real_hmm.py`), texts by how much of the 8 bits of a byte
-n-grams save (`real_ngrams.py`). The one that is best in validation counts, whatever the test split
-says.
+accuracy, masks by mean intersection over union, boxes by the mean average precision of blobs
+(`real_blobs.py`), tags by the F1 of spans, speech by 1 less the word error rate of hidden Markov
+models (`real_hmm.py`), texts by how much of the 8 bits of a byte n-grams save (`real_ngrams.py`).
+The one that is best in validation counts, whatever the test split says.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 from PIL import Image, ImageOps
+from real_blobs import fit_blobs
 from real_hmm import cepstra, fit_words
 from real_ngrams import fit_ngrams
 from seqeval.metrics import f1_score
@@ -147,6 +148,10 @@ def read_pixels(path: Path) -> tuple[Floats, Floats]:
     around = np.lib.stride_tricks.sliding_window_view(grey, (15, 15))[..., ::2, ::2]
     around = around.reshape(classes.size, -1)
     return np.hstack([around, np.abs(around)]), classes.ravel()
+
+
+def fit_scenes(data: Path) -> list[Linear]:
+    return [Linear(*found) for found in fit_blobs(data)]
 
 
 def fit_tags(data: Path) -> list[Linear]:
@@ -337,6 +342,7 @@ ROWS: Models = {
 }
 WITHOUT_CLASSES = {
     "segmentation": fit_masks,
+    "detection": fit_scenes,
     "tagging": fit_tags,
     "language-model": fit_texts,
     "speech-recognition": fit_speech,

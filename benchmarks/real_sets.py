@@ -7,6 +7,7 @@
   turned, uneven light, blur, noise, PNG of about 64 pixels. A font package is in one split only.
 * `glyphs` (segmentation): digits, capitals and small letters with the same fonts, several of them
   in a scene, and masks that tell these three apart.
+* `scenes` (detection): such scenes, and a box around each that shows well, as YOLO has them.
 * `sections` (text): descriptions of Debian's packages, short one and first lines of the long one,
   by ten of its sections, as unequal as they are. A source package is in one split only.
 * `descriptions` (language-model): whole descriptions of Debian's packages. A source package is in
@@ -48,7 +49,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from real_changes import PACKAGES, read_changelogs, write_changes
-from real_glyphs import write_glyphs
+from real_glyphs import write_glyphs, write_scenes
 from real_letters import FONT_PACKAGES, find_fonts, write_letters
 from real_speech import write_speech
 from real_words import write_words
@@ -331,6 +332,7 @@ SETS: Mapping[str, RealSet] = {
     "packages": RealSet("tabular", "packages.csv", write_packages),
     "letters": RealSet("vision", "", partial(draw, write_letters)),
     "glyphs": RealSet("segmentation", "", partial(draw, write_glyphs)),
+    "scenes": RealSet("detection", "", partial(draw, write_scenes)),
     "descriptions": RealSet("language-model", "descriptions.csv", write_descriptions),
     "sections": RealSet("text", "texts.csv", write_sections),
     "changes": RealSet("tagging", "changes.jsonl", write_entries),

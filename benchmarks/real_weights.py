@@ -64,7 +64,7 @@ def pretrained_folders(work: Path) -> dict[str, Path]:
             for folder in (vision, text):
                 shutil.rmtree(folder, ignore_errors=True)
                 (parts / folder.name).rename(folder)
-    of_images = dict.fromkeys(("vision", "segmentation", "audio"), vision.absolute())
+    of_images = dict.fromkeys(("vision", "segmentation", "detection", "audio"), vision.absolute())
     return {**of_images, **dict.fromkeys(("text", "tagging"), text.absolute())}
 
 
