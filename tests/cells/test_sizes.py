@@ -22,7 +22,7 @@ from ptscaffold.trial.matrix import Cell
 LIMITS: Final = {
     "vision": (1356, 12, 400, 120),
     "segmentation": (1558, 13, 400, 120),
-    "detection": (1797, 14, 400, 120),
+    "detection": (1799, 14, 400, 120),
     "text": (1384, 13, 400, 120),
     "tagging": (1624, 13, 400, 120),
     "language-model": (1701, 14, 400, 120),
