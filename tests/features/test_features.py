@@ -267,6 +267,7 @@ def test_the_editor_starts_what_the_project_has() -> None:
     assert task["command"] == f"uv run tensorboard --logdir runs --port {port}"
 
 
+@pytest.mark.nightly  # mypy from nothing takes half a minute
 def test_a_commit_is_checked_with_the_project_s_tools(tmp_path: Path) -> None:
     for path, file in render("text", "plain", "precommit").items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
