@@ -20,12 +20,13 @@ KINDS = {
 }  # no letter whose shape is that of another kind
 
 
+Box = tuple[int, int, int, int, int]  # kind, left, top, right, bottom
+
+
 class Scene(NamedTuple):
     image: Image.Image
     mask: Image.Image  # of the kinds, from 1
-    boxes: list[
-        tuple[int, int, int, int, int]
-    ]  # of what shows well: kind, left, top, right, bottom
+    boxes: list[Box]  # of what shows well
 
 
 def write_glyphs(folder: Path, fonts: Fonts, sizes: Mapping[str, int], seed: int) -> None:

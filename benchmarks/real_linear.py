@@ -26,7 +26,6 @@ import numpy as np
 import pandas as pd
 import soundfile
 from PIL import Image, ImageOps
-from real_blobs import fit_blobs
 from real_hmm import cepstra, fit_words
 from real_ngrams import fit_ngrams
 from seqeval.metrics import f1_score
@@ -151,6 +150,8 @@ def read_pixels(path: Path) -> tuple[Floats, Floats]:
 
 
 def fit_scenes(data: Path) -> list[Linear]:
+    from real_blobs import fit_blobs  # torch, for the metric
+
     return [Linear(*found) for found in fit_blobs(data)]
 
 

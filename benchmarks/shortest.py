@@ -1,8 +1,8 @@
 """The shortest loop of each framework around the vision project's model and data.
 
 What one writes by hand after the framework's own documentation, with the settings of a project, and
-nothing that a project adds: no resume, no best checkpoint, no pictures, no line an epoch. Where the
-framework writes to TensorBoard by itself, it does so here, as often as a project.
+nothing that a project adds: no resume, no best checkpoint, no pictures. Where the framework writes
+to TensorBoard by itself, it does so here, as often as a project.
 """
 
 from __future__ import annotations
@@ -39,12 +39,11 @@ def plain(config: Any) -> None:
 def lightning(config: Any) -> None:
     from lightning import LightningModule, Trainer, seed_everything
     from lightning.pytorch.loggers import TensorBoardLogger
-    from torchmetrics.classification import MulticlassAccuracy
 
     class Module(LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.model, self.accuracy = model, MulticlassAccuracy(number, average="micro")
+            self.model = model
 
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             images, labels = batch
@@ -54,8 +53,7 @@ def lightning(config: Any) -> None:
 
         def validation_step(self, batch: Any, batch_idx: int) -> None:
             images, labels = batch
-            self.accuracy(self.model(images), labels)
-            self.log("val/accuracy", self.accuracy)
+            self.log("val/accuracy", (self.model(images).argmax(dim=1) == labels).float().mean())
 
         def configure_optimizers(self) -> Any:
             optimizer, schedule = make_optimizer(self, config, len(train))
@@ -63,7 +61,6 @@ def lightning(config: Any) -> None:
 
     seed_everything(config.seed)
     train, val, model = make_parts(config, "lightning")
-    number = count(model)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=config.epochs,
@@ -81,12 +78,8 @@ def fastai(config: Any, *callbacks: Any) -> None:
     from fastai.losses import CrossEntropyLossFlat
 
     set_seed(config.seed)
-    package = "vision_fastai"
-    data, task = (importlib.import_module(f"{package}.{name}") for name in ("data", "task"))
-    table = data.make_table(config)
-    spec, task = data.make_spec(config, table), task.Task.fit(config.task, table)
-    dls = importlib.import_module(f"{package}.dls").make_dls(table, task, spec, config)
-    model = importlib.import_module(f"{package}.model").make_model(spec, len(task.names))
+    table, spec, task, model = prepare(config, "fastai")
+    dls = importlib.import_module("vision_fastai.dls").make_dls(table, task, spec, config)
     loss = CrossEntropyLossFlat(label_smoothing=0.1)
     cbs = [GradientClip(1.0), *callbacks]
     learn = Learner(dls, model, loss, metrics=accuracy, cbs=cbs, path=config.run_dir)
@@ -173,20 +166,24 @@ def trainer(config: Any) -> None:
     ).train()
 
 
+def prepare(config: Any, style: str) -> tuple[Any, Any, Any, nn.Module]:
+    """Give table, spec, task and network of the project of a style."""
+    names = ("data", "task", "model")
+    data, task, model = (importlib.import_module(f"vision_{style}.{name}") for name in names)
+    table = data.make_table(config)
+    spec, found = data.make_spec(config, table), task.Task.fit(config.task, table)
+    return table, spec, found, model.make_model(spec, len(found.names))
+
+
 def make_parts(config: Any, style: str) -> tuple[DataLoader[Any], DataLoader[Any], nn.Module]:
     """Give what a project of this style trains on and validates with, and its network."""
-    package = f"vision_{style}"
-    data, task = (importlib.import_module(f"{package}.{name}") for name in ("data", "task"))
-    holds = importlib.import_module(
-        f"{package}.{'datamodule' if style == 'lightning' else 'dataset'}"
-    )
-    table = data.make_table(config)
-    spec, task = data.make_spec(config, table), task.Task.fit(config.task, table)
+    table, spec, task, model = prepare(config, style)
+    module = "datamodule" if style == "lightning" else "dataset"
+    holds = importlib.import_module(f"vision_{style}.{module}")
     parts = {part: table[table["split"] == part] for part in ("train", "val")}
     examples = holds.Examples(parts["train"], task, spec, train=True)
     train: Any = DataLoader(examples, config.batch_size, shuffle=True, drop_last=True)
     val: Any = DataLoader(holds.Examples(parts["val"], task, spec), config.batch_size)
-    model = importlib.import_module(f"{package}.model").make_model(spec, len(task.names))
     return train, val, model.to(memory_format=torch.channels_last)
 
 
@@ -201,11 +198,6 @@ def make_optimizer(model: nn.Module, config: Any, steps: int) -> tuple[Any, Any]
     return optimizer, OneCycleLR(
         optimizer, config.lr, config.epochs * steps, pct_start=0.2, cycle_momentum=False
     )
-
-
-def count(model: nn.Module) -> int:
-    """Give the number of classes of a network."""
-    return [p for p in model.parameters() if p.dim() >= 2][-1].shape[0]
 
 
 SHORTEST = {

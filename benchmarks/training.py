@@ -10,8 +10,7 @@ All loops run at the same time, each in a process of its own, but take turns of 
 others are stopped, see `turns.py`. What counts is the time from the end of one optimizer step to
 the end of the tenth after it in the same epoch: the projects write to TensorBoard at every tenth
 step. The first epoch does not count. Ratios are those of the medians of the same epoch. All of it
-is done `--times` times, since what memory a process gets is a matter of luck, of which `KEEP` takes
-away the most. Exit code 1 when a target is missed.
+is done `--times` times, in new processes. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -53,8 +52,7 @@ TARGETS = {
     ("plain", "shortest-plain"): 0.98,
     ("plain", UNLOGGED): 0.98,
 }
-# What is freed stays with the process: or else each step asks the kernel for pages anew, or does
-# not, as the first sizes that it asked for happen to be
+# What is freed stays with the process: without it a step of the files asks for 6,500 pages anew
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 BATCH = 32
 
@@ -70,7 +68,6 @@ CLASSES, IMAGES = 4, 300  # of the files; 840 of them are for training
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=3, help="processes of each loop (3)")
-    parser.add_argument("--styles", nargs="+", choices=STYLES, default=list(STYLES))
     parser.add_argument("--results", type=Path, help="also write the table to this file")
     parser.add_argument("--measure", choices=LABELS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -78,29 +75,26 @@ def main() -> int:
         print(json.dumps(measure(options.measure)))
         return 0
     with tempfile.TemporaryDirectory(prefix="ptscaffold-bench-") as folder:
-        report, met = compare(Path(folder), options.styles, options.times)
+        report, met = compare(Path(folder), options.times)
     sys.stdout.write(report)
     if options.results:
         options.results.write_text(report, encoding="utf-8", newline="\n")
     return 0 if met else 1
 
 
-def compare(folder: Path, styles: Sequence[str], times: int) -> tuple[str, bool]:
+def compare(folder: Path, times: int) -> tuple[str, bool]:
     """Run everything in turn; give the table and whether all targets are met."""
-    make_projects(folder, {"plain", *styles})
+    make_projects(folder)
     make_images(folder / "images")
-    loops = [name for name in LABELS if style_of(name) in styles]
-    measured = [measure_all(folder, loops) for _ in range(times)]
+    measured = [measure_all(folder) for _ in range(times)]
     rows, met = [], True
     for setting in SETTINGS:
         rates = {
-            name: [rate for each in measured for rate in each[name][setting]] for name in loops
+            name: [rate for each in measured for rate in each[name][setting]] for name in LABELS
         }
-        for name in loops:
-            rows.append(f"| {setting} | {LABELS[name]} | {median(rates[name]):.0f} | | | |")
+        for name, label in LABELS.items():
+            rows.append(f"| {setting} | {label} | {median(rates[name]):.0f} | | | |")
         for (name, yardstick), target in TARGETS.items():
-            if name not in loops:
-                continue
             ratios = [a / b for a, b in zip(rates[name], rates[yardstick], strict=True)]
             good = median(ratios) >= target
             met = met and good
@@ -111,11 +105,11 @@ def compare(folder: Path, styles: Sequence[str], times: int) -> tuple[str, bool]
     return table(rows, times), met
 
 
-def measure_all(folder: Path, loops: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+def measure_all(folder: Path) -> dict[str, dict[str, list[float]]]:
     """Run all loops once; give the examples per second of their epochs but the first."""
-    turns = take_turns({name: start(name, folder) for name in loops})
+    turns = take_turns({name: start(name, folder) for name in LABELS})
     found = {}
-    for name in loops:
+    for name in LABELS:
         lines = (folder / f"{name}.out").read_text(encoding="utf-8").splitlines()
         found[name] = {
             setting: [BATCH * find_rate(ends, turns[name]) for ends in epochs[1:]]
@@ -124,9 +118,9 @@ def measure_all(folder: Path, loops: Sequence[str]) -> dict[str, dict[str, list[
     return found
 
 
-def make_projects(folder: Path, styles: Collection[str]) -> None:
-    """Make the vision project in these styles, and its sample."""
-    for style in styles:
+def make_projects(folder: Path) -> None:
+    """Make the vision project in every style, and its sample."""
+    for style in STYLES:
         make_project(folder, "vision", style)
     sample = "from pathlib import Path; from vision_plain.sample import make_sample"
     subprocess.run(  # once, or else all loops would at the same time

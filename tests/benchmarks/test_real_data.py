@@ -84,6 +84,26 @@ def test_models_of_masks(script: Script, tmp_path: Path) -> None:
     assert linear.score("segmentation", tmp_path) == linear.choose(found)
 
 
+def test_models_of_boxes(script: Script, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, number in SIZES.items():
+        for kind in ("images", "labels"):
+            (tmp_path / split / kind).mkdir(parents=True)
+        for index in range(number):
+            tall, at = index % 2, rng.integers(4, 20)
+            pixels = rng.normal(60, 2, (48, 48))
+            width, height = (12, 24) if tall else (24, 12)
+            pixels[at : at + height, at : at + width] += 120
+            Image.fromarray(np.uint8(pixels)).save(tmp_path / split / "images" / f"{index}.png")
+            box = (at + width / 2, at + height / 2, width, height)
+            row = " ".join([str(tall), *(str(part / 48) for part in box)])
+            (tmp_path / split / "labels" / f"{index}.txt").write_text(row)
+    linear = script("real_linear")
+    found = linear.fit_scenes(tmp_path)
+    assert max(each.test for each in found) > 0.6
+    assert linear.score("detection", tmp_path) == linear.choose(found)
+
+
 def test_models_of_tags(script: Script, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = []

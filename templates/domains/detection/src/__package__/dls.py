@@ -27,7 +27,7 @@ class ToBoxes(Transform):
         super().__init__()
         self.task, self.spec = task, spec
 
-    def encodes(self, target: dict) -> Boxes:  # type: ignore[type-arg]  # fastai takes no dict[str]
+    def encodes(self, target: Any) -> Boxes:
         return Boxes(self.task.encode(target))
 
     def decodes(self, boxes: Boxes) -> LabeledBBox:

@@ -48,9 +48,8 @@ class Task:
 
     def encode(self, target: Any) -> Tensor:
         """Give the boxes (most, 5): class, left, top, right, bottom from 0 to 1; -1 behind them."""
-        width, height = target["size"]
-        rows = [box for box in target["boxes"] if box[0] in self.names]
-        if unknown := {box[0] for box in target["boxes"]} - set(self.names):
+        (width, height), rows = target["size"], target["boxes"]
+        if unknown := {box[0] for box in rows} - set(self.names):
             raise SystemExit(f"{unknown.pop()} is no class of this model: {', '.join(self.names)}")
         if len(rows) > self.most:
             print(f"of an image with {len(rows)} boxes the {self.most} largest count")
