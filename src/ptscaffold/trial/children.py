@@ -27,7 +27,10 @@ OFFLINE: Final = {
 }
 
 # What belongs to the shell that ptscaffold runs in, not to a newcomer's.
-LEFT_OUT: Final = {"VIRTUAL_ENV", "PYTHONPATH", "CI", "UV_PROJECT_ENVIRONMENT"}
+LEFT_OUT: Final = {
+    *("VIRTUAL_ENV", "PYTHONPATH", "CI", "UV_PROJECT_ENVIRONMENT"),
+    "PYTHONDONTWRITEBYTECODE",  # every command would compile all of torch anew, for ten seconds
+}
 
 PATIENCE: Final = 5.0  # seconds between asking a process to end and ending it
 
