@@ -30,6 +30,17 @@ fetch("data:image/png;base64,CONTENT").then((answer) => answer.blob()).then((con
   document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
 });
 """
+# What is drawn over the image: masks in half-clear colors, boxes in orange.
+LOOK = """
+const drawn = setInterval(() => {
+  const canvas = find("canvas");
+  if (canvas.hidden || !find("table").rows.length) return;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) count += data[i] > 200 && data[i + 2] < 60;
+  document.title = `${canvas.width} x ${canvas.height}, ${count} orange`;
+}, 50);
+"""
 TYPE = 'find("textarea").value = "The soup was cold."; find("form").requestSubmit();'
 FILL = """
 const fill = setInterval(() => {
@@ -63,13 +74,13 @@ def python(name: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def served(project: Path) -> Iterator[str]:
+def served(project: Path, *flags: str) -> Iterator[str]:
     """Serve what was trained for an epoch; the address is given once the server is warm."""
     env = {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
     train = python("train", "--epochs", "1", "--num-workers", "0")
     subprocess.run(train, cwd=project, env=env, check=True, capture_output=True)
     with subprocess.Popen(
-        python("serve"), cwd=project, env=env, stderr=subprocess.PIPE, text=True
+        python("serve", *flags), cwd=project, env=env, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr
@@ -82,6 +93,42 @@ def served(project: Path) -> Iterator[str]:
     assert process.returncode == 0
 
 
+def visit(address: str, project: Path, script: str) -> str:
+    """Do what a script does on the page, and give the page as it is then."""
+    with (project / "src/served/serve.html").open("a") as page:
+        page.write(f"<script>{script}</script>")
+    assert BROWSER
+    profile = f"--user-data-dir={project.parent / 'profile'}"
+    command = [BROWSER, *FLAGS, profile, "--virtual-time-budget=15000", "--dump-dom", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+def dropped(project: Path) -> str:
+    """Drop an image of the sample on the page."""
+    image = min((project / "data").rglob("*.png")).read_bytes()
+    return DROP.replace("CONTENT", base64.b64encode(image).decode())
+
+
+@pytest.mark.parametrize(
+    ("domain", "flags"), [("segmentation", []), ("detection", ["--threshold", "0.001"])]
+)
+def test_the_page_draws_what_is_found(
+    domain: str, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(Request(name="served", domain=domain, style="plain", features=("serve",)))
+    project = tmp_path / "served"
+    with served(project, *flags) as address:
+        page = visit(address, project, dropped(project) + LOOK)
+    width, height, orange = map(
+        int, re.findall(r"\d+", re.findall("<title>(.*?)</title>", page)[0])
+    )
+    assert min(width, height) >= 32
+    assert (orange > 0) or domain == "segmentation"
+    assert re.search(r'<td>([^<]+)</td><td><meter value="([^"]+)"', page)
+
+
 @pytest.mark.parametrize("domain", ["vision", "text", "audio", "tabular"])
 def test_the_page_shows_the_scores(
     domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,20 +137,12 @@ def test_the_page_shows_the_scores(
     create(Request(name="served", domain=domain, style="plain", features=("serve",)))
     project = tmp_path / "served"
     with served(project) as address:
-        script = {"vision": DROP, "text": TYPE, "audio": RECORD, "tabular": FILL}[domain]
-        if domain == "vision":
-            image = next((project / "data").rglob("*.png")).read_bytes()
-            script = script.replace("CONTENT", base64.b64encode(image).decode())
-        with (project / "src/served/serve.html").open("a") as page:
-            page.write(f"<script>{script}</script>")
-        assert BROWSER
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        command = [BROWSER, *FLAGS, profile, "--virtual-time-budget=15000", "--dump-dom", address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        scripts = {"text": TYPE, "audio": RECORD, "tabular": FILL}
+        page = visit(address, project, scripts.get(domain) or dropped(project))
     if domain == "audio":
-        assert "<title>Not recorded: " in done.stdout, "nothing had been heard yet"
-    status = re.search(r'role="status">([^<]+)<', done.stdout)
-    bars = re.findall(r'<td>([^<]+)</td><td><meter value="([^"]+)"', done.stdout)
+        assert "<title>Not recorded: " in page, "nothing had been heard yet"
+    status = re.search(r'role="status">([^<]+)<', page)
+    bars = re.findall(r'<td>([^<]+)</td><td><meter value="([^"]+)"', page)
     assert status
     assert len(bars) > 2
     assert status[1] == bars[0][0]
