@@ -56,17 +56,23 @@ VIEWS = (
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ptscaffold-gallery-") as name:
         for domain in DOMAINS:
+            train(domain, Path(name))
             draw(domain, Path(name))
-        draw_page(Path(name, "vision"), Path(name))
+        draw_page("vision", "circle/*.png", "serve", Path(name))
+        train("detection", Path(name))
+        draw_page("detection", "images/0003.png", "serve_boxes", Path(name))
+
+
+def train(domain: str, folder: Path) -> None:
+    chosen = f"--domain {domain} --style plain --feature serve"
+    run(f"ptscaffold new {domain} {chosen} --no-input", folder)
+    command = f"{sys.executable} -m {domain}.train --device cpu --run-dir runs/first"
+    run(f"PYTHONPATH=src {command}", folder / domain)
 
 
 def draw(domain: str, folder: Path) -> None:
-    """Train a project of a domain and take its pictures."""
+    """Take the pictures of a project of a domain."""
     project = folder / domain
-    chosen = f"--domain {domain} --style plain --feature serve"
-    run(f"ptscaffold new {domain} {chosen} --no-input", folder)
-    train = f"{sys.executable} -m {domain}.train --device cpu --run-dir runs/first"
-    run(f"PYTHONPATH=src {train}", project)
     with tensorboard(project, Path(sys.executable).with_name("tensorboard")) as address:
         for view in VIEWS:
             if view.domain == domain:
@@ -78,18 +84,19 @@ def draw(domain: str, folder: Path) -> None:
                 print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
 
 
-def draw_page(project: Path, folder: Path) -> None:
+def draw_page(domain: str, dropped: str, name: str, folder: Path) -> None:
     """Serve the trained project, drop an image on its page and take a picture of that."""
-    image = base64.b64encode(next((project / "data").rglob("circle/*.png")).read_bytes()).decode()
-    with (project / "src/vision/serve.html").open("a") as page:
+    project = folder / domain
+    image = base64.b64encode(next((project / "data").rglob(dropped)).read_bytes()).decode()
+    with (project / f"src/{domain}/serve.html").open("a") as page:
         page.write(DROP.replace("CONTENT", image))
     log, env = folder / "serve.log", {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
     with log.open("w") as file:
-        command = [sys.executable, "-m", "vision.serve"]
+        command = [sys.executable, "-m", f"{domain}.serve"]
         server = subprocess.Popen(command, cwd=project, env=env, stderr=file)
     try:
         address = wait_for(lambda: find_address(log), server)
-        shoot(address, (620, 640), 1, folder, folder / "page.png")
+        shoot(address, (620, 740), 1, folder, folder / "page.png")
     finally:
         server.terminate()
         server.wait()
@@ -97,7 +104,7 @@ def draw_page(project: Path, folder: Path) -> None:
         clear = image.convert("RGBA")
     white = Image.new("RGBA", clear.size, "white")  # the page has no ground of its own
     kept = Image.alpha_composite(white, clear).convert("RGB")
-    shrink(kept, DOCS / "gallery" / "serve.png")
+    shrink(kept, DOCS / "gallery" / f"{name}.png")
 
 
 if __name__ == "__main__":
