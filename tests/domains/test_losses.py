@@ -1,4 +1,4 @@
-"""The loss of every domain is a mean over examples, and what it is for a guess."""
+"""The task of every domain: a loss that is a mean over examples, a metric that it is chosen by."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from domains.assemble import assemble
 
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import goal_of
 
 # A guess costs what all ways to write a text do, or what a box does that is not there.
 OF_OTHERS = {"detection": (4, (84,)), "speech-recognition": (0, (64,))}
@@ -35,3 +36,12 @@ def test_a_loss_is_the_mean_of_those_of_the_examples(
     if domain not in OF_OTHERS:
         guess = task.loss(torch.zeros_like(logits), targets)
         assert guess.item() == pytest.approx(math.log(len(task.names)), abs=0.01)
+
+
+@pytest.mark.parametrize("domain", sorted(Catalogue().names("domains")))
+def test_a_search_knows_what_is_better_before_there_is_data(domain: str) -> None:
+    package = assemble(f"{domain}_asked", "base", f"domains/{domain}", "styles/plain")
+    goal = goal_of([Catalogue().layer(f"domains/{domain}")])
+    assert goal is not None
+    metric, mode = package("task").Task(package("config").Config().task, []).monitor
+    assert (metric, mode) == (goal.metric, "max" if goal.kind == "floor" else "min")

@@ -19,8 +19,8 @@ from .model import PAD, load_tokenizer, number_of
 class Task:
     kind: Literal["language-model"]
     names: list[str]  # of the tokens
-    length: int  # tokens of a row
-    end: int  # the token that ends a text
+    length: int = 0  # tokens of a row
+    end: int = 0  # the token that ends a text
 
     @classmethod
     def fit(cls, kind: Literal["language-model"], table: pd.DataFrame) -> "Task":
