@@ -17,17 +17,9 @@ from torchvision.transforms import v2
 from torchvision.utils import draw_segmentation_masks, make_grid
 from tqdm.contrib.concurrent import thread_map
 
+from . import masks
 from .config import Config
-from .masks import (
-    IGNORE,
-    find_coco,
-    from_columns,
-    leave_out_other_shapes,
-    open_image,
-    read_coco,
-    read_names,
-    read_pairs,
-)
+from .masks import IGNORE, open_image, size_of
 from .model import Spec, pretrained_spec
 from .sample import make_sample
 from .table import ARCHIVES, BAR, TABLES, divide, from_hub, read, split_of, unpack
@@ -41,7 +33,7 @@ collate = None  # all images have one size
 def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (an image), target (its mask) and split: replace this for other data."""
     if config.dataset and not config.data:
-        rows = from_hub(config.dataset, config, SUFFIXES, from_columns)
+        rows = from_hub(config.dataset, config, SUFFIXES, masks.from_columns)
         return divide(rows, config, shorter_side)
     data = config.data or make_sample(Path("data/sample"))
     if data.name.lower().endswith(ARCHIVES) and data.exists():
@@ -49,14 +41,14 @@ def make_table(config: Config) -> pd.DataFrame:
     files = [data] if data.is_file() else [p for p in sorted(data.rglob("*")) if p.is_file()]
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]
-    if coco := find_coco(files):
-        rows = read_coco(coco, root)
+    if coco := masks.find_coco(files):
+        rows = masks.read_coco(coco, root)
     elif data.is_dir() and not any(split_of(p.stem) or p.stem == "metadata" for p in tables):
-        rows = read_pairs(data, SUFFIXES)
+        rows = masks.read_pairs(data, SUFFIXES)
     else:
-        rows = read(data, config, SUFFIXES, from_columns)
-    rows.attrs.setdefault("classes", read_names(root))
-    return divide(leave_out_other_shapes(rows), config, shorter_side)
+        rows = read(data, config, SUFFIXES, masks.from_columns)
+    rows.attrs.setdefault("classes", masks.read_names(root))
+    return divide(masks.leave_out_other_shapes(rows), config, shorter_side)
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
@@ -102,11 +94,7 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
 
 def shorter_side(item: Any) -> int:
     """Give the pixels of a side, 0 if the image cannot be read."""
-    try:
-        with open_image(item) as image:
-            return min(image.size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0
+    return min(size_of(item))
 
 
 def load(item: Any, size: int) -> Image.Image:

@@ -19,6 +19,7 @@ from tqdm.contrib.concurrent import thread_map
 from .config import Config
 from .table import BAR, INPUTS, from_frame, hidden, split_of
 
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
 IMAGES = ("images", "image", "imgs", "jpegimages")
 MASKS = ("masks", "mask", "segmentationclass", "labels", "label", "annotations", "annotation")
@@ -31,6 +32,14 @@ def open_image(item: Any) -> Image.Image:
     if isinstance(item, dict):
         item = io.BytesIO(item["bytes"]) if item["bytes"] else item["path"]
     return item if isinstance(item, Image.Image) else Image.open(item)
+
+
+def size_of(item: Any) -> tuple[int, int]:
+    """Give width and height as a viewer shows them, (0, 0) if the image cannot be read."""
+    with suppress(*UNREADABLE), open_image(item) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        return image.size[::-1] if turned else image.size
+    return 0, 0
 
 
 def read_mask(target: Any) -> npt.NDArray[np.int64]:
@@ -105,11 +114,8 @@ def leave_out_other_shapes(table: pd.DataFrame) -> pd.DataFrame:
 
 def alike(item: Any, target: Any) -> bool:
     """Whether the sides have one ratio; what cannot be read is told elsewhere."""
-    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        with open_image(item) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-            width, height = image.size[::-1] if turned else image.size
-        rows, columns = read_mask(target).shape
+    with suppress(*UNREADABLE):
+        (width, height), (rows, columns) = size_of(item), read_mask(target).shape
         return abs(width * rows - height * columns) <= 0.02 * height * columns
     return True
 

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import tyro
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .data import SUFFIXES, make_transform
 from .evaluate import load_model
+from .masks import size_of
 
 
 @torch.inference_mode()
@@ -37,9 +38,7 @@ def main(
     for mask, file in masks.items():
         try:
             logits = model(transform(str(file))[None])
-            with Image.open(file) as image:
-                width, height = ImageOps.exif_transpose(image).size
-            scores = task.scores(F.interpolate(logits, (height, width), mode="bilinear"))[0]
+            scores = task.scores(F.interpolate(logits, size_of(file)[::-1], mode="bilinear"))[0]
             numbers = np.array(task.values)[scores.numpy()]
             if colors:
                 numbers = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1)
