@@ -88,7 +88,7 @@ def draw_page(domain: str, dropped: str, name: str, folder: Path) -> None:
     """Serve the trained project, drop an image on its page and take a picture of that."""
     project = folder / domain
     image = base64.b64encode(next((project / "data").rglob(dropped)).read_bytes()).decode()
-    with (project / f"src/{domain}/serve.html").open("a") as page:
+    with (project / f"src/{domain}/page/index.html").open("a") as page:
         page.write(DROP.replace("CONTENT", image))
     log, env = folder / "serve.log", {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
     with log.open("w") as file:

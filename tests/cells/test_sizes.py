@@ -43,6 +43,8 @@ ADDED: Final = {
     "serve": 300,
     "wandb": 40,
 }
+# The page of these records a sound, or draws masks and boxes.
+MORE_TO_SERVE: Final = {"audio": 30, "detection": 30, "segmentation": 30}
 CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))
 
 
@@ -86,4 +88,5 @@ def test_a_feature_stays_small(
     cell: Cell, feature: str, sizes: dict[str, tuple[int, int, int, int]]
 ) -> None:
     package, *_ = measure(replace(cell, features=(feature,)))
-    assert package - sizes[cell.name][0] <= ADDED[feature]
+    more = MORE_TO_SERVE.get(cell.domain, 0) if feature == "serve" else 0
+    assert package - sizes[cell.name][0] <= ADDED[feature] + more

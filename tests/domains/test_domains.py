@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOOK_INTO_INPUTS = {"explain", "export", "notebook", "serve"}
-# Its search begins elsewhere; for a domain that it does not name too
-SEARCHES = {"hpo"}
 BRANCH = r"\b{0} (==|!=|(not )?in [(\[{{]) ?|\}}\[{0}\]|\.get\({0}\b"
 
 
@@ -25,16 +22,11 @@ def naming(folder: Path, pattern: re.Pattern[str]) -> set[str]:
     return {path.relative_to(folder).parts[0] for path in found}
 
 
-@pytest.mark.parametrize("folder", ["templates/base", "templates/styles", "src/ptscaffold"])
-def test_base_styles_and_the_tool_have_no_part_for_a_domain(folder: str) -> None:
+@pytest.mark.parametrize(
+    "folder", ["templates/base", "templates/styles", "templates/features", "src/ptscaffold"]
+)
+def test_what_is_no_domain_has_no_part_for_one(folder: str) -> None:
     assert branches(ROOT / folder) == set()
-
-
-def test_the_features_that_look_into_inputs_are_those_that_are_named() -> None:
-    assert branches(ROOT / "templates/features") == LOOK_INTO_INPUTS | SEARCHES
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (named,) = re.findall(r"Of the features (.*?) look into", text)
-    assert set(re.findall("`(.*?)`", named)) == LOOK_INTO_INPUTS
 
 
 @pytest.mark.parametrize("folder", ["templates/base", "templates/domains", "src/ptscaffold"])

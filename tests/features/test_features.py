@@ -52,7 +52,14 @@ FILES = {
     "notebook": {"explore.ipynb", "tests/test_notebook.py"},
     "precommit": {".pre-commit-config.yaml"},
     "profile": {"src/my_own_net/profiling.py", "tests/test_profiling.py"},
-    "serve": {"src/my_own_net/serve.html", "src/my_own_net/serve.py", "tests/test_serve.py"},
+    "serve": {
+        "src/my_own_net/endpoint.py",
+        "src/my_own_net/page/index.html",
+        "src/my_own_net/page/inputs.js",
+        "src/my_own_net/serve.py",
+        "tests/test_endpoint.py",
+        "tests/test_serve.py",
+    },
     "slurm": {"scripts/train.sbatch"},
     "wandb": {"src/my_own_net/train_wandb.py", "tests/test_wandb.py"},
 }
@@ -60,6 +67,7 @@ OF_STYLES = {
     ("fsdp", "plain"): {"src/my_own_net/train_sharded.py"},
     ("fsdp", "lightning"): {"src/my_own_net/fit_sharded.py"},
 }
+TOGETHER = {("export", "serve"): {"tests/test_serve_exported.py"}}
 
 
 @cache
@@ -104,7 +112,8 @@ def test_features_add_their_files_and_change_the_readme(features: tuple[str, ...
             continue
         bare, tree = render(domain, style), render(domain, style, *features)
         added = {path: tree[path] for path in tree.keys() - bare.keys()}
-        expected = (FILES[f] | OF_STYLES.get((f, style), set()) for f in features)
+        expected = [FILES[f] | OF_STYLES.get((f, style), set()) for f in features]
+        expected += [files for pair, files in TOGETHER.items() if set(pair) <= set(features)]
         assert set(added) == set().union(*expected)
         changed = {path for path in bare if tree[path] != bare[path]}
         assert changed - {"pyproject.toml"} - overridden(features) == {"README.md"}

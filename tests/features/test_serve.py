@@ -77,13 +77,13 @@ def python(name: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def served(project: Path, *flags: str) -> Iterator[str]:
+def served(project: Path) -> Iterator[str]:
     """Serve what was trained for an epoch; the address is given once the server is warm."""
     env = {**os.environ, "PYTHONPATH": "src", "PORT": "0"}
     train = python("train", "--epochs", "1", "--num-workers", "0")
     subprocess.run(train, cwd=project, env=env, check=True, capture_output=True)
     with subprocess.Popen(
-        python("serve", *flags), cwd=project, env=env, stderr=subprocess.PIPE, text=True
+        python("serve"), cwd=project, env=env, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr
@@ -98,7 +98,7 @@ def served(project: Path, *flags: str) -> Iterator[str]:
 
 def visit(address: str, project: Path, script: str) -> str:
     """Do what a script does on the page, and give the page as it is then."""
-    with (project / "src/served/serve.html").open("a") as page:
+    with (project / "src/served/page/index.html").open("a") as page:
         page.write(f"<script>{script}</script>")
     assert BROWSER
     profile = f"--user-data-dir={project.parent / 'profile'}"
@@ -114,16 +114,16 @@ def dropped(project: Path, look: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("domain", "flags"), [("segmentation", []), ("detection", ["--threshold", "0.001"])]
+    ("domain", "query"), [("segmentation", ""), ("detection", "?threshold=0.001")]
 )
 def test_the_page_draws_what_is_found(
-    domain: str, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    domain: str, query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     create(Request(name="served", domain=domain, style="plain", features=("serve",)))
     project = tmp_path / "served"
-    with served(project, *flags) as address:
-        page = visit(address, project, dropped(project, LOOK))
+    with served(project) as address:
+        page = visit(address + query, project, dropped(project, LOOK))
     (changed,) = re.findall(r"<title>(\d+)</title>", page)
     assert int(changed) > 100
     assert re.search(r'<td>([^<]+)</td><td><meter value="([^"]+)"', page)
