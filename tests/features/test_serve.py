@@ -45,6 +45,7 @@ setInterval(() => {
 }, 200);
 """
 TYPE = 'find("textarea").value = "The soup was cold."; find("form").requestSubmit();'
+NAMES = "Marlo moved from Galden to Kelsen last week."
 FILL = """
 const fill = setInterval(() => {
   if (!find("select")) return;
@@ -127,6 +128,19 @@ def test_the_page_draws_what_is_found(
     (changed,) = re.findall(r"<title>(\d+)</title>", page)
     assert int(changed) > 100
     assert re.search(r'<td>([^<]+)</td><td><meter value="([^"]+)"', page)
+
+
+def test_the_page_marks_what_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(Request(name="served", domain="tagging", style="plain", features=("serve",)))
+    project = tmp_path / "served"
+    with served(project) as address:
+        page = visit(address, project, TYPE.replace("The soup was cold.", NAMES))
+    found = re.search(r'<p id="found">(.*?)</p>', page, re.DOTALL)
+    assert found
+    assert "<mark>" in found[1]
+    text = re.sub(r" \w+</mark>", "", found[1])
+    assert "".join(re.sub("<.*?>", "", text).split()) == "".join(NAMES.split())
 
 
 @pytest.mark.parametrize("domain", ["vision", "text", "audio", "tabular"])

@@ -10,7 +10,7 @@ import soxr
 import torch
 import tyro
 
-from .data import SUFFIXES, make_transform
+from .data import SUFFIXES, make_transform, open_sound
 from .evaluate import load_model
 from .model import Spec
 
@@ -27,6 +27,15 @@ def parts(sound: np.ndarray, spec: Spec) -> Iterator[np.ndarray]:
     yield sound
 
 
+def read_parts(item: object, spec: Spec) -> list[np.ndarray]:
+    """Read a sound, in parts that are no longer than those of the training."""
+    with open_sound(item) as file:
+        sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
+        if not len(sound) or not np.isfinite(sound).all():
+            raise ValueError("there is no sound in it")
+        return list(parts(soxr.resample(sound, file.samplerate, spec.sample_rate), spec))
+
+
 @torch.inference_mode()
 def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None) -> None:
     """Predict.
@@ -40,11 +49,8 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
     transform, failed = make_transform(spec), False
     for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
         try:
-            sound, rate = soundfile.read(file, dtype="float32", always_2d=True)
-            sound = soxr.resample(sound.mean(axis=1), rate, spec.sample_rate)
-            if not len(sound) or not np.isfinite(sound).all():
-                raise ValueError("there is no sound in it")
-            heard = [task.scores(model(transform(s)[None]))[0] for s in parts(sound, spec)]
+            sounds = read_parts(file, spec)
+            heard = [task.scores(model(transform(sound)[None]))[0] for sound in sounds]
             texts = [task.decode(scores)["text"] for scores in heard]
             result = {"text": " ".join(filter(None, texts))}
         except (OSError, ValueError, soundfile.SoundFileError) as error:

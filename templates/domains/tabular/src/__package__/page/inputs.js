@@ -4,7 +4,7 @@ find("form").onsubmit = async (event) => {
   event.preventDefault();
   const found = await ask(Object.fromEntries(new FormData(find("form"))));
   const odd = found?.unknown ? `(not understood: ${found.unknown.join(", ")})` : "";
-  const said = [found?.label ?? found?.labels?.join(", "), odd].join(" ");
+  const said = [found?.label ?? found?.labels?.join(", "), odd].filter(Boolean).join(" ");
   if (found) show(said, Object.entries(found.scores ?? found.values), found.scores);
 };
 
