@@ -39,7 +39,12 @@ FILES = {
         ".vscode/tasks.json",
     },
     "docker": {".dockerignore", "Dockerfile"},
-    "explain": {"src/my_own_net/explain.py", "tests/test_explain.py"},
+    "explain": {
+        "src/my_own_net/attribution.py",
+        "src/my_own_net/explain.py",
+        "tests/test_attribution.py",
+        "tests/test_explain.py",
+    },
     "export": {
         "src/my_own_net/export.py",
         "src/my_own_net/predict_onnx.py",
