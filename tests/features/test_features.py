@@ -47,8 +47,10 @@ FILES = {
     },
     "export": {
         "src/my_own_net/export.py",
+        "src/my_own_net/exported.py",
         "src/my_own_net/predict_onnx.py",
         "tests/test_export.py",
+        "tests/test_predict_onnx.py",
     },
     "fsdp": {"src/my_own_net/sharding.py", "tests/test_sharded.py"},
     "hpo": {"src/my_own_net/tune.py", "tests/test_tune.py"},

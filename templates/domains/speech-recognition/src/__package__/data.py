@@ -117,14 +117,18 @@ def length(item: Any) -> float:
         return 0.0
 
 
+def decode(item: Any, rate: int) -> np.ndarray:
+    with open_sound(item) as file:
+        sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
+        if not len(sound) or not np.isfinite(sound).all():
+            raise ValueError("there is no sound in it")
+        return soxr.resample(sound, file.samplerate, rate)
+
+
 def read_sound(item: Any, rate: int) -> np.ndarray:
     """Read a sound as mono at a rate (samples,); a damaged one ends no run."""
     try:
-        with open_sound(item) as file:
-            sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
-            if not len(sound) or not np.isfinite(sound).all():
-                raise ValueError("it holds no sound")
-            return soxr.resample(sound, file.samplerate, rate)
+        return decode(item, rate)
     except (OSError, ValueError, soundfile.SoundFileError) as error:
         name = item["path"] if isinstance(item, dict) else item
         warnings.warn(f"silence stands in for {name}: {error}", stacklevel=1)

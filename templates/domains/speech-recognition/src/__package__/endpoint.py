@@ -10,9 +10,9 @@ import torch
 from fastapi import UploadFile
 from torch import Tensor
 
-from .data import length, make_transform
+from .data import decode, length, make_transform
 from .model import Spec
-from .predict import read_parts
+from .predict import parts
 from .task import Task
 
 BODY = 32_000_000  # bytes of a request
@@ -37,7 +37,8 @@ class Endpoint:
         if length(file) >= LONG:
             raise ValueError(f"it is longer than {LONG} seconds, or does not say how long it is")
         file.seek(0)
-        return [self.transform(sound) for sound in read_parts(file, self.spec)]
+        sound = decode(file, self.spec.sample_rate)
+        return [self.transform(part) for part in parts(sound, self.spec)]
 
     def write(self, logits: Tensor) -> dict[str, Any]:
         """Say what logits (parts, C, T) mean."""

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 import torch
 import tyro
 
-from .data import SUFFIXES, make_transform, open_sound
+from .data import SUFFIXES, decode, make_transform
 from .evaluate import load_model
 from .model import Spec
 
@@ -27,15 +26,6 @@ def parts(sound: np.ndarray, spec: Spec) -> Iterator[np.ndarray]:
     yield sound
 
 
-def read_parts(item: object, spec: Spec) -> list[np.ndarray]:
-    """Read a sound, in parts that are no longer than those of the training."""
-    with open_sound(item) as file:
-        sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
-        if not len(sound) or not np.isfinite(sound).all():
-            raise ValueError("there is no sound in it")
-        return list(parts(soxr.resample(sound, file.samplerate, spec.sample_rate), spec))
-
-
 @torch.inference_mode()
 def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None) -> None:
     """Predict.
@@ -49,7 +39,7 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
     transform, failed = make_transform(spec), False
     for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
         try:
-            sounds = read_parts(file, spec)
+            sounds = parts(decode(file, spec.sample_rate), spec)
             heard = [task.scores(model(transform(sound)[None]))[0] for sound in sounds]
             texts = [task.decode(scores)["text"] for scores in heard]
             result = {"text": " ".join(filter(None, texts))}
