@@ -48,6 +48,7 @@ def weigh(task: Task, output: int, logits: Tensor) -> Tensor:
     return (task.scores(logits) if task.kind == "regression" else logits)[:, output]
 
 
+@torch.no_grad()
 def find_worst(rows: Any, model: nn.Module, task: Task, transform: Any, options: Options) -> Any:
     """Give the examples with the largest loss: what it is called, the item, the target."""
     pairs: Any = list(zip(rows["input"], map(task.encode, rows["target"]), strict=True))
@@ -61,7 +62,6 @@ def find_worst(rows: Any, model: nn.Module, task: Task, transform: Any, options:
     return [(called(pairs[i][0], i), *pairs[i]) for i in worst]
 
 
-@torch.no_grad()
 def explain(options: Options) -> None:
     """Write the page, and for TensorBoard a run of its own in the folder of the run."""
     if not find_spec("captum"):
@@ -76,7 +76,7 @@ def explain(options: Options) -> None:
     with SummaryWriter(str(checkpoint.parent / "explain")) as writer:
         for number, (name, item, target) in enumerate(examples, start=1):
             inputs = transform(item)[None].to(options.device)
-            logits = model(inputs)
+            logits = model(inputs).detach()
             scores = task.scores(logits)[0].cpu()
             output = int((logits.abs() if task.kind == "regression" else logits).argmax())
             title, right = f"{task.names[output]} {scores[output]:.3g}", True
