@@ -59,6 +59,7 @@ def export(options: Options) -> None:
     checkpoint = find(options.checkpoint, "best.*")
     path = options.output or checkpoint.with_name("model")
     path = path if path.suffix in (".onnx", ".pt2") else Path(f"{path}.{options.format}")
+    scratch = path.with_stem(f"{path.stem}-unproven")
     if options.quantize and path.suffix == ".pt2":
         raise SystemExit("--quantize is for --format onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def export(options: Options) -> None:
     batches = examples(spec)
     try:
         with warnings.catch_warnings(action="ignore"):  # what the exporters say of themselves
-            run = write(model, batches, path, about, options.quantize)
+            run = write(model, batches, scratch, about, options.quantize)
     except ImportError as error:
         raise SystemExit(f"{error}: uv sync --extra export") from None
     print(f"{'inputs':<20}{'difference':>10}{'eager ms':>12}{'exported ms':>12}")
@@ -80,8 +81,9 @@ def export(options: Options) -> None:
         worst = max(float(((a - b).abs() / a.abs().clamp(min=1)).max()) for a, b in pairs)
         print(f"{' x '.join(map(str, batch.shape)):<20}{worst:10.1e}{ms[0]:12.2f}{ms[1]:12.2f}")
         if not worst <= (0.1 if options.quantize else 1e-4):
-            path.unlink()
+            scratch.unlink()
             raise SystemExit("the exported model does not do what the model does")
+    scratch.replace(path)
     print(f"exported: {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 

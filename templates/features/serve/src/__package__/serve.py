@@ -108,10 +108,10 @@ class Batches:
             jobs = [job for job in jobs if job[1].set_running_or_notify_cancel()]  # not timed out
             BATCHES.observe(len(jobs))
             try:
-                found = self.run([item for item, _ in jobs]) if jobs else ()
-                for (_, future), logits in zip(jobs, found, strict=True):
+                found = list(zip(jobs, self.run([item for item, _ in jobs]), strict=True))
+                for (_, future), logits in found:
                     future.set_result(logits)
-            except Exception as error:
+            except Exception as error:  # every one of them hears of it, and the next batch runs
                 for _, future in jobs:
                     future.set_exception(error)
 
