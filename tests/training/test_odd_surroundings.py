@@ -73,6 +73,24 @@ def test_a_split_without_examples_is_one_line(package: Package) -> None:
     assert stderr.splitlines()[-1] == "the data has no split test"
 
 
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
+def test_a_checkpoint_from_elsewhere_is_evaluated_here_or_refused_in_one_line(
+    package: Package,
+) -> None:
+    package.run("--device", "cpu", "--dry-run", "--run-dir", "runs/moved")
+    settings = package.folder / "runs/moved/settings.json"
+    there = settings.read_text().replace('"device": "cpu"', '"device": "nothing"')
+    settings.write_text(there)
+    command = ("-m", f"{package.name}.evaluate", "--checkpoint", "runs/moved")
+    assert "accuracy" in finish(package.python(*command))
+    [checkpoint] = (package.folder / "runs/moved").glob("best.*")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5_000])
+    process = package.python(*command)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert stderr == f"runs/moved/{checkpoint.name} is damaged, or no checkpoint of PyTorch\n"
+
+
 @pytest.mark.parametrize("package", ["vision-plain", "audio-plain"], indirect=True)
 def test_a_public_set_that_cannot_be_reached_is_one_line(
     package: Package, monkeypatch: pytest.MonkeyPatch
@@ -104,6 +122,8 @@ def test_a_dry_run_takes_the_place_of_the_last_dry_run_alone(package: Package) -
 
 WRONG = {
     "--device nothing": "--device nothing: PyTorch finds no such device",
+    "--lr -0.1": "--lr -0.1: give no number below 0",
+    "--batch-size -8": "--batch-size -8: give no number below 0",
     "--run-dir a_file/run": "Not a directory: 'a_file/run'",
 }
 

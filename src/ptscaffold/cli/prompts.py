@@ -44,6 +44,7 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
     for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
         layers = catalogue.choices(kind)
         if key not in given.values and layers and not enough:
+            layers = [layer for layer in layers if not _clashes(layer, given, catalogue)]
             if key == "domain" and len(layers := _of_a_field(layers)) == 1:
                 given = given.also(domain=layers[0].name)
                 continue
@@ -64,6 +65,12 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
             about = [f"What {layer.path} asks for."]
             given = _asked(given, catalogue, key, about, question, default)
     return given
+
+
+def _clashes(layer: Layer, given: Given, catalogue: Catalogue) -> bool:
+    """Whether it cannot stand beside what was chosen before: then it is not offered."""
+    others = chosen(given.values, catalogue)
+    return any(layer.path in x.conflicts or x.path in layer.conflicts for x in others)
 
 
 def _of_a_field(domains: list[Layer]) -> list[Layer]:

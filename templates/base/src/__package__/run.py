@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import HTTPError
+from zipfile import is_zipfile
 
 import torch
 import tyro
@@ -36,6 +37,9 @@ def parse(description: str | None) -> Config:
         raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
     if not config.pretrained and (config.freeze or getattr(config, "lora", False)):
         raise SystemExit("--freeze and --lora train a part of a network of --pretrained")
+    for key, value in asdict(config).items():
+        if isinstance(value, int | float) and not value >= 0 and key not in ("seed", "num_workers"):
+            raise SystemExit(f"--{key.replace('_', '-')} {value}: give no number below 0")
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
         there = any(config.run_dir.glob("last.*"))
         config = replace(config, resume=str(config.run_dir) if there else None)
@@ -79,6 +83,8 @@ def find(where: str | Path | None, name: str) -> Path:
     if not found:
         raise SystemExit(f"no {name} in {where or RUNS}: train first")
     newest = max(found, key=lambda path: path.stat().st_mtime)
+    if name.startswith("best") and newest.is_file() and not is_zipfile(newest):
+        raise SystemExit(f"{newest} is damaged, or no checkpoint of PyTorch")
     if where in (None, "auto"):
         print(f"taking {newest}", file=sys.stderr)
     return newest
@@ -94,8 +100,8 @@ def start_run(config: Config, **what: Any) -> Path:
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
     status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
-    versions = {"torch": torch.__version__, "git": "" if status else commit}
-    content = {"config": asdict(config), "versions": versions, **what}
+    what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
+    content = {"config": asdict(config), **what}
     (folder / "settings.json").write_text(json.dumps(content, indent=2, default=str))
     return folder
 

@@ -50,7 +50,7 @@ def main(
         raise SystemExit(f"the data has no split {split}")
     model, task, spec = load_model(path)
     rows["target"].map(task.encode)  # says which class the model does not know
-    dls = make_dls(table, task, spec, config)
+    dls = make_dls(table, task, spec, replace(config, device="auto"))
     learn = Learner(dls, model, **for_task(task))
     with learn.no_bar():
         values = learn.validate(dl=dls.test_dl(rows, with_labels=True))

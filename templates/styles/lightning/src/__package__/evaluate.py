@@ -39,7 +39,7 @@ def main(
     """
     hush()
     path = find(checkpoint, "best.ckpt")
-    config = load_config(path.parent)
+    config = replace(load_config(path.parent), device="auto")
     module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
     table = make_table(replace(config, data=data or config.data))
     other = data is not None and data != config.data

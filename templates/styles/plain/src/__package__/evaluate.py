@@ -79,7 +79,7 @@ def main(
     """
     path = find(checkpoint, "best.pt")
     config = load_config(path.parent)
-    device, _ = start(config)
+    device, _ = start(replace(config, device="auto"))
     model, task, spec = load_model(path, str(device))
     table = make_table(replace(config, data=data or config.data))
     other = data is not None and data != config.data
