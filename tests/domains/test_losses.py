@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,6 +37,22 @@ def test_a_loss_is_the_mean_of_those_of_the_examples(
     if domain not in OF_OTHERS:
         guess = task.loss(torch.zeros_like(logits), targets)
         assert guess.item() == pytest.approx(math.log(len(task.names)), abs=0.01)
+
+
+def test_what_most_examples_have_of_a_label_is_not_learned_by_heart() -> None:
+    task = assemble("smoothed", "base", "domains/text")("task").Task
+    rare, frequent = (task("multilabel", ["a"], [share]) for share in (0.05, 0.95))
+    logits = torch.linspace(-12, 12, 1001)[:, None]
+
+    def best(of: Any, target: float) -> float:
+        losses = [of.loss(row[None], torch.tensor([[target]])) for row in logits]
+        return float(logits[int(torch.stack(losses).argmin())].sigmoid())
+
+    assert best(rare, 0.0) == pytest.approx(1 / 6, abs=0.01)
+    assert best(frequent, 1.0) == pytest.approx(5 / 6, abs=0.01)
+    assert (
+        best(rare, 1.0) == pytest.approx(1 - best(frequent, 0.0)) == pytest.approx(0.99, abs=0.01)
+    )
 
 
 @pytest.mark.parametrize("domain", sorted(Catalogue().names("domains")))

@@ -305,3 +305,12 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     make_folders(tmp_path / "val", classes=("cat", "dog", "cow"))
     with pytest.raises(SystemExit, match="no example to train cow"):
         read(tmp_path)
+
+
+def test_a_table_may_have_one_column_of_long_texts(tmp_path: Path) -> None:
+    read_rows = assemble("table_in_place", "base", "domains/text")("table").read_rows
+    texts = ['two lines.\nThe second, "quoted"', "a\ttab", "long " * 50_000]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "x.csv", index=False)
+    assert list(read_rows(tmp_path / "x.csv")["text"]) == texts
+    (tmp_path / "x.tsv").write_text('text\nsaid "so\n')
+    assert list(read_rows(tmp_path / "x.tsv")["text"]) == ['said "so']

@@ -69,8 +69,14 @@ def main(train: Callable[[Config], object], description: str | None) -> None:
         raise SystemExit(f"cannot write to {folder}, is its disk full? {error}") from None
 
 
+def load_settings(folder: Path) -> dict[str, Any]:
+    if not (folder / "settings.json").is_file():
+        raise SystemExit(f"{folder} has no settings.json: it lies in the folder of the run")
+    return json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+
+
 def load_config(folder: Path) -> Config:
-    saved = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["config"]
+    saved = load_settings(folder)["config"] | {"resume": str(folder)}
     return Config(**saved | {key: Path(saved[key]) for key in ("data", "run_dir") if saved[key]})
 
 

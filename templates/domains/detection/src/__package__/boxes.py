@@ -5,7 +5,7 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     found = {}
     for file in (f for f in files if f.suffix.lower() == ".json" and not hidden(f.name)):
         with suppress(ValueError):  # what is no JSON is something else
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(file.read_text(encoding="utf-8-sig"))
             coco = isinstance(content, dict) and {"images", "annotations"} <= set(content)
             kinds = content.get("categories", []) if coco else []
             if kinds and not any("keypoints" in kind for kind in kinds):
@@ -89,29 +89,44 @@ def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     return found
 
 
+def by_name(paths: Iterable[Path], root: Path) -> Callable[[str, Path], list[Path]]:
+    """Make what finds files by their names, those first that are of the split of another file."""
+    places: dict[str, list[Path]] = {}
+    for path in paths:
+        places.setdefault(path.stem, []).append(path)
+
+    def find(stem: str, file: Path) -> list[Path]:
+        split = split_in(file.relative_to(root))
+        found = places.get(stem, [])
+        return sorted(found, key=lambda p: split_in(p.relative_to(root)) != split)
+
+    return find
+
+
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take the boxes of COCO, a file for each split, or one; those of crowds are left out."""
-    places = {path.name: path for path in sorted(root.rglob("*.*"))}
-    rows, crowds = [], 0
+    places, rows, left_out = by_name(sorted(root.rglob("*.*")), root), [], 0
     for file, content in files.items():
         names = {kind["id"]: tidy(kind["name"]) for kind in content["categories"]}
         boxes: dict[Any, list[Any]] = {image["id"]: [] for image in content["images"]}
         for each in content["annotations"]:
-            if each.get("iscrowd") or "bbox" not in each:
-                crowds += 1
+            known = each["image_id"] in boxes and each["category_id"] in names
+            if each.get("iscrowd") or not each.get("bbox") or not known:
+                left_out += 1
                 continue
             x, y, width, height = each["bbox"]
             name = names[each["category_id"]]
             boxes[each["image_id"]].append((name, x, y, x + width, y + height))
         for image in content["images"]:
             size, found = (image.get("width", 0), image.get("height", 0)), boxes[image["id"]]
-            tried = (file.parent / image["file_name"], root / image["file_name"])
-            path = next((p for p in tried if p.exists()), places.get(tried[0].name, tried[0]))
+            tried = [file.parent / image["file_name"], root / image["file_name"]]
+            named = [p for p in places(tried[0].stem, file) if p.name == tried[0].name]
+            path = next((p for p in [*tried, *named] if p.exists()), tried[0])
             rows.append((str(path), size, found, split_in(file.relative_to(root))))
     if missing := [row[0] for row in rows if not Path(row[0]).exists()]:
         raise SystemExit(f"{root}: {len(missing)} files are missing, such as {missing[0]}")
-    if crowds:
-        print(f"left out {crowds} annotations of crowds, or without a box")
+    if left_out:
+        print(f"left out {left_out} annotations of crowds, or without a box, image or category")
     return make_rows(rows)
 
 
@@ -124,7 +139,7 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
         for stem in file.read_text(encoding="utf-8").split()
     }
     images = [p for p in sorted(root.rglob("*.*")) if p.suffix.lower() in suffixes]
-    beside, by_name = {p.with_suffix(""): p for p in images}, {p.stem: p for p in images}
+    beside, places = {p.with_suffix(""): p for p in images}, by_name(images, root)
     rows = []
     for file in files:
         try:
@@ -136,10 +151,12 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
             size = tuple(int(float(tree.findtext(f"size/{s}") or 0)) for s in ("width", "height"))
         except (ET.ParseError, TypeError, ValueError) as error:
             raise SystemExit(f"cannot read {file}: {error}") from None
-        path = beside.get(file.with_suffix(""), by_name.get(file.stem))
+        path = beside.get(file.with_suffix("")) or next(iter(places(file.stem, file)), None)
         if path and (not listed or file.stem in listed):
             split = listed.get(file.stem) or split_in(file.relative_to(root).parent)
             rows.append((str(path), size, boxes, split))
+    if not rows:
+        raise SystemExit(f"{root}: no image has the name of an .xml")
     return make_rows(rows)
 
 
@@ -170,9 +187,11 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
 
 def corners_of(numbers: list[float]) -> tuple[float, float, float, float]:
     """Give the corners of a box by its middle and sides, or around a polygon."""
-    if len(numbers) == 4:
-        x, y, width, height = numbers
+    if len(numbers) in (4, 5):  # the fifth is a confidence
+        x, y, width, height = numbers[:4]
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    if len(numbers) % 2 or max(numbers) > 1.5:  # of a pose, or in pixels
+        raise ValueError
     xs, ys = numbers[::2], numbers[1::2]
     return min(xs), min(ys), max(xs), max(ys)
 

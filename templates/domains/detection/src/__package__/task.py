@@ -1,6 +1,7 @@
 """What is learned: boxes and their classes. The loss, the metrics and their names."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,12 +35,12 @@ class Task:
         if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
         found = table["target"].map(lambda target: [box[0] for box in target["boxes"]])
-        counts = found[table["split"] == "train"].explode().value_counts()
-        names = sorted(counts.index)
-        if not names:
+        counts = Counter(found[table["split"] == "train"].explode().dropna())
+        if not counts:
             raise SystemExit("no image to train has a box")
-        if lost := sorted(set(found.explode().dropna()) - set(names)):
-            raise SystemExit(f"no example to train {', '.join(lost)}")
+        names = sorted(set(found.explode().dropna()))
+        if lost := [name for name in names if name not in counts]:
+            print(f"no example to train {', '.join(lost)}")
         shown = ", ".join(f"{name} {counts[name]}" for name in names[:20])
         empty = int((found.str.len() == 0).sum())
         more = ", ..." * (len(names) > 20) + f"; {empty} images have none" * (empty > 0)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from .config import Config
 from .model import LARGE, PAD, Spec, load_tokenizer, pretrained_spec
+from .run import load_settings
 from .sample import make_sample
 from .table import ARCHIVES, divide, from_hub, read, unpack
 from .texts import find_texts, from_columns, part, read_texts, render
@@ -37,7 +39,10 @@ def make_table(config: Config) -> pd.DataFrame:
     of = rows.get("of", rows["input"] + rows["target"])  # what must not be in two splits
     rows = divide(rows.assign(given=rows["input"], input=of), config)
     rows = rows.assign(input=rows["given"])
-    spec = fit_spec(rows, config)
+    if config.resume in (None, "auto"):
+        spec = fit_spec(rows, config)
+    else:  # to go on, or to evaluate: the tokens of the run
+        spec = Spec(**load_settings(Path(config.resume))["spec"])
     apart = (rows["input"] != "") | (":" in (config.columns or ""))
     table = pd.concat([ended(rows[apart], spec), pack(rows[~apart], spec)], ignore_index=True)
     pairs = zip(table["input"], table["target"], strict=True)

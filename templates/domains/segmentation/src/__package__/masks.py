@@ -21,6 +21,7 @@ from .table import BAR, INPUTS, from_frame, hidden, split_of
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
+COLOR = 1 << 24  # or blue would be 255
 IMAGES = ("images", "image", "imgs", "jpegimages")
 MASKS = ("masks", "mask", "segmentationclass", "labels", "label", "annotations", "annotation")
 END = re.compile("[-_](masks?|labels?|gt|seg|p)$", re.IGNORECASE)  # of x_mask.png for x.jpg
@@ -43,7 +44,7 @@ def size_of(item: Any) -> tuple[int, int]:
 
 
 def read_mask(target: Any) -> npt.NDArray[np.int64]:
-    """Give the numbers (H, W) of a mask; a color is the number RRGGBB."""
+    """Give the numbers (H, W) of a mask; a color is COLOR and the number RRGGBB."""
     if isinstance(target, dict) and "polygons" in target:
         drawn = Image.new("L", tuple(target["size"]))
         for number, corners in target["polygons"]:
@@ -52,7 +53,7 @@ def read_mask(target: Any) -> npt.NDArray[np.int64]:
     with open_image(target) as image:
         plain = image.mode in ("1", "L", "P") or image.mode.startswith("I")
         pixels = np.asarray(image if plain else image.convert("RGB"), dtype=np.int64)
-    return pixels if pixels.ndim == 2 else pixels @ np.array([1 << 16, 1 << 8, 1])
+    return pixels if pixels.ndim == 2 else pixels @ np.array([1 << 16, 1 << 8, 1]) + COLOR
 
 
 def count(target: Any) -> Counter[int]:
@@ -125,12 +126,18 @@ def key(path: Path, root: Path) -> str:
     return str(path.relative_to(root).with_suffix(""))
 
 
+def split_in(path: Path) -> str:
+    """Tell the split that a folder or a file is named for, such as instances_train2017.json."""
+    parts = (split_of(word) for part in path.parts for word in re.split(r"[\W\d_]+", part))
+    return next(filter(None, parts), "")
+
+
 def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     """Read the JSON files that hold annotations of COCO, those of key points apart."""
     found = {}
     for file in (f for f in files if f.suffix.lower() == ".json" and not hidden(f.name)):
         with suppress(ValueError):  # what is no JSON is something else
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(file.read_text(encoding="utf-8-sig"))
             coco = isinstance(content, dict) and {"images", "annotations"} <= set(content)
             kinds = content.get("categories", []) if coco else []
             if kinds and not any("keypoints" in kind for kind in kinds):
@@ -140,27 +147,32 @@ def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
 
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take polygons of COCO: a file for each split, or one; the first class is the background."""
-    places = {path.name: path for path in root.rglob("*.*")}
-    rows, left_out, names = [], 0, ["background"]
+    places: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*.*")):
+        places.setdefault(path.name, []).append(path)
+    kinds = [kind for content in files.values() for kind in content["categories"]]
+    kinds.sort(key=lambda kind: kind["id"])  # of any file: each may have numbers of its own
+    names, rows, left_out = list(dict.fromkeys(["background", *(k["name"] for k in kinds)])), [], 0
     for file, content in files.items():
-        ordered = sorted(content["categories"], key=lambda category: category["id"])
-        names = ["background", *(category["name"] for category in ordered)]
-        number = {category["id"]: n for n, category in enumerate(ordered, start=1)}
+        number = {kind["id"]: names.index(kind["name"]) for kind in content["categories"]}
         polygons: dict[int, list[Any]] = {image["id"]: [] for image in content["images"]}
         for each in content["annotations"]:
-            if isinstance(each.get("segmentation"), list):
+            known = each["image_id"] in polygons and each["category_id"] in number
+            if known and isinstance(each.get("segmentation"), list):
                 parts = each["segmentation"]
                 polygons[each["image_id"]] += [[number[each["category_id"]], p] for p in parts]
             else:
                 left_out += 1
-        split = next(filter(None, map(split_of, re.split(r"[\W\d_]", file.stem))), "")
+        split = split_in(file.relative_to(root))
         for image in content["images"]:
-            path = root / image["file_name"]
-            path = path if path.exists() else places.get(path.name, path)
+            tried = [file.parent / image["file_name"], root / image["file_name"]]
+            named = [p for p in places.get(tried[0].name, []) if p not in tried]
+            named.sort(key=lambda p: split_in(p.relative_to(root)) != split)
+            path = next((p for p in [*tried, *named] if p.exists()), tried[0])
             size = [image["width"], image["height"]]
             rows.append((str(path), {"size": size, "polygons": polygons[image["id"]]}, split))
     if left_out:
-        print(f"left out {left_out} annotations that are no polygons")
+        print(f"left out {left_out} annotations that are no polygons of a listed image and class")
     table = pd.DataFrame(rows, columns=["input", "target", "split"], dtype=object)
     table.attrs["classes"] = names
     return table

@@ -41,7 +41,7 @@ def main(
             scores = task.scores(F.interpolate(logits, size_of(file)[::-1], mode="bilinear"))[0]
             numbers = np.array(task.values)[scores.numpy()]
             if colors:
-                numbers = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1)
+                numbers = np.stack([numbers >> bits & 255 for bits in (16, 8, 0)], axis=-1)
             mask.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(numbers.astype(np.uint8)).save(mask)
             result = {"mask": str(mask), **task.decode(scores)}

@@ -38,7 +38,7 @@ def decode(logits: np.ndarray, size: Any, task: dict[str, Any]) -> tuple[Image.I
     shares = np.bincount(classes.ravel(), minlength=len(logits)) / classes.size
     numbers = np.array(task["values"])[classes]
     if max(task["values"]) > 255:  # colors
-        numbers = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1)
+        numbers = np.stack([numbers >> bits & 255 for bits in (16, 8, 0)], axis=-1)
     named = dict(zip(task["names"], shares.tolist(), strict=True))
     return Image.fromarray(numbers.astype(np.uint8)), named
 

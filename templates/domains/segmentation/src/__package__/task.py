@@ -15,8 +15,13 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities.plot import plot_confusion_matrix
 from tqdm.contrib.concurrent import thread_map
 
-from .masks import IGNORE, count, read_mask
+from .masks import COLOR, IGNORE, count, read_mask
 from .table import BAR
+
+
+def spell(value: int) -> str:
+    """Say what a pixel of a mask is: a number, or a color."""
+    return str(value) if value < COLOR else f"#{value - COLOR:06x}"
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Task:
     def fit(cls, kind: Literal["segmentation"], table: pd.DataFrame) -> "Task":
         if not {"train", "val"} <= set(table["split"]):
             raise SystemExit("too few examples to train and to validate")
-        targets = table["target"][table["split"] == "train"]
-        counts: Counter[int] = sum(thread_map(count, targets, **BAR), Counter())
+        each, train = thread_map(count, table["target"], **BAR), table["split"] == "train"
+        counts: Counter[int] = sum((c for c, t in zip(each, train, strict=True) if t), Counter())
+        counts |= Counter(dict.fromkeys(set().union(*each), 1))  # what only other splits have
         values = sorted(counts)
         ignored = len(values) > 2 and IGNORE in values  # the border of VOC; alone with 0 a class
         if ignored:
@@ -39,7 +45,7 @@ class Task:
         if not 2 <= len(values) < IGNORE:
             raise SystemExit(f"the masks have {len(values)} numbers or colors: 2 to 254 are needed")
         given = table.attrs.get("classes") or []
-        names = [given[v] if v < len(given) else str(v) if v < 256 else f"#{v:06x}" for v in values]
+        names = [given[v] if v < len(given) else spell(v) for v in values]
         more = ", ..." * (len(names) > 20) + "; 255 is none" * ignored
         print(f"{len(names)} classes: {', '.join(names[:20])}{more}")
         # Else what is small is hardly ever predicted
@@ -58,7 +64,11 @@ class Task:
         """Read a mask as classes (H, W), 255 where it has none."""
         mask, values = torch.from_numpy(read_mask(target)), torch.tensor(self.values)
         found = torch.searchsorted(values, mask).clamp(max=len(values) - 1)
-        return torch.where(values[found] == mask, found, IGNORE).to(torch.uint8)
+        known = values[found] == mask
+        if len(other := mask[~known & (mask != IGNORE)]):
+            known_ones = ", ".join(map(spell, self.values))
+            raise SystemExit(f"{spell(int(other[0]))} is no class of this model: {known_ones}")
+        return torch.where(known, found, IGNORE).to(torch.uint8)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits (B, C, H, W) with targets (B, H, W)."""

@@ -21,6 +21,7 @@ from tqdm.contrib.concurrent import thread_map
 from .config import Config
 from .features import LogMel
 from .model import LETTERS, Spec, pretrained_spec
+from .run import load_settings
 from .sample import make_sample
 from .table import ARCHIVES, BAR, divide, from_hub, read, unpack
 from .task import letters_of
@@ -48,6 +49,8 @@ def make_table(config: Config) -> pd.DataFrame:
             rows = pd.concat(read(t, config, SUFFIXES, from_columns) for t in find_tables(data))
     rows["seconds"] = thread_map(length, rows["input"], **BAR)
     longest = config.seconds or LONGEST
+    if config.resume not in (None, "auto"):  # to go on, or to evaluate: what its network takes
+        longest = load_settings(Path(config.resume))["spec"]["seconds"]
     kept = pd.Series(True, index=rows.index)
     for what, bad in {
         "that cannot be read": rows["seconds"] == 0,

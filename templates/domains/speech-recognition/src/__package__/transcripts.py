@@ -39,11 +39,12 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         if text is None and not beside.is_file():
             alone += 1
             continue
-        text = text or beside.read_text(encoding="utf-8-sig", errors="replace")
+        if text is None:
+            text = beside.read_text(encoding="utf-8-sig", errors="replace")
         folders = path.relative_to(root).parts[:-1]
         split = next(filter(None, (split_of(re.split(r"[-_]", f)[0]) for f in folders)), "")
         rows.append((str(path), spell(text), split))
-    if alone >= len(rows):  # what has the texts is a table
+    if alone >= len(rows) and any(p.suffix.lower() in TABLES for p in found):  # has the texts
         rows = []
     elif alone:
         print(f"left out {alone} sounds without a text")

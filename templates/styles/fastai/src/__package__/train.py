@@ -44,25 +44,26 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         done = json.loads(find(config.resume, "last.json").read_text())
         learn.load("best", with_opt=False)  # SaveModelCallback will find it again
 
-    writer = SummaryWriter(folder, purge_step=len(done) * len(dls.train) + 1)
-    with optional("graph"):
-        inputs = dls.valid.one_batch()[0][:1]
-        writer.add_graph(learn.model.to(dls.device), inputs, verbose=False)
-    if config.compile:
-        learn.model.compile()
-    (folder / "history.csv").unlink(missing_ok=True)  # epochs that are done are written again
-    metric, mode = task.monitor
-    watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
-    cbs = [
-        GradientNorm(1.0),
-        # Of equals the later: on few examples there are many, and the early have hardly learned
-        SaveModelCallback(**watch, min_delta=-1e-6, fname="best", reset_on_fit=False),
-        EarlyStoppingCallback(**watch, patience=config.patience),
-        CSVLogger(append=True),
-        RunFolder(config, task, spec, writer, done),
-        *others,
-    ]
-    with nullcontext() if sys.stdout.isatty() else learn.no_bar():
+    bar = nullcontext() if sys.stdout.isatty() else learn.no_bar()
+    step = len(done) * len(dls.train) + 1
+    with bar, SummaryWriter(folder, purge_step=step) as writer:  # closed, however it ends
+        with optional("graph"):
+            inputs = dls.valid.one_batch()[0][:1]
+            writer.add_graph(learn.model.to(dls.device), inputs, verbose=False)
+        if config.compile:
+            learn.model.compile()
+        (folder / "history.csv").unlink(missing_ok=True)  # epochs that are done are written again
+        metric, mode = task.monitor
+        watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
+        cbs = [
+            GradientNorm(1.0),
+            # Of equals the later: on few examples there are many, the early have hardly learned
+            SaveModelCallback(**watch, min_delta=-1e-6, fname="best", reset_on_fit=False),
+            EarlyStoppingCallback(**watch, patience=config.patience),
+            CSVLogger(append=True),
+            RunFolder(config, task, spec, writer, done),
+            *others,
+        ]
         if config.freeze:
             learn.freeze()
             learn.fit_one_cycle(config.epochs, config.lr, cbs=[*cbs, BnFreeze()])
@@ -73,13 +74,11 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         else:
             learn.fit_one_cycle(config.epochs, config.lr, cbs=cbs)
         result = dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))
-
-    final = {f"final/{name}": value for name, value in result.items()}
-    with optional("settings"):
-        writer.add_hparams(settings(config), final, run_name=".")
-        found = learn.metrics[0]
-        task.embed(writer, torch.cat(found.preds), torch.cat(found.targs))
-    writer.close()
+        final = {f"final/{name}": value for name, value in result.items()}
+        with optional("settings"):
+            writer.add_hparams(settings(config), final, run_name=".")
+            found = learn.metrics[0]
+            task.embed(writer, torch.cat(found.preds), torch.cat(found.targs))
     try:
         learn.export()
     except (RuntimeError, TypeError) as error:  # pickle refuses hooks and norms of transformers

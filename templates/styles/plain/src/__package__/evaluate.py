@@ -69,6 +69,7 @@ def main(
     checkpoint: Path | None = None,
     data: Path | None = None,
     split: Literal["train", "val", "test", "all"] | None = None,
+    columns: str | None = None,
 ) -> None:
     """Evaluate.
 
@@ -76,12 +77,14 @@ def main(
         checkpoint: default: the best of the newest run
         data: default: what the run has trained with
         split: default: test, where there is one, or else val; all of other data
+        columns: as for training; default: those of the run
     """
     path = find(checkpoint, "best.pt")
     config = load_config(path.parent)
     device, _ = start(replace(config, device="auto"))
     model, task, spec = load_model(path, str(device))
-    table = make_table(replace(config, data=data or config.data))
+    columns = columns or config.columns
+    table = make_table(replace(config, data=data or config.data, columns=columns))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]

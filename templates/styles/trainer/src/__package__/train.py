@@ -71,6 +71,7 @@ def train(
         per_device_train_batch_size=size // number,
         per_device_eval_batch_size=size // number,
         learning_rate=config.lr,
+        weight_decay=0.05,
         lr_scheduler_type="cosine",
         warmup_steps=0.2,  # of all
         logging_steps=min(10, max(1, len(train_set) // size)),
@@ -152,7 +153,7 @@ class Run(TrainerCallback):
         return self.trainer.accelerator.check_trigger()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.trainer.train_dataset.epoch = int(state.epoch)
+        self.trainer.train_dataset.epoch.fill_(int(state.epoch))
         self.began, self.first = time.perf_counter(), state.global_step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -91,11 +91,11 @@ class ModelTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
         lr, new = self.args.learning_rate, set(self.network.head.parameters())
-        below = lr * getattr(self.network.model, "below_head", 0.1)
+        below, decay = lr * getattr(self.network.model, "below_head", 0.1), self.args.weight_decay
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for p in self.network.parameters():
             if p.requires_grad:
-                key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
+                key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
         self.optimizer = AdamW(options, lr, fused=True)

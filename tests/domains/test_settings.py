@@ -1,0 +1,63 @@
+"""Other data is read as the run has read its own, where that decides what is measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from domains.assemble import assemble
+
+
+def test_texts_are_parted_by_the_tokens_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = assemble("parted", "base", "domains/language-model", "styles/plain")
+    config, make_table = package("config").Config, package("data").make_table
+    spec = make_table(config()).attrs["spec"]
+    Path("settings.json").write_text(json.dumps({"spec": asdict(spec)}))
+    other = Path("other.txt")
+    other.write_text("".join(f"Nothing of this was there before, line {n}.\n\n" for n in range(99)))
+    assert make_table(config(data=other)).attrs["spec"].tokenizer != spec.tokenizer
+    table = make_table(config(data=other, resume=str(tmp_path)))
+    assert table.attrs["spec"].tokenizer == spec.tokenizer
+
+
+def test_sounds_are_as_long_as_the_network_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = assemble("heard", "base", "domains/speech-recognition", "styles/plain")
+    config, make_table = package("config").Config, package("data").make_table
+    for number in range(40):
+        path = tmp_path / "sounds" / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        rng = np.random.default_rng(number)
+        soundfile.write(path, rng.normal(0, 0.1, 8000 * (1 + number % 2)), 8000)
+        path.with_suffix(".txt").write_text(f"sound {number}")
+    assert len(make_table(config(data=tmp_path / "sounds"))) == 40
+    (tmp_path / "settings.json").write_text(json.dumps({"spec": {"seconds": 1.5}}))
+    table = make_table(config(data=tmp_path / "sounds", resume=str(tmp_path)))
+    assert len(table) == 20
+    assert "left out 20 sounds of more than 1.5 s" in capsys.readouterr().out
+
+
+def test_half_of_the_texts_are_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = assemble("halved", "base", "domains/speech-recognition", "styles/plain")
+    for name in ("1-2-0001", "1-2-0002", "1-2-0003"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(8000), 8000)
+    (tmp_path / "1-2.trans.txt").write_text("1-2-0001 SAID\n1-2-0002\n")
+    table = package("transcripts").from_folder(tmp_path, {".wav"})
+    assert list(table["target"]) == ["said", ""]
+    (tmp_path / "1-2.trans.txt").write_text("1-2-0001 SAID\n")
+    assert list(package("transcripts").from_folder(tmp_path, {".wav"})["target"]) == ["said"]
+    assert "left out 2 sounds without a text" in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_its_settings_is_one_line(tmp_path: Path) -> None:
+    load_config = assemble("alone", "base", "domains/text", "styles/plain")("run").load_config
+    with pytest.raises(SystemExit, match=r"has no settings.json: it lies in the folder of the run"):
+        load_config(tmp_path)
