@@ -167,3 +167,17 @@ def test_scans_with_dark_borders_are_different_images(tmp_path: Path) -> None:
         Image.fromarray(pixels).save(path)
         keys.append(content_key(str(path)))
     assert keys[0] == keys[2] != keys[1]
+
+
+def test_words_with_tags_have_many_forms(tmp_path: Path) -> None:
+    words = assemble("words", "base", "domains/tagging", "styles/plain")("words")
+    assert words.to_iob2(["B-PER", "M-PER", "E-PER", "S-LOC"]) == [
+        "B-PER",
+        "I-PER",
+        "I-PER",
+        "B-LOC",
+    ]
+    lines = ["# id 7\tdomain=en", "Ada\t_\t_\tB-PER", "#\t_\t_\tO", ""]
+    (tmp_path / "x.conll").write_text("\n".join(lines))
+    pairs = [pair for pair in words.read_lines(tmp_path / "x.conll", None) if pair]
+    assert pairs == [("Ada", "B-PER"), ("#", "O")]

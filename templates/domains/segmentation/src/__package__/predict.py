@@ -11,7 +11,7 @@ from PIL import Image
 
 from .data import SUFFIXES, make_transform
 from .evaluate import load_model
-from .masks import size_of
+from .masks import COLOR, size_of
 
 
 @torch.inference_mode()
@@ -34,7 +34,7 @@ def main(
     if len(masks) < len(found) or {m.resolve() for m in masks} & {p.resolve() for p, _ in found}:
         raise SystemExit(f"masks in {output} would replace each other, or images: try --output")
     model, task, spec = load_model(checkpoint)
-    transform, failed, colors = make_transform(spec), False, max(task.values) > 255
+    transform, failed, colors = make_transform(spec), False, max(task.values) >= COLOR
     for mask, file in masks.items():
         try:
             logits = model(transform(str(file))[None])
@@ -43,7 +43,8 @@ def main(
             if colors:
                 numbers = np.stack([numbers >> bits & 255 for bits in (16, 8, 0)], axis=-1)
             mask.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(numbers.astype(np.uint8)).save(mask)
+            kind = np.uint8 if numbers.max() < 256 else np.uint16
+            Image.fromarray(numbers.astype(kind)).save(mask)
             result = {"mask": str(mask), **task.decode(scores)}
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             result, failed = {"error": str(error)}, True

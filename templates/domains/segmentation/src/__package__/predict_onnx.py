@@ -37,10 +37,11 @@ def decode(logits: np.ndarray, size: Any, task: dict[str, Any]) -> tuple[Image.I
     classes = np.stack([np.asarray(layer) for layer in layers]).argmax(axis=0)
     shares = np.bincount(classes.ravel(), minlength=len(logits)) / classes.size
     numbers = np.array(task["values"])[classes]
-    if max(task["values"]) > 255:  # colors
+    if max(task["values"]) >= 1 << 24:  # colors
         numbers = np.stack([numbers >> bits & 255 for bits in (16, 8, 0)], axis=-1)
     named = dict(zip(task["names"], shares.tolist(), strict=True))
-    return Image.fromarray(numbers.astype(np.uint8)), named
+    kind = np.uint8 if numbers.max() < 256 else np.uint16
+    return Image.fromarray(numbers.astype(kind)), named
 
 
 if __name__ == "__main__":

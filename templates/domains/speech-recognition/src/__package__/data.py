@@ -29,6 +29,7 @@ from .transcripts import find_tables, from_columns, from_folder
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
 KEEP = 2**30  # bytes of sounds that are kept, so that every file is decoded once
+STEPS = 25  # of the network in a second, each a letter at most
 LONGEST = 20.0  # seconds, unless --seconds says otherwise
 SPEED = 0.1  # how much slower or faster a sound is in training (Ko et al., 2015)
 collate = None  # all inputs have one length
@@ -56,6 +57,7 @@ def make_table(config: Config) -> pd.DataFrame:
         "that cannot be read": rows["seconds"] == 0,
         f"of more than {longest:g} s": rows["seconds"] > longest,
         "without a text": rows["target"] == "",
+        "too short for their texts": rows["target"].str.len() > STEPS * rows["seconds"],
         f"with more than {LETTERS} letters": rows["target"].str.len() > LETTERS,
     }.items():
         if found := list(rows["input"][bad & kept]):

@@ -83,8 +83,9 @@ def read_lines(path: Path, columns: str | None) -> Iterator[tuple[str, str] | No
             yield None
         if not any(cells) or cells[0] == "-DOCSTART-":
             continue
-        if line.startswith("#") and len(cells) != width and (universal or cells[0] == "#"):
-            continue  # a comment
+        comment = universal or cells[0] == "#" or cells[0].startswith("# ")
+        if line.startswith("#") and len(cells) != width and comment:
+            continue
         if universal and re.match(r"\d+[-.]\d", line):
             continue  # words that are written as one
         width = width or len(cells)
@@ -169,12 +170,12 @@ def span_of(span: Any) -> tuple[int, int, str]:
 def to_iob2(tags: list[str]) -> list[str]:
     """Mark the first word of a span by B and the others by I, whatever marks they had.
 
-    Of other schemes E and L end a span, S and U are alone, and I may begin one.
+    Of other schemes E and L end a span, M is within, S and U are alone, and I may begin one.
     """
     found, before, open_ = [], "", False
     for tag in tags:
         mark, _, label = tag.partition("-")
-        if not label or mark not in tuple("BIESUL"):
+        if not label or mark not in tuple("BIMESUL"):
             found.append(tag)
             open_ = False
             continue
