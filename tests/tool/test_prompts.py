@@ -84,20 +84,20 @@ def test_what_is_given_is_not_asked(catalogue: Catalogue, monkeypatch: pytest.Mo
     assert ask(catalogue, monkeypatch, "", **values).values == values
 
 
-@pytest.mark.parametrize("layer", ["domains/text", "features/serve"])
+@pytest.mark.parametrize("layer", ["domains/text", "features/docker"])
 def test_what_does_not_go_with_an_answer_is_not_offered(
     layer: str,
     layers_root: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    other = ({"domains/text", "features/serve"} - {layer}).pop()
+    [other] = {"domains/text", "features/docker"} - {layer}
     manifest = layers_root / layer / "layer.toml"
-    manifest.write_text(f'{manifest.read_text()}\nconflicts = ["{other}"]\n')
+    manifest.write_text(f'conflicts = ["{other}"]\n{manifest.read_text()}')
     ask(Catalogue(layers_root), monkeypatch, "text\nplain\n\n\n")
     said = capsys.readouterr().err
-    assert "docker        an image" in said
-    assert "serve" not in said
+    assert "serve         an endpoint" in said
+    assert "docker" not in said
 
 
 def test_what_layers_ask_for_is_asked(
