@@ -20,18 +20,18 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1381, 12, 400, 120),
-    "segmentation": (1595, 13, 400, 120),
-    "detection": (1840, 14, 400, 120),
-    "text": (1409, 13, 400, 120),
-    "tagging": (1647, 13, 400, 120),
-    "language-model": (1728, 14, 400, 120),
-    "audio": (1545, 13, 400, 120),
-    "speech-recognition": (1740, 15, 400, 120),
-    "tabular": (1426, 13, 400, 120),
+    "vision": (1379, 12, 400, 120),
+    "segmentation": (1599, 13, 400, 120),
+    "detection": (1836, 14, 400, 120),
+    "text": (1407, 13, 400, 120),
+    "tagging": (1645, 13, 400, 120),
+    "language-model": (1726, 14, 400, 120),
+    "audio": (1543, 13, 400, 120),
+    "speech-recognition": (1738, 15, 400, 120),
+    "tabular": (1424, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal.
-MORE: Final = {"trainer": 30}
+MORE: Final = {"trainer": 34}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {

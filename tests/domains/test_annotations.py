@@ -47,7 +47,8 @@ def read(domain: str, root: Path) -> pd.DataFrame:
     package = assemble(f"{domain}_annotations", "base", f"domains/{domain}", "styles/plain")
     module = package("boxes" if domain == "detection" else "masks")
     found = module.find_coco(sorted(root.rglob("*.json")))
-    return module.read_coco(found, root)  # type: ignore[no-any-return]
+    table: pd.DataFrame = module.read_coco(found, root)
+    return table
 
 
 def classes(table: pd.DataFrame) -> list[list[str]]:
@@ -84,8 +85,11 @@ def test_annotations_of_nothing_are_left_out_and_counted(
     domain: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_image(tmp_path / "a.png")
-    more = [{"image_id": 999, "category_id": 1}, {"image_id": 0, "category_id": 8}]
-    more += [{"image_id": 0, "category_id": 1, "bbox": [], "segmentation": None}]  # type: ignore[dict-item]
+    more: list[dict[str, Any]] = [
+        {"image_id": 999, "category_id": 1},
+        {"image_id": 0, "category_id": 8},
+    ]
+    more += [{"image_id": 0, "category_id": 1, "bbox": [], "segmentation": None}]
     write_coco(tmp_path / "all.json", ["a.png"], [CAT], more, bom="\ufeff")
     assert classes(read(domain, tmp_path)) == [["cat"]]
     assert "left out 3 annotations" in capsys.readouterr().out

@@ -27,6 +27,13 @@ def test_texts_are_parted_by_the_tokens_of_the_run(
     assert table.attrs["spec"].tokenizer == spec.tokenizer
 
 
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 300), (200, 100), (500, 50), (5_000, 38)])
+def test_few_rows_are_learned_in_many_epochs(rows: int, epochs: int) -> None:
+    module = assemble("rows", "base", "domains/tabular", "styles/plain")("config")
+    config = module.Config(data=Path("rows.csv"))
+    assert module.with_defaults(config, rows).epochs == epochs
+
+
 def test_sounds_are_as_long_as_the_network_takes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,6 +124,23 @@ def test_arguments_are_given_to_train(config: Config) -> None:
     assert [json.loads(row)["epoch"] for row in rows] == [1, 1, 2]
 
 
+def test_decay_of_the_arguments_counts(parts: dict[str, Any]) -> None:
+    trainer = ModelTrainer(args=arguments(weight_decay=0.3), **parts)
+    assert {group["weight_decay"] for group in trainer.create_optimizer().param_groups} <= {0, 0.3}
+    assert trainer.optimizer.param_groups[0]["weight_decay"] == 0.3
+
+
+def test_processes_that_stay_see_the_epoch(config: Config) -> None:
+    """Augmentation follows from the epoch: what they load is what a Trainer alone would."""
+    found = []
+    for number, options in enumerate([{}, {"num_workers": 1, "persistent_workers": True}]):
+        folder = Path(f"run{number}")
+        options = {f"dataloader_{name}": value for name, value in options.items()}
+        train(replace(config, run_dir=folder), **options)
+        found.append((folder / "metrics.jsonl").read_text())
+    assert found[0] == found[1]
+
+
 def test_the_best_is_loaded_by_the_trainer(config: Config) -> None:
     seen = []
 

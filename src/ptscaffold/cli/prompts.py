@@ -13,7 +13,13 @@ import typer
 
 from ptscaffold.errors import unknown
 from ptscaffold.layers.names import split_path
-from ptscaffold.render.answers import FLAGS, chosen, declared_answers, problems_of
+from ptscaffold.render.answers import (
+    FLAGS,
+    chosen,
+    conflicts_of,
+    declared_answers,
+    problems_of,
+)
 
 if TYPE_CHECKING:
     from ptscaffold.layers.catalogue import Catalogue
@@ -42,9 +48,9 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
     """
     enough = {"domain", "style"} <= given.values.keys()
     for key, kind in (("domain", "domains"), ("style", "styles"), ("features", "features")):
-        layers = catalogue.choices(kind)
+        others = chosen(given.values, catalogue)
+        layers = [one for one in catalogue.choices(kind) if not conflicts_of([*others, one])]
         if key not in given.values and layers and not enough:
-            layers = [layer for layer in layers if not _clashes(layer, given, catalogue)]
             if key == "domain" and len(layers := _of_a_field(layers)) == 1:
                 given = given.also(domain=layers[0].name)
                 continue
@@ -65,12 +71,6 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
             about = [f"What {layer.path} asks for."]
             given = _asked(given, catalogue, key, about, question, default)
     return given
-
-
-def _clashes(layer: Layer, given: Given, catalogue: Catalogue) -> bool:
-    """Whether it cannot stand beside what was chosen before: then it is not offered."""
-    others = chosen(given.values, catalogue)
-    return any(layer.path in x.conflicts or x.path in layer.conflicts for x in others)
 
 
 def _of_a_field(domains: list[Layer]) -> list[Layer]:

@@ -163,12 +163,18 @@ def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
             decided = kind == "features" or any(path.startswith(f"{kind}/") for path in chosen)
             if other not in chosen and decided and other != "base":
                 problems.append(f"{layer.path} requires {other}: add {_as_flag(other)}")
-        problems += [
-            f"{layer.path} does not go with {other}: leave out one of them"
-            for other in layer.conflicts
-            if other in chosen
-        ]
-    return problems
+    return problems + conflicts_of([catalogue.layer(path) for path in chosen])
+
+
+def conflicts_of(layers: Iterable[Layer]) -> list[str]:
+    """What layers exclude each other, a sentence for each that names another one."""
+    there = {layer.path: layer for layer in layers}
+    return [
+        f"{layer.path} does not go with {other}: leave out one of them"
+        for layer in there.values()
+        for other in layer.conflicts
+        if other in there
+    ]
 
 
 def _as_flag(path: str) -> str:

@@ -5,7 +5,8 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -89,23 +90,17 @@ def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     return found
 
 
-def by_name(paths: Iterable[Path], root: Path) -> Callable[[str, Path], list[Path]]:
-    """Make what finds files by their names, those first that are of the split of another file."""
-    places: dict[str, list[Path]] = {}
-    for path in paths:
-        places.setdefault(path.stem, []).append(path)
-
-    def find(stem: str, file: Path) -> list[Path]:
-        split = split_in(file.relative_to(root))
-        found = places.get(stem, [])
-        return sorted(found, key=lambda p: split_in(p.relative_to(root)) != split)
-
-    return find
+def nearest(paths: list[Path], file: Path, root: Path) -> list[Path]:
+    """Sort images of one name: those of the split of their annotations come first."""
+    split = split_in(file.relative_to(root))
+    return sorted(paths, key=lambda path: split_in(path.relative_to(root)) != split)
 
 
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take the boxes of COCO, a file for each split, or one; those of crowds are left out."""
-    places, rows, left_out = by_name(sorted(root.rglob("*.*")), root), [], 0
+    places, rows, left_out = defaultdict[str, list[Path]](list), [], 0
+    for path in sorted(root.rglob("*.*")):
+        places[path.name].append(path)
     for file, content in files.items():
         names = {kind["id"]: tidy(kind["name"]) for kind in content["categories"]}
         boxes: dict[Any, list[Any]] = {image["id"]: [] for image in content["images"]}
@@ -120,8 +115,8 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
         for image in content["images"]:
             size, found = (image.get("width", 0), image.get("height", 0)), boxes[image["id"]]
             tried = [file.parent / image["file_name"], root / image["file_name"]]
-            named = [p for p in places(tried[0].stem, file) if p.name == tried[0].name]
-            path = next((p for p in [*tried, *named] if p.exists()), tried[0])
+            tried += nearest(places[tried[0].name], file, root)
+            path = next((p for p in tried if p.exists()), tried[0])
             rows.append((str(path), size, found, split_in(file.relative_to(root))))
     if missing := [row[0] for row in rows if not Path(row[0]).exists()]:
         raise SystemExit(f"{root}: {len(missing)} files are missing, such as {missing[0]}")
@@ -139,7 +134,9 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
         for stem in file.read_text(encoding="utf-8").split()
     }
     images = [p for p in sorted(root.rglob("*.*")) if p.suffix.lower() in suffixes]
-    beside, places = {p.with_suffix(""): p for p in images}, by_name(images, root)
+    beside, places = {p.with_suffix(""): p for p in images}, defaultdict[str, list[Path]](list)
+    for path in images:
+        places[path.stem].append(path)
     rows = []
     for file in files:
         try:
@@ -151,10 +148,11 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
             size = tuple(int(float(tree.findtext(f"size/{s}") or 0)) for s in ("width", "height"))
         except (ET.ParseError, TypeError, ValueError) as error:
             raise SystemExit(f"cannot read {file}: {error}") from None
-        path = beside.get(file.with_suffix("")) or next(iter(places(file.stem, file)), None)
-        if path and (not listed or file.stem in listed):
+        own = beside.get(file.with_suffix(""))
+        found = [own] if own else nearest(places[file.stem], file, root)
+        if found and (not listed or file.stem in listed):
             split = listed.get(file.stem) or split_in(file.relative_to(root).parent)
-            rows.append((str(path), size, boxes, split))
+            rows.append((str(found[0]), size, boxes, split))
     if not rows:
         raise SystemExit(f"{root}: no image has the name of an .xml")
     return make_rows(rows)

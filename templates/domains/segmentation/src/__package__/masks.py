@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -145,11 +145,17 @@ def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     return found
 
 
+def nearest(paths: list[Path], file: Path, root: Path) -> list[Path]:
+    """Sort images of one name: those of the split of their annotations come first."""
+    split = split_in(file.relative_to(root))
+    return sorted(paths, key=lambda path: split_in(path.relative_to(root)) != split)
+
+
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take polygons of COCO: a file for each split, or one; the first class is the background."""
-    places: dict[str, list[Path]] = {}
+    places = defaultdict[str, list[Path]](list)
     for path in sorted(root.rglob("*.*")):
-        places.setdefault(path.name, []).append(path)
+        places[path.name].append(path)
     kinds = [kind for content in files.values() for kind in content["categories"]]
     kinds.sort(key=lambda kind: kind["id"])  # of any file: each may have numbers of its own
     names, rows, left_out = list(dict.fromkeys(["background", *(k["name"] for k in kinds)])), [], 0
@@ -166,9 +172,8 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
         split = split_in(file.relative_to(root))
         for image in content["images"]:
             tried = [file.parent / image["file_name"], root / image["file_name"]]
-            named = [p for p in places.get(tried[0].name, []) if p not in tried]
-            named.sort(key=lambda p: split_in(p.relative_to(root)) != split)
-            path = next((p for p in [*tried, *named] if p.exists()), tried[0])
+            tried += nearest(places[tried[0].name], file, root)
+            path = next((p for p in tried if p.exists()), tried[0])
             size = [image["width"], image["height"]]
             rows.append((str(path), {"size": size, "polygons": polygons[image["id"]]}, split))
     if left_out:

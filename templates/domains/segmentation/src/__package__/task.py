@@ -66,8 +66,8 @@ class Task:
         found = torch.searchsorted(values, mask).clamp(max=len(values) - 1)
         known = values[found] == mask
         if len(other := mask[~known & (mask != IGNORE)]):
-            known_ones = ", ".join(map(spell, self.values))
-            raise SystemExit(f"{spell(int(other[0]))} is no class of this model: {known_ones}")
+            there = ", ".join(map(spell, self.values))
+            raise SystemExit(f"{spell(int(other[0]))} is no class of this model: {there}")
         return torch.where(known, found, IGNORE).to(torch.uint8)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

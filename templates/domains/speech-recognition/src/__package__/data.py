@@ -29,7 +29,7 @@ from .transcripts import find_tables, from_columns, from_folder
 
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".w64"}
 KEEP = 2**30  # bytes of sounds that are kept, so that every file is decoded once
-STEPS = 25  # of the network in a second, each a letter at most
+STEPS = 25  # of the small network in a second, each a letter at most
 LONGEST = 20.0  # seconds, unless --seconds says otherwise
 SPEED = 0.1  # how much slower or faster a sound is in training (Ko et al., 2015)
 collate = None  # all inputs have one length

@@ -44,8 +44,7 @@ def main(
     """
     path = find(checkpoint, "best.pth")
     config = load_config(path.parent)
-    columns = columns or config.columns
-    table = make_table(replace(config, data=data or config.data, columns=columns))
+    table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]

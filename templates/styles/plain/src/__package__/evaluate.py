@@ -83,8 +83,7 @@ def main(
     config = load_config(path.parent)
     device, _ = start(replace(config, device="auto"))
     model, task, spec = load_model(path, str(device))
-    columns = columns or config.columns
-    table = make_table(replace(config, data=data or config.data, columns=columns))
+    table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data != config.data
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]

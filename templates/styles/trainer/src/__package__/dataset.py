@@ -22,6 +22,9 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
         self.inputs = preload(list(rows["input"]), spec)
         self.targets = [task.encode(target) for target in rows["target"]]
 
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch.fill_(epoch)
+
     def __len__(self) -> int:
         return len(self.targets)
 

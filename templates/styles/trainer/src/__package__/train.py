@@ -153,7 +153,8 @@ class Run(TrainerCallback):
         return self.trainer.accelerator.check_trigger()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.trainer.train_dataset.epoch.fill_(int(state.epoch))
+        if hasattr(self.trainer.train_dataset, "set_epoch"):  # one of your own need not have it
+            self.trainer.train_dataset.set_epoch(int(state.epoch))
         self.began, self.first = time.perf_counter(), state.global_step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
