@@ -84,6 +84,15 @@ def test_what_is_given_is_not_asked(catalogue: Catalogue, monkeypatch: pytest.Mo
     assert ask(catalogue, monkeypatch, "", **values).values == values
 
 
+def test_a_long_name_stands_apart_from_what_it_is(
+    layers_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (layers_root / "domains/text").rename(layers_root / "domains/language-model")
+    ask(Catalogue(layers_root), monkeypatch, "\n\n\n\n")
+    said = capsys.readouterr().err
+    assert "  vision          image classification\n  language-model  text classification\n" in said
+
+
 @pytest.mark.parametrize("layer", ["domains/text", "features/docker"])
 def test_what_does_not_go_with_an_answer_is_not_offered(
     layer: str,

@@ -54,7 +54,8 @@ def ask(given: Given, catalogue: Catalogue) -> Given:
             if key == "domain" and len(layers := _of_a_field(layers)) == 1:
                 given = given.also(domain=layers[0].name)
                 continue
-            rows = [f"  {layer.name:<14}{layer.help}" for layer in layers]
+            width = max(14, *(len(layer.name) + 2 for layer in layers))
+            rows = [f"  {layer.name:<{width}}{layer.help}" for layer in layers]
             question = f"{key.capitalize()} ({FLAGS[key]})"
             default = layers[0].name
             if key == "features":
