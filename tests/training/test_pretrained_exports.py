@@ -23,6 +23,7 @@ CASES = [
     ("segmentation", "test_resnet"),
     ("detection", "resnet10t"),
     ("text", "bert"),
+    ("tagging", "bert"),
     ("audio", "test_resnet"),
     ("audio", "wav2vec2"),
 ]
@@ -48,7 +49,7 @@ def save(name: str, folder: Path) -> None:
 
 
 def an_input(package: Package, domain: str) -> str:
-    if domain == "text":
+    if domain in ("text", "tagging"):
         return TEXT
     kind = "*.wav" if domain == "audio" else "*.png"
     return str(min(package.folder.rglob(kind)))

@@ -127,14 +127,17 @@ class Pretrained(nn.Module):
         return nn.ModuleList(m for m in self.net.children() if m is not self.net.base_model)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        size, device = len(inputs), inputs.device
+        size, device = inputs.shape[0], inputs.device
         before, after = (ids.to(device).expand(size, -1) for ids in (self.before, self.after))
         counts = (inputs != PAD).sum(dim=2)  # (B, W)
         ids = torch.cat([before, inputs.flatten(1), after], dim=1)
         # All tokens of a text move to its start, in their order
-        order = (ids == PAD).int().argsort(dim=1, stable=True)
-        longest = int(counts.sum(dim=1).max()) + before.shape[1] + after.shape[1]
-        ids = ids.gather(1, order)[:, : min(longest, self.most)]
+        order = torch.arange(ids.shape[1], device=device)
+        order = torch.where(ids == PAD, WORDS * PIECES + 9, order).argsort(dim=1)
+        longest = counts.sum(dim=1).max() + before.shape[1] + after.shape[1]
+        width = longest.clamp(2, self.most).item()
+        torch._check(width > 1)  # which export cannot know
+        ids = ids.gather(1, order)[:, :width]
         mask = ids != PAD
         ids = ids.masked_fill(~mask, self.pad)
         logits = self.net(input_ids=ids, attention_mask=mask.long()).logits  # (B, T, C)
