@@ -94,6 +94,18 @@ def test_no_file_is_too_strange(
     assert len(made["native"]) == 24 + len(features)
 
 
+def test_an_answer_may_have_a_name_that_yaml_takes_for_more(bake: Bake, tmp_path: Path) -> None:
+    layer = b'label = "Extra"\nhelp = "more"\nanswers = {yes = "a", off = "b", null = "c"}\n'
+    changes = {
+        "features/extra/layer.toml": layer,
+        "features/extra/a.txt.jinja": b"{{ yes }} {{ off }} {{ null }}",
+    }
+    made = bake(write_toy(tmp_path / "toy", changes), "toy", "plain", "extra", yes="d")
+    assert made["native"]["a.txt"][0] == b"d b c"
+    assert made["cookiecutter"] == made["native"]
+    assert made["copier"] == made["native"]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_new_renders_through_an_engine(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

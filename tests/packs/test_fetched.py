@@ -78,6 +78,22 @@ def test_every_command_works_without_a_network_after_the_first(
         assert ran.code == 0, (command, ran.err)
 
 
+def test_what_cannot_be_asked_for_news_is_said(
+    run: Run, remote: Remote, work: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("new", "net", *CHOICE, "--pack", remote.source)
+    commit = record(work / "net")["packs"]["acme"]["commit"][:12]
+    remote.unplug()
+    for code, *command in ((0, "update", "net"), (3, "check", "net", "--pack", remote.source)):
+        caplog.clear()
+        ran = run(*command)
+        assert ran.code == code
+        (said,) = caplog.messages
+        assert said.startswith(f"note: cannot fetch {remote.source}: fatal: ")
+        assert said.endswith(f"; it is used as it was the last time, commit {commit}")
+    assert f"whether the pack acme has changed is not known (reach {remote.source})" in ran.err
+
+
 def test_check_never_fetches(run: Run, remote: Remote, work: Path) -> None:
     run("new", "net", *CHOICE, "--pack", remote.source)
     first = record(work / "net")["packs"]["acme"]["commit"]
@@ -121,6 +137,28 @@ def test_what_a_pack_was_is_known_by_its_commit(
     assert f"pack acme 0 ({first[:12]}) -> 0 ({last[:12]})\n" in ran.err
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a tag that moved"])
+def test_what_is_recorded_anew_says_which_files_are_behind(
+    run: Run, remote: Remote, work: Path, home: Path, kind: str
+) -> None:
+    """On another machine, which has not kept what the pack was."""
+    source = str(remote.folder) if kind == "a folder" else f"{remote.source}@v1.0"
+    assert run("new", "net", *CHOICE, "--pack", source).code == 0
+    if kind != "a folder":
+        git(remote.folder, "commit", "--quiet", "--amend", "--message", "no commit as it was")
+    remote.commit({WANDB: "one\ntwo, urgent\nthree\n"}, "v1.0")
+    git(remote.folder, "reflog", "expire", "--expire=now", "--all")
+    git(remote.folder, "gc", "--quiet", "--prune=now")
+    (home / "XDG_CACHE_HOME").rename(home / "lost")
+    ran = run("update", "net", "--record")
+    assert ran.code == 3, ran.err
+    assert "  wandb.txt is not as the template has it now\n" in ran.err
+    assert "+++ b/wandb.txt\n" in run("diff", "net").out
+    put(work / "net", {"wandb.txt": "one\ntwo, urgent\nthree\n"})
+    assert run("check", "net").code == 0
+    assert run("update", "net", "--record").code == 0
+
+
 REFS: dict[str, Callable[[list[str]], str]] = {
     "a tag": lambda _: "v1.0",
     "an annotated tag": lambda _: "v1.5",
@@ -133,14 +171,40 @@ REFS: dict[str, Callable[[list[str]], str]] = {
 
 
 @pytest.mark.parametrize("name", REFS)
-def test_what_may_stand_behind_the_at(remote: Remote, name: str) -> None:
+def test_what_may_stand_behind_the_at(
+    remote: Remote, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # a new repository has a branch of that name too
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "init.defaultBranch")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "main")
     git(remote.folder, "branch", "side")
     git(remote.folder, "branch", "feature/side")
     commits = [commit_of(remote.folder, "HEAD"), remote.commit({WANDB: "2\n"})]
     git(remote.folder, "tag", "--annotate", "v1.5", "--message", "half", commits[0])
     commits.append(remote.commit({WANDB: "3\n"}, "v1.10"))
+    for tag in ("v1.10-rc1", "v2.0-rc1", "vote", "weekly"):
+        git(remote.folder, "tag", tag, commits[0])
     wanted = commits[2] if name == "latest" else commits[0]
     assert open_pack(f"{remote.source}@{REFS[name](commits)}").commit == wanted
+
+
+@pytest.mark.parametrize(
+    ("ref", "reason"),
+    [
+        ("deadbeef", "has no commit deadbeef, no branch and no tag of that name"),
+        ("latest", "no tag there is named for a version"),
+        ("none", "fatal: couldn't find remote ref none"),
+    ],
+)
+def test_what_is_not_there_is_named(remote: Remote, ref: str, reason: str) -> None:
+    git(remote.folder, "tag", "--delete", "v1.0")
+    with pytest.raises(PackError, match=reason):
+        open_pack(f"{remote.source}@{ref}")
+
+
+def test_the_reason_is_what_git_says_first(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"fatal: .*none.* not appear to be a git repository"):
+        open_pack(f"git+{(tmp_path / 'none').as_uri()}")
 
 
 @pytest.mark.parametrize("name", ["me@work", "c#", "a@b/c#d"])

@@ -217,7 +217,7 @@ EDITS = {
         lambda project, package: (package / "sample.py").unlink(),
         [
             "kept +PACKAGE/sample.py +you deleted it\n",
-            "PACKAGE/sample.py is needed by PACKAGE/data.py.*, but you deleted it: ptscaffold diff",
+            "PACKAGE/sample.py is needed by PACKAGE/data.py.*, but you deleted it: .*-R",
         ],
     ),
     "a module less that has another name": Edit(

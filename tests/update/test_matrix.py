@@ -21,8 +21,8 @@ from ptscaffold.project.conflicts import continue_update, undo_update
 from ptscaffold.project.guard import locked
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.record import RECORD
-from ptscaffold.project.repository import make_patch
 from ptscaffold.project.show import check, edits
+from ptscaffold.project.texts import make_patch
 from ptscaffold.project.update import Update, add, remove
 
 Act = Callable[[Path], object]

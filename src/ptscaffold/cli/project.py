@@ -65,9 +65,11 @@ def update(
     if sum((continue_, abort, record, bool(set_ or to or skip or dry_run or diff_ or force))) > 1:
         raise UsageError("--continue, --abort and --record go with no other flag of update")
     if record:
-        made = record_anew(project, packs=tuple(pack or ()))
+        made, behind = record_anew(project, packs=tuple(pack or ()))
         told: dict[str, Any] = {"version": made.version, "answers": made.answers.as_dict()}
-        return Said({"project": str(project), **told}, talk=report.recorded(project, made))
+        talk = report.recorded(project, made, behind)
+        told |= {"project": str(project), "behind": behind}
+        return Said(told, talk=talk, code=3 if behind else 0)
     if continue_ or abort:
         ended = continue_update(project) if continue_ else undo_update(project)
         told = {"continued": continue_, "files": ended.files, "notes": ended.kept}
@@ -135,9 +137,9 @@ def diff(
 ) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
-    from ptscaffold.project.repository import make_patch
-    from ptscaffold.project.repository import stat as count
     from ptscaffold.project.show import edits
+    from ptscaffold.project.texts import make_patch
+    from ptscaffold.project.texts import stat as count
 
     deltas = edits(project, packs=tuple(pack or ()))
     counts = count(deltas)
@@ -168,7 +170,7 @@ def check(
 
 def _updated(done: Update, *, show_diff: bool) -> Said:
     from ptscaffold.cli import report
-    from ptscaffold.project.repository import make_patch
+    from ptscaffold.project.texts import make_patch
 
     data, patch = done.as_dict(), None
     if show_diff:

@@ -147,9 +147,14 @@ def ended(project: Path, found: Ended, *, aborted: bool) -> str:
     return "\n".join([line, *(f"  {kept}" for kept in found.kept)])
 
 
-def recorded(project: Path, made: Rendered) -> str:
+def recorded(project: Path, made: Rendered, behind: Sequence[str]) -> str:
     features = ", ".join(made.answers.features) or "none"
-    return f"{project}: recorded anew, template {made.version}, features {features}"
+    lines = [f"{project}: recorded anew, template {made.version}, features {features}"]
+    if behind:
+        lines += [f"  {path} is not as the template has it now" for path in behind]
+        lines.append(f"See them by {in_project(project, 'diff')}, which counts them as your edits;")
+        lines.append("  piped into git apply -R in the project, it makes them the template's.")
+    return "\n".join(lines)
 
 
 def counts(found: Mapping[str, tuple[int, int] | None]) -> str:
@@ -168,9 +173,11 @@ def counts(found: Mapping[str, tuple[int, int] | None]) -> str:
 def checked(found: Report) -> str:
     """What `check` found, and the way out of each."""
     edited = f"{_files(len(found.edited))} edited, {len(found.deleted)} deleted"
-    lines = [f"{found.project}: template {found.version}, {edited}"]
+    true = "" if found.problems else ": follows its template"
+    lines = [f"{found.project}: template {found.version}, {edited}{true}"]
     lines += [f"  {problem} ({fix})" for problem, fix in found.problems]
-    return "\n".join(lines if found.problems else [f"{lines[0]}: follows its template"])
+    lines += [f"  no file of the template is locked by {pattern}" for pattern in found.idle]
+    return "\n".join(lines)
 
 
 def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:

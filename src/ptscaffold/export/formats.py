@@ -95,12 +95,16 @@ package:
 """
 
 QUESTION: Final = """\
-{key}:
+{named}:
   type: str
   help: {help}
   default: {default}
   validator: "{{% if not ({key} | regex_search(text_pattern)) %}}{wrong}{{% endif %}}"
 """
+
+
+# What YAML takes for something else than a text
+_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 def check_engine(name: str) -> str:
@@ -156,7 +160,11 @@ def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) ->
     skeleton = make_skeleton(tree, {key: key for key in (*asks, "package")})
     questions = [
         QUESTION.format(
-            key=key, help=_question(key), default=_yaml(asks[key]), wrong=f"{key}: {WRONG_TEXT}"
+            key=key,
+            named=_plain(key),
+            help=_plain(_question(key)),
+            default=_yaml(asks[key]),
+            wrong=f"{key}: {WRONG_TEXT}",
         )
         for key in asks
         if key != "name"
@@ -209,6 +217,10 @@ def _question(key: str) -> str:
 def _taken(layers: Sequence[Layer], python: Iterable[str] = ()) -> list[str]:
     brought = (r for layer in layers for r in (*layer.dependencies, *layer.dev_dependencies))
     return taken(map(normalize, brought), python)
+
+
+def _plain(text: str) -> str:
+    return _yaml(text) if text.lower() in _WORDS else text
 
 
 def _yaml(text: str) -> str:

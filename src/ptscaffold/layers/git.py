@@ -35,6 +35,7 @@ _HARMLESS: Final = ("core.hooksPath=/dev/null", "core.fsmonitor=", "core.quotePa
 _ADDRESS: Final = re.compile(r"git\+|[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT: Final = re.compile(r"[0-9a-f]{4,63}")
+_VERSION: Final = re.compile(r"refs/tags/v?(\d+(?:\.\d+)*)(.*)")
 _USER: Final = re.compile(r"^((?:git\+)?https?://)[^/\s]*@", re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"^((?:git\+)?[a-z+]+://[^/:@\s]+):[^/\s]*@", re.IGNORECASE)
 
@@ -61,11 +62,15 @@ def run_git(
 
 
 class Fetched(NamedTuple):
-    """A folder of layers, the commit that it is of, and what the folder is called there."""
+    """A folder of layers, the commit that it is of, and what the folder is called there.
+
+    `stale` says why it is as it was the last time, where its repository could not be asked.
+    """
 
     root: Path
     commit: str
     name: str
+    stale: str = ""
 
 
 class _Address(NamedTuple):
@@ -154,7 +159,12 @@ def _of(address: _Address, commit: str, source: str, *, online: bool) -> Fetched
     with suppress(OSError):
         last = known.read_text(encoding="ascii")
         if not wanted and _COMMIT.fullmatch(last) and (place / last).is_dir():
-            return address.at(place, last)
+            if online:
+                import logging
+
+                what = "note: %s; it is used as it was the last time, commit %s"
+                logging.getLogger("ptscaffold").warning(what, error, last[:12])
+            return address.at(place, last)._replace(stale=str(error) if online else "")
     raise error
 
 
@@ -183,23 +193,35 @@ def _bring(address: _Address, wanted: str, source: str, place: Path) -> str:
 def _fetched(address: _Address, wanted: str, folder: Path, source: str) -> str:
     """Fetch what an address names; by a name that servers do not know, look it up here."""
     _git(["init", "--quiet"], folder, source)
-    url, ref = address.url, wanted or address.ref
+    url, ref, found = address.url, wanted or address.ref, "FETCH_HEAD"
     try:
         _git(["fetch", "--quiet", "--depth", "1", "--", url, ref], folder, source)
-        found = "FETCH_HEAD"
     except PackError:
-        tags = ["ls-remote", "--tags", "--refs", "--sort=-version:refname", "--", url]
-        if ref == "latest" and (listed := _git(tags, folder, source).split()):
-            newest = listed[1]
+        if ref == "latest":
+            tags = _git(["ls-remote", "--tags", "--refs", "--", url], folder, source).split()[1::2]
+            newest = _newest(tags, source)
             _git(["fetch", "--quiet", "--depth", "1", "--", url, newest], folder, source)
-            found = "FETCH_HEAD"
         elif _SHORT.fullmatch(ref):
-            every = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-            _git(["fetch", "--quiet", "--", url, *every], folder, source)
+            # Not among its own branches, of which one is checked out
+            every = ["+refs/heads/*:refs/theirs/heads/*", "+refs/tags/*:refs/theirs/tags/*"]
+            _git(["fetch", "--quiet", "--no-tags", "--", url, *every], folder, source)
             found = ref
         else:
             raise
-    return _git(["rev-parse", "--verify", f"{found}^{{commit}}"], folder, source).strip()
+    try:
+        return _git(["rev-parse", "--verify", f"{found}^{{commit}}"], folder, source).strip()
+    except PackError as error:
+        reason = f"{public(url)} has no commit {ref}, no branch and no tag of that name"
+        raise PackError(reason) from error
+
+
+def _newest(tags: Sequence[str], source: str) -> str:
+    """The tag of the highest version; one that is not final only where no other is."""
+    found = [match for tag in tags if (match := _VERSION.fullmatch(tag))]
+    if not found:
+        hint = "name a branch, a tag or a commit behind the @"
+        raise PackError(f"{public(source)}: no tag there is named for a version", hint=hint)
+    return max(found, key=lambda m: (not m[2], *map(int, m[1].split("."))))[0]
 
 
 def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
@@ -212,7 +234,8 @@ def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
         raise PackError(f"cannot fetch {public(source)}: {reason}") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
-        words = (_without(word) for word in said[-1].split(" "))
+        reasons = [line for line in said if line.startswith(("fatal:", "error:", "ERROR:"))]
+        words = (_without(word) for word in (reasons or said[-1:])[0].split(" "))
         raise PackError(f"cannot fetch {public(source)}: {' '.join(words)}")
     return done.stdout.decode(errors="replace")
 

@@ -57,6 +57,7 @@ class Pack:
     source: str
     root: Path
     commit: str = ""  # of the repository that it is from
+    stale: str = field(default="", compare=False)  # why that could not be asked for news
 
     @cached_property
     def digest(self) -> str:
@@ -103,7 +104,7 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
     if is_address(source):
         fetched = fetch(source, commit, online=online)
         pack = read_pack(fetched.root, public(source), fetched.name)
-        return replace(pack, commit=fetched.commit)
+        return replace(pack, commit=fetched.commit, stale=fetched.stale)
     folder = _folder(source)
     bare = _NAME.fullmatch(source) is not None
     offered = installed_packs() if bare else {}

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from ptscaffold.errors import PendingError, UsageError, in_project
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.project.apply import abort, before, finish, pending
-from ptscaffold.project.journal import FOLDER, Entry, Journal
+from ptscaffold.project.journal import FOLDER, Entry, Journal, digest_of
 from ptscaffold.project.record import check_is_project, rewritten
 from ptscaffold.project.repository import (
-    MARKERS,
     branch_of,
+    has_come_after,
     has_stash,
     in_repository,
     unmark_conflicts,
     way_back,
 )
+from ptscaffold.project.texts import MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,12 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
         raise UsageError(f"there is no update to {what}", hint=hint)
     if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
         return found
+    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
+    paths = [entry.path for entry in found.files[:-1]]
+    if all(_is_done(project, entry) for entry in others) and has_come_after(
+        project, found.commit, paths
+    ):
+        return found  # it was committed, be it on a branch of its own
     branch, command = way_back(found.branch)
     raise PendingError(
         f"the update that waits was begun on {branch}, and this is another one",
@@ -110,6 +117,12 @@ def _are_undone(project: Path, entries: Sequence[Entry]) -> bool:
     return True
 
 
+def _is_done(project: Path, entry: Entry) -> bool:
+    there = read_content(project, entry.path)
+    now = digest_of(there.data) if isinstance(there, Content) else None
+    return now == entry.after and not isinstance(there, Obstacle)
+
+
 def _has_markers(project: Path, path: str, before: bytes) -> bool:
     """Whether a file holds what git wrote about a conflict, or half of it.
 
@@ -121,4 +134,7 @@ def _has_markers(project: Path, path: str, before: bytes) -> bool:
     lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
     was = before.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
     half = any(line == "=======" and above in was for above, line in pairwise(lines))
-    return any(line.startswith(MARKERS) for line in lines) or (half and "=======" not in was)
+    marked = any(line.startswith(MARKERS) for line in lines)
+    # Of any program that merges; one alone may be an example
+    fresh = {line[:8] for line in lines if line not in was}
+    return marked or {"<<<<<<< ", ">>>>>>> "} <= fresh or (half and "=======" not in was)

@@ -58,6 +58,7 @@ class Journal:
     folders: tuple[str, ...] = ()  # those that were not there before
     conflicts: tuple[str, ...] = ()
     branch: str = ""  # of git, on which it was begun
+    commit: str = ""  # that was checked out then
     state: str = "writing"
     number: str = field(default="", compare=False)  # something random
 
@@ -90,6 +91,7 @@ def start(
     seen: Mapping[str, Content | None],
     conflicts: Sequence[str],
     branch: str,
+    commit: str,
 ) -> Journal:
     """Write everything into the journal's folder; the last step, a rename, makes it count."""
     with scratch(project, FOLDER) as folder:
@@ -107,6 +109,7 @@ def start(
             folders=tuple(sorted(str(p) for p in above if not (project / p).is_dir())),
             conflicts=tuple(conflicts),
             branch=branch,
+            commit=commit,
             number=os.urandom(8).hex(),
         )
         _write(folder, journal, project)

@@ -21,7 +21,7 @@ from ptscaffold.layers.content import (
     with_endings_of,
 )
 from ptscaffold.layers.names import folded
-from ptscaffold.project.repository import merge_text
+from ptscaffold.project.texts import merge_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

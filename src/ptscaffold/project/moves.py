@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ptscaffold.errors import PtscaffoldError, in_project
+from ptscaffold.errors import PtscaffoldError, shell_command
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
+from ptscaffold.project.repository import below_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -163,12 +164,16 @@ def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str
             for module in {module for module, _ in _imported(path, content.data, package)}:
                 if module in deleted:
                     asking.setdefault(module, []).append(path)
-    command = in_project(project, "diff")
-    return tuple(
-        f"{path} is needed by {', '.join(sorted(files))}, but you deleted it:"
-        f" {command} | git apply -R --include={path}"
-        for path, files in sorted(asking.items())
-    )
+    top = below_top(project)  # git goes by the folder that its repository is in
+    into = ["git", "apply", "-R", *([f"--directory={top}"] if top else [])]
+    notes = []
+    for path, files in sorted(asking.items()):
+        command = f"ptscaffold diff | {shell_command([*into, f'--include={top}{path}'])}"
+        if project.resolve() != Path.cwd():
+            command = f"({shell_command(['cd', str(project)])} && {command})"
+        needed = f"{path} is needed by {', '.join(sorted(files))}, but you deleted it"
+        notes.append(f"{needed}: {command}")
+    return tuple(notes)
 
 
 def _writes(changes: Sequence[Change]) -> Writes:

@@ -32,7 +32,7 @@ RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer
 
 _CONFLICT: Final = re.compile(
-    r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n.*?)?^=======\n(.*?)^>>>>>>> [^\n]*\n",
+    r"^<<<<<<< [^\n]*\n(.*?)(?:^\|{7} [^\n]*\n(.*?))?^=======\n(.*?)^>>>>>>> [^\n]*\n",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -116,8 +116,16 @@ def rewritten(there: bytes, fresh: bytes) -> bytes:
     """The record that is there with the values of a fresh one, but for `locked`."""
     import tomlkit
 
-    document, values = tomlkit.parse(_text(there)), tomllib.loads(fresh.decode())
+    try:
+        document, values = tomlkit.parse(_text(there)), tomllib.loads(fresh.decode())
+    except ValueError as error:
+        hint = "restore the file from version control, then run it again"
+        raise PtscaffoldError(f"cannot read {RECORD}: {error}", hint=hint) from error
     values.setdefault("packs", {})
+    for name, origin in document.get("packs", {}).items():  # with keys that are a person's own
+        if name in values["packs"]:
+            own = {key: value for key, value in origin.items() if key not in Origin._fields}
+            values["packs"][name] |= own
     for key in ("tool-version", "template-version"):
         document[key] = values[key]
     for name in ("answers", "packs", "files"):
@@ -144,17 +152,22 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8-sig").replace("\r\n", "\n")
 
 
-def settled(data: bytes) -> bytes:
+def settled(data: bytes, base: bytes = b"") -> bytes:
     """A record that git could not merge, with the features and packs of both sides.
 
-    ValueError when something else differs, between which a person has to choose.
+    What the `base`, or what git says of it, has and one side has not was removed. ValueError when
+    something else differs, between which a person has to choose.
     """
     import tomlkit
 
     text = _text(data)
-    ours, theirs = (tomllib.loads(_CONFLICT.sub(rf"\{side}", text)) for side in (1, 2))
+    ours, before, theirs = (tomllib.loads(_CONFLICT.sub(rf"\{n}", text)) for n in (1, 2, 3))
+    if base:
+        before = tomllib.loads(_text(base))
     sides = [{**s["answers"], "template-version": s["template-version"]} for s in (ours, theirs)]
-    features = sorted({name for side in sides for name in side.pop("features")})
+    found = [set(side.pop("features")) for side in sides]
+    removed = set(before["answers"].get("features", ())) - (found[0] & found[1])
+    features = sorted((found[0] | found[1]) - removed)
     for key in sides[0].keys() | sides[1].keys():
         if sides[0].get(key) != sides[1].get(key):
             raise ValueError(f"the branches that were merged differ in {key}: choose one by hand")
@@ -180,7 +193,9 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
             if not settle:
                 raise ValueError("git has left conflict markers in it")
             hint = "choose between the sides by hand, then run it again"
-            data = settled(data)
+            from ptscaffold.project.repository import merge_base  # not for `new`
+
+            data = settled(data, merge_base(folder, RECORD))
             content = Content(data, content.mode)
         table = tomllib.loads(_text(data))
         tool, template = str(table["tool-version"]), str(table["template-version"])

@@ -1,23 +1,19 @@
-"""What git says of a project, and does with texts: merging, and patches that `git apply` takes."""
+"""What git says of a project, and is told of conflicts."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, shell_command
-from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, is_link, with_endings_of
-from ptscaffold.layers.files import write_tree
+from ptscaffold.layers.content import is_link, with_endings_of
 from ptscaffold.layers.git import run_git
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Collection, Mapping, Sequence
-YOURS: Final = "yours"
-MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def refuse_dirty(project: Path) -> None:
@@ -31,11 +27,14 @@ def refuse_dirty(project: Path) -> None:
     )
     changed = [line[3:].decode(errors="replace") for line in said.split(b"\0") if line]
     if changed:
-        shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
         raise PtscaffoldError(
-            f"git has uncommitted changes here: {shown}",
+            f"git has uncommitted changes here: {_listed(changed)}",
             hint="commit or stash them first, so that the update stands alone; or --force",
         )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (" ..." if len(paths) > 5 else "")
 
 
 def committed(project: Path) -> list[str]:
@@ -44,6 +43,64 @@ def committed(project: Path) -> list[str]:
         return []
     said = _asked(project, ["ls-files", "-z"], ["--", "."])
     return [os.fsdecode(path) for path in said.split(b"\0") if path]
+
+
+def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
+    """PtscaffoldError when a sparse checkout of git leaves out some of the files."""
+    if absent := left_out(project, paths):
+        raise PtscaffoldError(
+            f"a sparse checkout of git leaves out {_listed(absent)}",
+            hint="git sparse-checkout disable; or --force, and they count as deleted by you",
+        )
+
+
+def left_out(project: Path, paths: Iterable[str]) -> list[str]:
+    """Those of the files that are not there because of a sparse checkout of git."""
+    absent = [path for path in paths if not os.path.lexists(project / path)]
+    if not absent or not in_repository(project):
+        return []
+    with suppress(OSError):
+        asked = ["--literal-pathspecs", "ls-files", "-t", "-z", "--", *absent]
+        listed = _try(project, asked).stdout.split(b"\0")
+        return [os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")]
+    return []
+
+
+def ignored(project: Path, paths: Iterable[str]) -> list[str]:
+    """Those of the files that git leaves out of every commit."""
+    given = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
+    if given and in_repository(project):
+        with suppress(OSError):
+            said = _try(project, ["check-ignore", "--stdin", "-z"], given=given).stdout
+            return [os.fsdecode(path) for path in said.split(b"\0") if path]
+    return []
+
+
+def below_top(project: Path) -> str:
+    """The way to a project from the top of its repository, with a slash behind it; or nothing."""
+    top = _top(project)
+    way = project.resolve().relative_to(top).as_posix() if top else "."
+    return "" if way == "." else f"{way}/"
+
+
+def commit_of(project: Path) -> str:
+    """The commit that is checked out; nothing where there is none."""
+    if not in_repository(project):
+        return ""
+    with suppress(OSError):
+        return _try(project, ["rev-parse", "--verify", "--quiet", "HEAD"]).stdout.decode().strip()
+    return ""
+
+
+def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
+    """Whether another commit than this one, and behind it, has the files as they are here."""
+    if not commit or commit_of(project) in ("", commit):
+        return False
+    with suppress(OSError, PtscaffoldError):
+        behind = _try(project, ["merge-base", "--is-ancestor", commit, "HEAD"]).returncode == 0
+        asked = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--"]
+        return behind and not _asked(project, asked, paths)
+    return False
 
 
 def branch_of(project: Path) -> str:
@@ -85,6 +142,15 @@ def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> N
             lines += [f"0 {'0' * len(digest)}\t{name}"]
             lines += [f"{mode} {key} {number}\t{name}" for number, key in staged]
     _set_index(project, lines)
+
+
+def merge_base(project: Path, path: str) -> bytes:
+    """A file as it was where two branches parted that are being merged; or nothing."""
+    if not in_repository(project):
+        return b""
+    with suppress(OSError):
+        return _try(project, ["cat-file", "blob", f":1:./{path}"]).stdout
+    return b""
 
 
 def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
@@ -159,8 +225,13 @@ def _is_own(project: Path) -> bool:
         if is_link(place.lstat()):
             return False
         if place.is_file():
-            folder = os.fsdecode(_try(project, ["rev-parse", "--absolute-git-dir"]).stdout.strip())
-            return Path(folder, "gitdir").read_text(encoding="utf-8").strip() == str(place)
+            said = _try(project, ["rev-parse", "--absolute-git-dir"]).stdout.strip()
+            folder = Path(os.fsdecode(said))
+            if (folder / "gitdir").is_file():
+                return (folder / "gitdir").read_text(encoding="utf-8").strip() == str(place)
+            asked = ["config", "--file", str(folder / "config"), "core.worktree"]  # a submodule's
+            tree = os.fsdecode(_try(project, asked).stdout.strip())
+            return bool(tree) and (folder / tree).resolve() == top
         inside = [place / "index", place / "objects", *(place / "objects").iterdir()]
         return not any(is_link(p.lstat()) for p in inside) and not (place / "commondir").exists()
     return False
@@ -210,80 +281,3 @@ def _try(
         "GIT_WORK_TREE": str(_top(project)),
     }
     return run_git(arguments, project, settings, given, **bounds)
-
-
-def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:
-    """Merge with git; gives the text and the number of conflicts, marked in it.
-
-    The result has the line endings of `yours`; where these are mixed, a line with another ending
-    is another line.
-    """
-    plain = yours.replace(b"\r\n", b"\n")
-    if is_crlf(yours) or plain == yours:
-        sides = plain, old.replace(b"\r\n", b"\n"), new.replace(b"\r\n", b"\n")
-    else:
-        sides = yours, old, new
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        names = ["yours", "old", "new"]
-        for name, data in zip(names, sides, strict=True):
-            Path(folder, name).write_bytes(data)
-        command = ["merge-file", "--stdout", "--quiet"]
-        for text in (YOURS, "template before", label):
-            command += ["-L", text]
-        merged, conflicts = _ran([*command, *names], Path(folder), 128)
-    return with_endings_of(yours, merged), conflicts
-
-
-class Delta(NamedTuple):
-    """A file before and after; None where it is absent."""
-
-    path: str
-    before: Content | None
-    after: Content | None
-
-
-def make_patch(deltas: Sequence[Delta]) -> bytes:
-    """All differences as one patch that `git apply` takes."""
-    return _compared(deltas, "--binary", "--full-index")
-
-
-def stat(deltas: Sequence[Delta]) -> dict[str, tuple[int, int] | None]:
-    """Lines added and removed by path; None for a file that is no text."""
-    counts: dict[str, tuple[int, int] | None] = {}
-    words = iter(_compared(deltas, "--numstat", "-z").decode(errors="surrogateescape").split("\0"))
-    for counted, old, new in zip(words, words, words, strict=False):
-        added, removed, _ = counted.split("\t")
-        path = (old if new == "/dev/null" else new)[2:]
-        counts[path] = None if added == "-" else (int(added), int(removed))
-    return counts
-
-
-def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
-    """What `git diff` says of the files before and after."""
-    if not deltas:
-        return b""
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        for number, side in enumerate("ab", 1):
-            place = Path(folder, side)
-            place.mkdir()
-            write_tree(place, {d.path: there for d in deltas if (there := d[number])})
-        command = ["diff", "--no-index", "--no-prefix", "--no-renames", "--no-color", *options]
-        return _ran([*command, "--no-ext-diff", "--no-textconv", "a", "b"], Path(folder), 2)[0]
-
-
-def _ran(arguments: Sequence[str], folder: Path, worst: int) -> tuple[bytes, int]:
-    """Run git on files in a folder; PtscaffoldError when there is no git, or it fails."""
-    # Neither a person's settings nor those of a repository around the folder have a say.
-    settings = ["merge.conflictStyle=merge", "core.autocrlf=false", "core.attributesFile=/dev/null"]
-    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
-    alone["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
-    try:
-        done = run_git(arguments, folder.resolve(), settings, b"", **alone)
-    except OSError as error:
-        raise PtscaffoldError(
-            f"cannot run git: {error.strerror}", hint="install git; merging is its work"
-        ) from error
-    if not 0 <= done.returncode < worst:
-        said = done.stderr.decode(errors="replace")
-        raise PtscaffoldError(f"git {arguments[0]} failed: {said}")
-    return done.stdout, done.returncode

@@ -17,10 +17,11 @@ from ptscaffold.layers.manifest import KINDS
 from ptscaffold.layers.packs import presets
 from ptscaffold.project.apply import pending
 from ptscaffold.project.record import RECORD, read_record
-from ptscaffold.project.repository import Delta
+from ptscaffold.project.repository import left_out
 from ptscaffold.project.state import catalogues, open_project, recorded
+from ptscaffold.project.texts import Delta
 from ptscaffold.render.answers import complete, select_layers
-from ptscaffold.render.given import gather
+from ptscaffold.render.given import against, gather
 from ptscaffold.render.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Report:
     edited: tuple[str, ...]
     deleted: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
+    idle: tuple[str, ...] = ()  # patterns that lock nothing
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -150,6 +152,7 @@ class Report:
             "newest_version": self.newest,
             "edited": list(self.edited),
             "deleted": list(self.deleted),
+            "idle": list(self.idle),
             "problems": [{"problem": what, "fix": fix} for what, fix in self.problems],
         }
 
@@ -191,13 +194,17 @@ def check(
             recorded(record, catalogue)
     except ProvenanceError as error:
         problems.append((error.problems[0], error.hint))
-    patterns = (*record.locked, *locked)
+    if record.preset:
+        fix = in_project(project, "update", "--set", "KEY=VALUE")
+        problems += [(what, fix) for what in against(record.answers, record.preset)]
+    patterns = {given: _pattern(given) for given in (*record.locked, *locked)}
+    absent = left_out(project, record.files)
     for path, expected in record.files.items():
         found = read_content(project, path)
-        if isinstance(found, Content) and digest(found.data) == expected:
+        if path in absent or (isinstance(found, Content) and digest(found.data) == expected):
             continue
         (deleted if found is None else edited).append(path)
-        if any(fnmatchcase(path, pattern) for pattern in patterns):
+        if any(fnmatchcase(path, pattern) for pattern in patterns.values()):
             what = f"{path} is locked, but was {'deleted' if found is None else 'edited'}"
             problems.append((what, f"{in_project(project, 'diff')} shows how"))
     return Report(
@@ -207,11 +214,25 @@ def check(
         edited=tuple(edited),
         deleted=tuple(deleted),
         problems=tuple(problems),
+        idle=tuple(
+            given
+            for given, pattern in patterns.items()
+            if not any(fnmatchcase(path, pattern) for path in record.files)
+        ),
     )
 
 
+def _pattern(given: str) -> str:
+    """A pattern as it stands for paths: a folder for what is in it."""
+    return f"{given}*".removeprefix("./") if given.endswith("/") else given.removeprefix("./")
+
+
 def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple[str, str]]:
+    unknown = [pack for pack in newest.packs if pack.stale and pack.name in record.packs]
     return [
+        (f"whether the pack {pack.name} has changed is not known", f"reach {pack.source}")
+        for pack in unknown
+    ] + [
         (
             f"made from {record.packs[pack.name].shown} of the pack {pack.name},"
             f" which is {pack.shown} now",

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ptscaffold import __version__
-from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
+from ptscaffold.errors import (
+    PackError,
+    PendingError,
+    ProvenanceError,
+    UsageError,
+    in_project,
+    unknown,
+)
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, digest, read_plain
+from ptscaffold.layers.content import Content, digest, read_content, read_plain
 from ptscaffold.layers.git import is_address, public
 from ptscaffold.layers.history import History, packs_at
 from ptscaffold.layers.packs import (
@@ -27,7 +34,7 @@ from ptscaffold.project.guard import locked
 from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, write_record
 from ptscaffold.project.trust import allow, is_allowed
 from ptscaffold.render.answers import complete, select_layers
-from ptscaffold.render.given import Given
+from ptscaffold.render.given import Given, against
 from ptscaffold.render.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -72,6 +79,31 @@ def refuse_newer(project: Path, record: Record) -> None:
             f"{project / RECORD} was written by ptscaffold {record.tool_version},"
             f" and this is {__version__}",
             hint=f"uv tool install 'ptscaffold>={wanted}', or by pip",
+        )
+
+
+def refuse_against_preset(record: Record, values: Mapping[str, Any]) -> None:
+    """UsageError when values differ from what a preset has fixed for a project."""
+    if record.preset and (problems := against(values, record.preset)):
+        hint = f"ask who keeps the preset; what it has fixed stands under [preset] in {RECORD}"
+        raise UsageError(*problems, hint=hint)
+
+
+def check_skipped(
+    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
+) -> None:
+    """UsageError when a release is not the next one on the way to a version."""
+    first = known.index(recorded) + 1 if recorded in known else len(known)
+    coming = known[first : known.index(version) + 1]
+    if not coming:
+        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
+    if skip not in coming:
+        raise UsageError(unknown("coming release", skip, "--skip", coming))
+    if skip != coming[0]:
+        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
+        raise UsageError(
+            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
+            hint=f"take those before it first: {way}",
         )
 
 
@@ -170,7 +202,8 @@ def packs_of(
             raise PackError(
                 f"{RECORD} names the pack {name} from {public(place)}, which you have not used yet:"
                 " it was not looked at",
-                hint=f"if you trust it, once: {in_project(project, 'diff', '--pack', place)}",
+                hint="where it has moved, --pack WHERE; if you trust it, once:"
+                f" {in_project(project, 'diff', '--pack', place)}",
             )
         try:
             packs[name] = _opened(place, commit, then=then, online=online)
@@ -206,17 +239,22 @@ def _numbers(version: str) -> list[int]:
 
 def record_anew(
     project: Path, *, history: History | None = None, packs: Sequence[str] = ()
-) -> Rendered:
+) -> tuple[Rendered, list[str]]:
     """Write the record that the recorded answers and version give, and change nothing else.
 
     For what a merge of two branches has put together, or a pack that was changed under its version.
+    Gives the files too that are not as the template has them although nobody has edited them.
     """
     history = history or History()
     with locked(project), ExitStack() as stack:
         seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
         record = open_project(project, settle=True)
         refuse_newer(project, record)
-        today = packs_of(project, record.packs, packs, then=True)
+        refuse_against_preset(record, record.answers)
+        try:
+            today = packs_of(project, record.packs, packs, then=True)
+        except PackError:  # of a commit that is gone
+            today = packs_of(project, record.packs, packs)
         then = stack.enter_context(packs_at(today, record.packs, lenient=True))
         joining = [pack for pack in today if pack.name not in record.packs]
         way = history.catalogue(record.template_version, [*then, *joining])
@@ -225,4 +263,11 @@ def record_anew(
         keep(pack for pack in [*then, *joining] if pack.name in origins)
         data = write_record(made.answers, made.tree, made.version, origins, record)
         write_files(project, {RECORD: Content(data)}, seen)
-    return made
+        return made, [path for path in made.tree if _is_behind(project, path, record, made)]
+
+
+def _is_behind(project: Path, path: str, record: Record, made: Rendered) -> bool:
+    """Whether a file is what the template gave before, or is not there yet."""
+    there, was = read_content(project, path), record.files.get(path)
+    now = digest(there.data) if isinstance(there, Content) else there
+    return now == was != digest(made.tree[path].data)

@@ -25,10 +25,26 @@ from ptscaffold.project.moves import (
     with_successors,
 )
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.repository import Delta, branch_of, mark_conflicts, refuse_dirty
-from ptscaffold.project.state import Rendered, catalogues, open_project, recorded, render
+from ptscaffold.project.repository import (
+    branch_of,
+    commit_of,
+    ignored,
+    mark_conflicts,
+    refuse_dirty,
+    refuse_sparse,
+)
+from ptscaffold.project.state import (
+    Rendered,
+    catalogues,
+    check_skipped,
+    open_project,
+    recorded,
+    refuse_against_preset,
+    render,
+)
+from ptscaffold.project.texts import Delta
 from ptscaffold.render.answers import defaults_of, migrate
-from ptscaffold.render.given import Given, against, gather
+from ptscaffold.render.given import Given, gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +144,7 @@ def update(
         stays = bool(sets) and to is None and skip is None
         version = record.template_version if stays else to or history.version
         if skip is not None:
-            _check_skipped(project, skip, record.template_version, version, known)
+            check_skipped(project, skip, record.template_version, version, known)
         way = catalogues(project, record, history, packs, newest=None if stays else version)
         base = None if skip is None else partial(_left_out, project, record, history, skip)
         return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
@@ -189,9 +205,9 @@ def _follow(
 
     `base` gives what the new side is compared with, where that is not what the project was.
     """
-    if record.preset and (problems := against(given.values, record.preset)):
-        hint = f"ask who keeps the preset; what it has fixed stands under [preset] in {RECORD}"
-        raise UsageError(*problems, hint=hint)
+    refuse_against_preset(record, given.values)
+    if not force:
+        refuse_sparse(project, record.files)
     with way as (before, after):
         old = made = recorded(record, before)
         if base is not None:
@@ -211,6 +227,8 @@ def _follow(
         changes = with_successors(changes, new)
         notes += left_behind(old, new, project) + lost_imports(changes, new, project)
         notes += missed(changes, new, project)
+        unseen = ignored(project, [change.path for change in changes if change.kind == "added"])
+        notes += tuple(f"{path} is ignored by git: git add -f {path}" for path in unseen)
         origins = origins_of(after.packs, new.layers, project)
         notes += tuple(
             f"pack {name} {record.packs[name].shown} -> {origin.shown}"
@@ -238,24 +256,6 @@ def _follow(
     return done
 
 
-def _check_skipped(
-    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
-) -> None:
-    """UsageError when a release is not the next one on the way to a version."""
-    first = known.index(recorded) + 1 if recorded in known else len(known)
-    coming = known[first : known.index(version) + 1]
-    if not coming:
-        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
-    if skip not in coming:
-        raise UsageError(unknown("coming release", skip, "--skip", coming))
-    if skip != coming[0]:
-        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
-        raise UsageError(
-            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
-            hint=f"take those before it first: {way}",
-        )
-
-
 def _left_out(
     project: Path, record: Record, history: History, skip: str, made: Rendered, before: Catalogue
 ) -> Rendered:
@@ -273,7 +273,9 @@ def _rendered(
         return render(named, version, catalogue)
     except UsageError as error:
         hint = "ptscaffold list shows the names; add and remove take another folder by --project"
-        if version != record.template_version:
+        packs = [pack for pack in catalogue.packs if pack.name in record.packs]
+        newer = any(record.packs[pack.name].moved(pack) for pack in packs)
+        if newer or version != record.template_version:
             way = in_project(project, "update", "--to", version, "--set")
             hint = f"give the answers for that version: {way} KEY=VALUE"
         raise UsageError(*error.problems, hint=hint) from error
@@ -288,6 +290,7 @@ def _write(done: Update) -> list[str]:
         {**seen, RECORD: done.recorded},
         conflicts=done.conflicts,
         branch=branch_of(done.project) if done.conflicts else "",
+        commit=commit_of(done.project) if done.conflicts else "",
     )
     old, new = done.old.tree, done.new.tree
     sides = {path: (old[path].data, new[path].data) for path in done.conflicts if path in old}
