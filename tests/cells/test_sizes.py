@@ -20,15 +20,15 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1379, 12, 400, 120),
-    "segmentation": (1599, 13, 400, 120),
-    "detection": (1836, 14, 400, 120),
-    "text": (1407, 13, 400, 120),
-    "tagging": (1648, 13, 400, 120),
-    "language-model": (1726, 14, 400, 120),
-    "audio": (1543, 13, 400, 120),
-    "speech-recognition": (1738, 15, 400, 120),
-    "tabular": (1424, 13, 400, 120),
+    "vision": (1398, 12, 400, 120),
+    "segmentation": (1610, 13, 400, 120),
+    "detection": (1845, 14, 400, 120),
+    "text": (1422, 13, 400, 120),
+    "tagging": (1656, 13, 400, 120),
+    "language-model": (1734, 14, 400, 120),
+    "audio": (1558, 13, 400, 120),
+    "speech-recognition": (1746, 15, 400, 120),
+    "tabular": (1439, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal.
 MORE: Final = {"trainer": 34}
@@ -36,7 +36,7 @@ LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {
     "explain": 180,
-    "export": 185,
+    "export": 188,
     "hpo": 130,
     "mlflow": 40,
     "profile": 70,
@@ -49,6 +49,7 @@ MORE_OF: Final = {
     ("detection", "serve"): 20,
     ("segmentation", "serve"): 25,
     ("speech-recognition", "serve"): 35,
+    ("tabular", "export"): 15,
     ("tagging", "export"): 50,
     ("tagging", "serve"): 25,
 }

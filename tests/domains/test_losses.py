@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from domains.assemble import assemble
@@ -53,6 +54,32 @@ def test_what_most_examples_have_of_a_label_is_not_learned_by_heart() -> None:
     assert (
         best(rare, 1.0) == pytest.approx(1 - best(frequent, 0.0)) == pytest.approx(0.99, abs=0.01)
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [(0.0, 1.0), (0.0, 1e-9), (0.0, 1e12), (1e6, 1.0), (-1e-6, 1e-8)]
+)
+def test_numbers_of_any_unit_are_learned_and_measured(mean: float, std: float) -> None:
+    task_of = assemble("units", "base", "domains/text")("task").Task
+    torch.manual_seed(0)
+    unit = torch.randn(400)
+    numbers = [[float(value)] for value in unit.double() * std + mean]
+    table = pd.DataFrame({"input": "", "target": numbers, "split": ["train"] * 300 + ["val"] * 100})
+    task = task_of.fit("regression", table)
+    targets = torch.stack([task.encode(target) for target in table["target"]])
+    assert task.loss(torch.zeros(400, 1), targets).item() == pytest.approx(1, abs=0.2)
+    found = task.metrics()(task.scores(unit[:, None] + 0.5 * torch.randn(400, 1)), targets)
+    assert found["r2"].item() == pytest.approx(0.75, abs=0.07)
+    noise = task.metrics()(task.scores(torch.randn(400, 1)), targets)
+    assert noise["r2"].item() < 0
+
+
+def test_numbers_that_are_all_the_same_are_no_division_by_zero() -> None:
+    task_of = assemble("constant", "base", "domains/text")("task").Task
+    table = pd.DataFrame({"input": "", "target": [[0.1]] * 9, "split": ["train"] * 8 + ["val"]})
+    task = task_of.fit("regression", table)
+    targets = torch.stack([task.encode(target) for target in table["target"]])
+    assert task.loss(torch.zeros(9, 1), targets).item() < 1e-6
 
 
 @pytest.mark.parametrize("domain", sorted(Catalogue().names("domains")))

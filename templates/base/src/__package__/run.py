@@ -31,15 +31,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def parse(description: str | None) -> Config:
     """Read the flags; with --resume, what that run had stands in for what is not given."""
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    config = tyro.cli(Config, description=description)
-    found = torch.accelerator.current_accelerator(check_available=True)
-    if config.device.partition(":")[0] not in ("auto", "cpu", found and found.type):
-        raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
-    if not config.pretrained and (config.freeze or getattr(config, "lora", False)):
-        raise SystemExit("--freeze and --lora train a part of a network of --pretrained")
-    for key, value in asdict(config).items():
-        if isinstance(value, int | float) and not value >= 0 and key not in ("seed", "num_workers"):
-            raise SystemExit(f"--{key.replace('_', '-')} {value}: give no number below 0")
+    config = check(tyro.cli(Config, description=description))
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
         there = any(config.run_dir.glob("last.*"))
         config = replace(config, resume=str(config.run_dir) if there else None)
@@ -53,6 +45,19 @@ def parse(description: str | None) -> Config:
             flag = key.replace("_", "-")
             raise SystemExit(f"--{flag} of the run is {getattr(saved, key)}: start another one")
     return replace(config, resume=str(folder), run_dir=folder)
+
+
+def check(config: Config) -> Config:
+    """Give the settings back, unless they cannot be meant."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if config.device.partition(":")[0] not in ("auto", "cpu", found and found.type):
+        raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
+    if not config.pretrained and (config.freeze or getattr(config, "lora", False)):
+        raise SystemExit("--freeze and --lora train a part of a network of --pretrained")
+    for key, value in asdict(config).items():
+        if isinstance(value, int | float) and not value >= 0 and key not in ("seed", "num_workers"):
+            raise SystemExit(f"--{key.replace('_', '-')} {value}: give no number below 0")
+    return config
 
 
 def main(train: Callable[[Config], object], description: str | None) -> None:

@@ -9,6 +9,7 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,9 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 
 def tidy(label: Any) -> str:
     """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
-    text = os.fsencode(str(label).strip()).decode(errors="replace")
+    text = str(label).strip()
+    with suppress(UnicodeEncodeError):  # half of a character stays
+        text = os.fsencode(text).decode(errors="replace")
     return unicodedata.normalize("NFC", re.sub(r"^(-?\d+)\.0+$", r"\1", text))
 
 

@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import Accuracy, F1Score, MeanAbsoluteError, MetricCollection, R2Score
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities.plot import plot_confusion_matrix
+from torchmetrics.wrappers import LambdaInputTransformer
 
 Kind = Literal["classification", "multilabel", "regression"]
 
@@ -40,10 +41,11 @@ class Task:
             names = sorted({label for labels in targets for label in labels})
             share = train.explode().value_counts() / len(train)
             return cls(kind, names, [float(share.get(name, 0)) for name in names])
-        numbers = torch.tensor(list(train))  # (N, C)
+        numbers = torch.tensor(list(train), dtype=torch.float64)  # (N, C)
         names = table.attrs.get("targets") or [f"value{n}" for n in range(numbers.shape[1])]
-        std = numbers.std(dim=0).clamp(min=1e-6)
-        return cls(kind, names, numbers.mean(dim=0).tolist(), std.tolist())
+        std, mean = numbers.std(dim=0), numbers.mean(dim=0)
+        std = std.where(std > 1e-7 * mean.abs(), 1)  # all the same, but for rounding
+        return cls(kind, names, mean.tolist(), std.tolist())
 
     def encode(self, target: Any) -> Tensor:
         """Give the class (), the labels (C,) as 0 and 1, or the numbers (C,) in their units."""
@@ -64,14 +66,18 @@ class Task:
         logits = logits.float()  # large numbers of a regression have no place in 16 bits
         if self.kind == "classification":
             return F.cross_entropy(logits, targets, label_smoothing=0.1)
-        mean, std = logits.new_tensor(self.mean), logits.new_tensor(self.std)
         if self.kind == "multilabel":  # else a rare label is hardly ever predicted
+            mean = logits.new_tensor(self.mean)
             weight = (1 - mean).clamp(min=0.01) / mean.clamp(min=0.01)
             # Smoothed, what is weighed most the least, or the rest is learned by heart
             on, off = 1 - 0.2 * weight.clamp(max=1), 0.2 / weight.clamp(min=1)
             targets = targets * on + (1 - targets) * off
             return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
-        return F.mse_loss(logits, (targets - mean) / std)
+        return F.mse_loss(logits, self.standard(targets))
+
+    def standard(self, numbers: Tensor) -> Tensor:
+        """Give numbers in no units: sums of squares would be too small, or too large to count."""
+        return (numbers - numbers.new_tensor(self.mean)) / numbers.new_tensor(self.std)
 
     def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
         """Turn logits (B, C) into probabilities (of labels: as the loss weighs) or numbers."""
@@ -85,7 +91,8 @@ class Task:
     def metrics(self) -> MetricCollection:
         """Give the metrics of scores (N, C) and targets."""
         if self.kind == "regression":
-            return MetricCollection({"mae": MeanAbsoluteError(), "r2": R2Score()})
+            r2 = LambdaInputTransformer(R2Score(), self.standard, self.standard)
+            return MetricCollection({"mae": MeanAbsoluteError(), "r2": r2})
         kind = "multiclass" if self.kind == "classification" else "multilabel"
         options: Any = {"task": kind, "num_classes": len(self.names), "num_labels": len(self.names)}
         f1 = F1Score(**options, average="macro")

@@ -78,4 +78,4 @@ def show(writer: SummaryWriter, tag: str, title: Any, found: Any, spec: Spec) ->
     image, playable = (b64encode(file.getvalue()).decode() for file in (png, wav))
     page = f'<img alt="" src="data:image/png;base64,{image}">'
     page += f'<audio controls src="data:audio/wav;base64,{playable}"></audio>'
-    return page, f"the map adds up to {adds.sum():+.2f}, delta {delta.item():.1g}"
+    return page, f"the map adds up to {adds.sum():+.3g}, delta {delta.item():.1g}"

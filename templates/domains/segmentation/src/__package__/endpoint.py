@@ -55,7 +55,8 @@ class Endpoint:
         """Say what logits (C, H, W) mean, the mask as the data URL of a PNG of class numbers."""
         best, classes = torch.tensor(-torch.inf), torch.zeros(size[::-1], dtype=torch.uint8)
         for number, layer in enumerate(logits):  # one by one: all would be much of a large image
-            large = F.interpolate(layer[None, None], size[::-1], mode="bilinear")[0, 0]
+            layer = layer[None, None]
+            large = F.interpolate(layer, size[::-1], mode="bilinear", antialias=True)[0, 0]
             classes[large > best] = number
             best = best.maximum(large)
         mask = Image.fromarray(classes.numpy())

@@ -38,7 +38,9 @@ def main(
     for mask, file in masks.items():
         try:
             logits = model(transform(str(file))[None])
-            scores = task.scores(F.interpolate(logits, size_of(file)[::-1], mode="bilinear"))[0]
+            size = size_of(file)[::-1]
+            large = F.interpolate(logits, size, mode="bilinear", antialias=True)
+            scores = task.scores(large)[0]
             numbers = np.array(task.values)[scores.numpy()]
             if colors:
                 numbers = np.stack([numbers >> bits & 255 for bits in (16, 8, 0)], axis=-1)

@@ -17,7 +17,7 @@ MISSING = float(np.finfo(np.float32).min)  # as in model.py
 
 def prepare(item: str, spec: dict[str, Any]) -> np.ndarray:
     """Encode as data.py does: numbers, MISSING where none is, and places of categories."""
-    row = json.loads(item)
+    row = parse(item)
     if not (columns := {*spec["numbers"], *spec["categories"]}) & set(row):
         raise SystemExit(f"{item} has none of the columns {', '.join(sorted(columns))}")
     values = [number(said(row.get(name))) for name in spec["numbers"]]
@@ -25,6 +25,22 @@ def prepare(item: str, spec: dict[str, Any]) -> np.ndarray:
         cell = said(row.get(name))
         values.append(known.index(cell) + 1 if cell in known else 0)
     return np.array([values], np.float32)
+
+
+def parse(item: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(item))
+    except (TypeError, ValueError):
+        message = f'{item}: a row is a JSON object, such as {{"age": 3}}'
+        raise SystemExit(message) from None
+
+
+def unknown(row: dict[str, Any], values: np.ndarray, spec: dict[str, Any]) -> list[str]:
+    """Name the columns that are missing, or whose cell says nothing, as data.py does."""
+    names, count = [*spec["numbers"], *spec["categories"]], len(spec["numbers"])
+    empty = [v == (MISSING if n < count else 0) for n, v in enumerate(values[0])]
+    pairs = zip(names, empty, strict=True)
+    return [name for name, e in pairs if e and (name not in row or said(row[name]))]
 
 
 def said(cell: Any) -> str:
@@ -65,6 +81,9 @@ if __name__ == "__main__":
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
     for item in flags.inputs:
-        [scores] = session.run(["scores"], {"inputs": prepare(item, about["spec"])})[0]
+        row, values = parse(item), prepare(item, about["spec"])
+        [scores] = session.run(["scores"], {"inputs": values})[0]
         result = decode(scores, about["task"])
-        print(json.dumps({"input": json.loads(item), **result}, ensure_ascii=False))
+        if strange := unknown(row, values, about["spec"]):
+            result["unknown"] = strange
+        print(json.dumps({"input": row, **result}, ensure_ascii=False))

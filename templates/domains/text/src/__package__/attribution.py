@@ -56,10 +56,10 @@ def show(writer: SummaryWriter, tag: str, title: Any, parts: Parts, spec: Spec) 
     page, board = "", f"{plain(title[0])}: "
     for part, value in parts:
         color = f"{'255 60 60' if value > 0 else '70 110 255'} / {abs(value) / most:.0%}"
-        page += f'<span style="background: rgb({color})" title="{value:+.2f}">{escape(part)}</span>'
+        page += f'<span style="background: rgb({color})" title="{value:+.3g}">{escape(part)}</span>'
         mark = "" if abs(value) < most / 3 else "**" if value > 0 else "*"
         board += f"{mark}{plain(part)}{mark} "
     writer.add_text(tag, board)
     first = sorted(parts, key=lambda part: -abs(part[1]))[:5]
-    note = ", ".join(f"{part.strip()} {value:+.2f}" for part, value in first if value)
+    note = ", ".join(f"{part.strip()} {value:+.3g}" for part, value in first if value)
     return f"<p>{page}</p>", note

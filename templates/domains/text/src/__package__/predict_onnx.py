@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,12 @@ if __name__ == "__main__":
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
-    for item in flags.inputs:
+    found = [line.strip() for i in flags.inputs for line in (sys.stdin if i == "-" else [i])]
+    for item in filter(None, found):
         path = Path(item)
-        file = path.suffix.lower() in (".txt", ".text", ".md") and path.is_file()
+        file = path.suffix.lower() in (".txt", ".text", ".md") and len(item.split()) == 1
+        if file and not path.is_file():
+            raise SystemExit(f"{item}: no such file")
         text = path.read_text(encoding="utf-8-sig") if file else item
         [scores] = session.run(["scores"], {"inputs": prepare(text, about["spec"])})[0]
         result = decode(scores, about["task"])

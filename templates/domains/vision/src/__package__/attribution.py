@@ -62,4 +62,4 @@ def show(writer: SummaryWriter, tag: str, title: Any, found: Any, spec: Spec) ->
     with optional(f"picture of {title[0]}"):
         writer.add_figure(tag, figure)
     page = f'<img alt="" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
-    return page, f"the map adds up to {adds.sum():+.2f}, delta {delta.item():.1g}"
+    return page, f"the map adds up to {adds.sum():+.3g}, delta {delta.item():.1g}"

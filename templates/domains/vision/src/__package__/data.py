@@ -25,6 +25,7 @@ from .table import BAR, divide, from_hub, read
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+LONG = 50  # to resize what is so many times as long as it is wide would take all memory
 KEEP = 2**30  # bytes of pixels that are kept, so that every file is decoded once
 collate = None  # all images have one size
 
@@ -91,7 +92,7 @@ def shorter_side(item: Any) -> int:
     """Give the pixels of a side, 0 if the image cannot be read."""
     try:
         with open_image(item) as image:
-            return min(image.size)
+            return min(image.size) if max(image.size) <= LONG * min(image.size) else 0
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return 0
 
@@ -102,11 +103,14 @@ def load(item: Any, size: int) -> Image.Image:
     if isinstance(item, Image.Image) and item.mode == "RGB" and min(item.size) <= enough:
         return item
     with open_image(item) as opened:
+        if max(opened.size) > LONG * min(opened.size):
+            raise ValueError(f"it is more than {LONG} times as long as it is wide")
         opened.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
-        pixels = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(np.ptp(pixels), 1e-9)))
+        pixels = np.ma.masked_invalid(np.asarray(image, dtype=np.float64))
+        pixels = 255 * (pixels - pixels.min()) / (np.ma.ptp(pixels) or 1)
+        image = Image.fromarray(np.uint8(pixels.filled(0)))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB")

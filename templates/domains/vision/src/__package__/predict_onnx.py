@@ -17,11 +17,14 @@ def prepare(item: str, spec: dict[str, Any]) -> np.ndarray:
     size = spec["image_size"]
     enough = size * 9 // 8
     with Image.open(item) as opened:
+        if max(opened.size) > 50 * min(opened.size):
+            raise ValueError("it is more than 50 times as long as it is wide")
         opened.draft("RGB", (size * 2, size * 2))
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):
-        pixels = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(np.ptp(pixels), 1e-9)))
+        pixels = np.ma.masked_invalid(np.asarray(image, dtype=np.float64))
+        pixels = 255 * (pixels - pixels.min()) / (np.ma.ptp(pixels) or 1)
+        image = Image.fromarray(np.uint8(pixels.filled(0)))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB")

@@ -41,11 +41,11 @@ class Options:
 
 
 def weigh(task: Task, output: int, logits: Tensor) -> Tensor:
-    """Give what speaks for one output (B,): the log-odds of a class or a label, or the number."""
+    """Give what speaks for an output (B,): log-odds of a class or label, a number from its mean."""
     if task.kind == "classification":
         others = [i for i in range(len(task.names)) if i != output]
         return logits[:, output] - logits[:, others].logsumexp(dim=1)
-    return (task.scores(logits) if task.kind == "regression" else logits)[:, output]
+    return logits[:, output] * (task.std[output] if task.kind == "regression" else 1)
 
 
 @torch.no_grad()
@@ -69,6 +69,7 @@ def explain(options: Options) -> None:
     checkpoint = find(options.checkpoint, "best.*")
     model, task, spec = load_model(checkpoint, options.device)
     transform, articles = make_transform(spec), []
+    (path := options.output or checkpoint.with_name("explanation.html")).parent.mkdir(exist_ok=True)
     examples = [(*given, None) for given in read_given(options.inputs, spec)]
     if not examples:
         table = make_table(load_config(checkpoint.parent))
@@ -90,7 +91,6 @@ def explain(options: Options) -> None:
             head = f'<h2 class="{"right" if right else "wrong"}">{escape(title)}</h2>'
             foot = f"<small>{escape(name)}: {escape(note)}</small>"
             articles.append(f"<article>{head}{body}{foot}</article>")
-    path = options.output or checkpoint.with_name("explanation.html")
     path.write_text(HEAD + "\n".join([PAGE, *articles]), encoding="utf-8")
     print(f"explained: {path}")
 

@@ -123,13 +123,13 @@ def load(options: Options) -> tuple[Callable[[Tensor], Tensor], Task, Spec]:
         return lambda inputs: model(inputs.to(options.device)).cpu(), task, spec
     from onnxruntime import InferenceSession
 
-    session = InferenceSession(options.model, providers=["CPUExecutionProvider"])
-    about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
-
-    def run(inputs: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(["logits"], {"inputs": inputs.numpy()})[0])
-
-    return run, Task(**about["task"]), Spec(**about["spec"])
+    try:
+        session = InferenceSession(options.model, providers=["CPUExecutionProvider"])
+        about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
+        task, spec = Task(**about["task"]), Spec(**about["spec"])
+    except Exception as error:  # onnxruntime has errors of its own
+        raise SystemExit(f"{options.model} is no file that export has written: {error}") from None
+    return lambda x: torch.from_numpy(session.run(["logits"], {"inputs": x.numpy()})[0]), task, spec
 
 
 def make_app(options: Options) -> FastAPI:
