@@ -48,6 +48,7 @@ MORE_OF: Final = {
     ("audio", "serve"): 30,
     ("detection", "serve"): 20,
     ("segmentation", "serve"): 25,
+    ("speech-recognition", "export"): 100,
     ("speech-recognition", "serve"): 35,
     ("tabular", "export"): 15,
     ("tagging", "export"): 50,

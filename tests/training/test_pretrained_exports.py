@@ -26,6 +26,7 @@ CASES = [
     ("tagging", "bert"),
     ("audio", "test_resnet"),
     ("audio", "wav2vec2"),
+    ("speech-recognition", "wav2vec2"),
 ]
 BLOCKED = """
 import runpy, sys
@@ -51,7 +52,7 @@ def save(name: str, folder: Path) -> None:
 def an_input(package: Package, domain: str) -> str:
     if domain in ("text", "tagging"):
         return TEXT
-    kind = "*.wav" if domain == "audio" else "*.png"
+    kind = "*.wav" if domain in ("audio", "speech-recognition") else "*.png"
     return str(min(package.folder.rglob(kind)))
 
 
@@ -72,7 +73,8 @@ def test_a_pretrained_network_is_exported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     create(Request(domain=domain, style="plain", features=("export",)))
-    package = Package(f"{domain}_plain", tmp_path / f"{domain}-plain" / "src", tmp_path)
+    source = tmp_path / f"{domain}-plain" / "src"
+    package = Package(f"{domain.replace('-', '_')}_plain", source, tmp_path)
     save(network, tmp_path / "network")
     size = ["--image-size", "64"] * (domain in ("segmentation", "detection"))
     package.run("--dry-run", "--run-dir", "runs/x", "--pretrained", "network", *size)
