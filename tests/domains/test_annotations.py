@@ -110,6 +110,19 @@ def test_boxes_of_voc_are_of_the_images_of_their_split(tmp_path: Path) -> None:
         boxes.read_voc(files, tmp_path, {".png"})
 
 
+@pytest.mark.parametrize("cells", ["4,8,16,32", ".1,.2,.4,.8"])
+def test_a_table_of_boxes_has_pixels_or_fractions(cells: str, tmp_path: Path) -> None:
+    package = assemble("table_of_boxes", "base", "domains/detection", "styles/plain")
+    write_image(tmp_path / "a.png")
+    (tmp_path / "boxes.csv").write_text(f"image,class,xmin,ymin,xmax,ymax\na.png,cat,{cells}\n")
+    config = package("config").Config(data=tmp_path / "boxes.csv")
+    boxes, table = package("boxes"), package("table")
+    [target] = table.read(tmp_path / "boxes.csv", config, {".png"}, boxes.from_columns)["target"]
+    [[name, *corners]] = target["boxes"]
+    assert name == "cat"
+    assert [c / s for c, s in zip(corners, 2 * target["size"], strict=True)] == [0.1, 0.2, 0.4, 0.8]
+
+
 @pytest.mark.parametrize(
     ("line", "box"),
     [

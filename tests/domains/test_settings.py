@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from domains.assemble import assemble
@@ -25,6 +26,20 @@ def test_texts_are_parted_by_the_tokens_of_the_run(
     assert make_table(config(data=other)).attrs["spec"].tokenizer != spec.tokenizer
     table = make_table(config(data=other, resume=str(tmp_path)))
     assert table.attrs["spec"].tokenizer == spec.tokenizer
+
+
+def test_one_long_sound_among_short_ones_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = assemble("long_one", "base", "domains/speech-recognition", "styles/plain")
+    soundfile.write(path := tmp_path / "a.wav", np.zeros(99), 8000)
+    make_spec, config = package("data").make_spec, package("config").Config()
+    for longest, said in ((4.0, ""), (9.0, "filled up to 9 s: --seconds 2.1 would keep 95 %\n")):
+        table = pd.DataFrame({"input": str(path), "seconds": [2.04] * 99 + [longest]})
+        assert make_spec(config, table).seconds == longest
+        out = capsys.readouterr().out
+        assert out.endswith(said)
+        assert bool(said) == ("filled up" in out)
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(100, 300), (200, 100), (500, 50), (5_000, 38)])

@@ -219,9 +219,11 @@ def from_columns(
     elif image in frame.columns and corners and kind:
         columns = [kind, *(names[c] for c in corners)]
         frame["boxes"] = list(map(list, frame[columns].itertuples(index=False)))
+        largest = frame[columns[1:]].apply(pd.to_numeric, errors="coerce").max(axis=None)
+        size = (1, 1) if largest <= 1 else None  # fractions, or pixels
         splits = names.get("split")
         grouped = frame.groupby(image, sort=False)
-        boxes = [(None, [(tidy(n), *c) for n, *c in rows]) for rows in grouped["boxes"].agg(list)]
+        boxes = [(size, [(tidy(n), *c) for n, *c in rows]) for rows in grouped["boxes"].agg(list)]
         frame = grouped.first().reset_index()[[image, *([splits] if splits else [])]]
     else:
         there = ", ".join(map(str, frame.columns))

@@ -72,6 +72,8 @@ def make_table(config: Config) -> pd.DataFrame:
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Let the longest sound fit, at the rate that most files have."""
     seconds = float(np.ceil(table["seconds"].max() * 10) / 10)
+    if seconds > 2 * (most := np.ceil(table["seconds"].quantile(0.95) * 10) / 10):
+        print(f"all sounds are filled up to {seconds:g} s: --seconds {most:g} would keep 95 %")
     if config.pretrained:
         return pretrained_spec(config.pretrained, seconds, letters_of(table))
     rates = [open_sound(item).samplerate for item in table["input"][:: len(table) // 100 + 1]]
