@@ -127,9 +127,9 @@ def load(item: Any, size: int) -> Image.Image:
         opened.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
-        pixels = np.ma.masked_invalid(np.asarray(image, dtype=np.float64))
-        pixels = 255 * (pixels - pixels.min()) / (np.ma.ptp(pixels) or 1)
-        image = Image.fromarray(np.uint8(pixels.filled(0)))
+        known = np.ma.masked_invalid(np.asarray(image, dtype=np.float64))
+        known = 255 * (known - known.min()) / (np.ma.ptp(known) or 1)
+        image = Image.fromarray(np.uint8(known.filled(0)))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB")
