@@ -186,9 +186,11 @@ def test_labels_are_what_was_written(tmp_path: Path) -> None:
 def test_several_labels(tmp_path: Path) -> None:
     lines = ["text,labels", *(f"text {i},{'a;b' if i % 2 else 'c'}" for i in range(50))]
     assert read_lines(tmp_path / "x.csv", lines, "multilabel")["target"][1] == ["a", "b"]
-    lines = [json.dumps({"text": f"text {i}", "tags": ["a"] if i % 2 else None}) for i in range(50)]
+    lines = [
+        json.dumps({"text": f"text {i}", "tags": ["a", "b"] if i % 2 else None}) for i in range(50)
+    ]
     table = read_lines(tmp_path / "x.jsonl", lines, "multilabel")
-    assert list(table["target"][:2]) == [[], ["a"]]
+    assert list(table["target"][:2]) == [[], ["a", "b"]]
     lines = ["text,a,b", *(f"text {i},1,{i % 2}" for i in range(50))]
     table = read_lines(tmp_path / "x.csv", lines, "multilabel", columns="text:a,b")
     assert list(table["target"][:2]) == [["a"], ["a", "b"]]
@@ -314,3 +316,81 @@ def test_a_table_may_have_one_column_of_long_texts(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path / "x.csv")["text"]) == texts
     (tmp_path / "x.tsv").write_text('text\nsaid "so\n')
     assert list(read_rows(tmp_path / "x.tsv")["text"]) == ['said "so']
+
+
+@pytest.mark.parametrize(
+    ("rows", "task", "inputs", "targets"),
+    [
+        ("filename,text,label\na.txt,good,1\nb.txt,bad,0\n", "classification", "good bad", "1 0"),
+        ("text,a,b\nx,TRUE,0\ny,false,1\n", "multilabel", "x y", [["a"], ["b"]]),
+    ],
+)
+def test_texts_are_taken_and_labels_of_any_spelling(
+    rows: str, task: Any, inputs: str, targets: Any, tmp_path: Path
+) -> None:
+    package = assemble("spelled", "base", "domains/text", "styles/plain")
+    (file := tmp_path / "a.csv").write_text(rows)
+    columns = "text:a,b" if task == "multilabel" else None
+    config = package("config").Config(data=file, task=task, columns=columns)
+    table = package("table").read(file, config, ())
+    assert list(table["input"]) == inputs.split()
+    assert list(table["target"]) == (targets.split() if isinstance(targets, str) else targets)
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [(3, ["3"]), (3.0, ["3"]), (float("nan"), []), (None, []), (["b", 1], ["b", "1"])],
+)
+def test_labels_may_be_numbers(cell: Any, labels: list[str], tmp_path: Path) -> None:
+    package = assemble("numbered", "base", "domains/text", "styles/plain")
+    frame = pd.DataFrame({"text": ["x"], "labels": pd.Series([cell], dtype=object)})
+    config = package("config").Config(task="multilabel")
+    assert list(package("table").from_frame(frame, config, (), tmp_path)["target"]) == [labels]
+
+
+def test_what_is_no_answer_is_no_label(tmp_path: Path) -> None:
+    package = assemble("counted", "base", "domains/text", "styles/plain")
+    frame = pd.DataFrame({"text": ["x"], "a": [2], "b": [1]})
+    config = package("config").Config(task="multilabel", columns="text:a,b")
+    with pytest.raises(SystemExit, match="a label is 1 or 0, true or false, not 2"):
+        package("table").from_frame(frame, config, (), tmp_path)
+    task = package("task").Task
+    with pytest.raises(SystemExit, match="c is no label of this model: a, b"):
+        task("multilabel", ["a", "b"]).encode(["a", "c"])
+    rows = pd.DataFrame({"input": "", "target": [["a"]] * 9, "split": ["train"] * 8 + ["val"]})
+    with pytest.raises(SystemExit, match="needs two labels"):
+        task.fit("multilabel", rows)
+
+
+def test_copies_that_a_notebook_keeps_are_not_read(tmp_path: Path) -> None:
+    package = assemble("checkpoints", "base", "domains/text", "styles/plain")
+    for folder in (".", ".ipynb_checkpoints"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "a.csv").write_text(f"text,label\nx,{folder}\n")
+    table = package("table").read(tmp_path, package("config").Config(), ())
+    assert list(table["target"]) == ["."]
+
+
+def test_equal_examples_of_given_splits_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    package = assemble("leaking", "base", "domains/text", "styles/plain")
+    rows = [(f"text {n % 12}", "ab"[n % 2], "train" if n < 12 else "test") for n in range(16)]
+    table = pd.DataFrame(rows, columns=["input", "target", "split"])
+    package("table").divide(table, package("config").Config())
+    assert "4 of the given val and test are in train too\n" in capsys.readouterr().out
+
+
+def test_a_split_stands_at_the_end_of_a_file_s_name(tmp_path: Path) -> None:
+    package = assemble("at_end", "base", "domains/text", "styles/plain")
+    for name in ("reviews_train", "reviews-test", "notes"):
+        (tmp_path / f"{name}.csv").write_text("text,label\nx,a\n")
+    table = package("table").read(tmp_path, package("config").Config(), ())
+    assert list(table["split"]) == ["test", "train"]
+
+
+def test_splits_with_other_names_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = assemble("named_else", "base", "domains/text", "styles/plain")
+    frame = pd.DataFrame({"text": ["x", "y"], "label": ["a", "b"], "split": ["learn", "exam"]})
+    package("table").from_frame(frame, package("config").Config(), (), tmp_path)
+    assert "its splits exam, learn are no train, val and test\n" in capsys.readouterr().out

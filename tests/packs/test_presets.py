@@ -215,3 +215,17 @@ def test_a_broken_preset_changes_nothing(
     assert ran.code in (1, 2)
     assert message in ran.err
     assert list(work.iterdir()) == []
+
+
+def test_a_folder_of_a_preset_counts_from_the_preset_alone(
+    run: Run, tmp_path: Path, acme: Path, work: Path
+) -> None:
+    """A folder of the same name where somebody works, as in a stranger's repository, is another."""
+    put(tmp_path / "presets", {"team.toml": 'packs = ["./pack"]\n'})
+    acme.rename(work / "pack")
+    ran = run(
+        "new", "net", "--domain", "toy", "--style", "plain", "--preset", "../presets/team.toml"
+    )
+    assert ran.code == 2
+    assert "there is no pack at ../presets/pack: no such folder" in ran.err
+    assert files(work / "net") == []

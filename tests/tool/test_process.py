@@ -281,3 +281,36 @@ def test_every_error_says_what_to_do() -> None:
         assert error.hint
         assert error.exit_code in (1, 2, 3)
         assert kind.__name__ in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_in_nobody_s_way(installed: Path, work: Path, closed: str) -> None:
+    command = f"{sys.executable} -m ptscaffold {' '.join(VISION)} {closed}"
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(installed)}
+    done = subprocess.run(command, shell=True, cwd=work, env=environment, check=False)
+    assert done.returncode == 0
+    assert (work / "digits/pyproject.toml").is_file()
+
+
+def test_a_working_folder_that_is_gone_is_said(installed: Path, work: Path) -> None:
+    (gone := work / "gone").mkdir()
+    command = f"cd {gone} && rmdir {gone} && {sys.executable} -m ptscaffold list"
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        command, shell=True, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: the working folder is not there any more\nhint: cd elsewhere\n",
+    )
+
+
+def test_a_tilde_is_one_s_home(installed: Path, work: Path, tmp_path: Path) -> None:
+    (tmp_path / "home/old").mkdir(parents=True)
+    flags = ["--into=~/old", *VISION[2:], "--no-input"]
+    environment = {**ENVIRONMENT, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-m", "ptscaffold", "new", *flags]
+    done = subprocess.run(command, cwd=work, env=environment, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "home/old/pyproject.toml").is_file()
+    assert list(work.iterdir()) == []

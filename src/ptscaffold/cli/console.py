@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -30,8 +31,10 @@ class Said(NamedTuple):
 def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     """Run one command; every error becomes text on stderr and an exit code."""
     as_keyboard_interrupt()
+    _open_what_is_closed()
     _tolerate_any_text()
     try:
+        _check_place()
         said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
         if isinstance(said, Said):
             _print(said, as_json="--json" in arguments)
@@ -91,6 +94,20 @@ def as_keyboard_interrupt() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
+
+
+def _open_what_is_closed() -> None:
+    """Let what was started without a standard stream read nothing, and talk to nobody."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+
+
+def _check_place() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the working folder is not there any more", hint="cd elsewhere") from error
 
 
 def _tolerate_any_text() -> None:

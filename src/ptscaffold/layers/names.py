@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST = 40  # the import lines of a project stay within its 100 columns
 
 # Folders that a project has or makes: a package of that name would be git-ignored or shadowed.
-FOLDERS = frozenset({"build", "data", "dist", "docs", "runs", "src", "test", "tests"})
+FOLDERS = frozenset({"build", "conftest", "data", "dist", "docs", "runs", "src", "test", "tests"})
 
 WINDOWS_DEVICES = frozenset(
     {"aux", "con", "nul", "prn"}
@@ -32,19 +32,21 @@ _ILLEGAL: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 # Import names of the training stack and of what it brings along: a project of that name hides them.
 IMPORTS = frozenset(
     """
-    absl accelerate aiohttp alembic anyio attr attrs captum certifi click cv2 datasets
-    diffusers dill docstring_parser einops evaluate fastai fastapi fastcore fastdownload
-    fastprogress filelock fsspec functorch google grpc httpx huggingface_hub idna ignite
-    ipykernel ipython jinja2 joblib jsonargparse keras kornia librosa lightning
-    lightning_fabric lightning_utilities litserve markdown markupsafe matplotlib mlflow mpmath
-    multipart multiprocess mypy nbclient nbformat networkx nltk numpy nvidia onnx onnxruntime
-    optuna optuna_integration packaging pandas peft pil pip plotly plum pre_commit
-    prometheus_client protobuf psutil ptscaffold pyarrow pydantic pygments pylab pytest pytorch
+    absl accelerate aiohttp alembic anyio attr attrs blis bs4 captum catalogue certifi click
+    confection contourpy cv2 cycler datasets dateutil diffusers dill docstring_parser einops
+    evaluate fastai fastapi fastcore fastdownload fastprogress filelock fsspec functorch google
+    grpc httpx huggingface_hub idna ignite iniconfig ipykernel ipython jinja2 joblib
+    jsonargparse keras kiwisolver kornia librosa lightning lightning_fabric lightning_utilities
+    litserve markdown markupsafe matplotlib mlflow mpl_toolkits mpmath multipart multiprocess
+    mypy nbclient nbformat networkx nltk numpy nvidia onnx onnxruntime optuna optuna_integration
+    packaging pandas pathspec peft pil pip plotly pluggy plum pre_commit prometheus_client
+    protobuf psutil ptscaffold py pyarrow pydantic pygments pylab pyparsing pytest pytorch
     pytorch_lightning ray regex requests rich ruff safetensors scikit_learn scipy sentencepiece
-    setuptools sklearn soundfile soxr spacy sqlalchemy starlette sympy tensorboard tensorboardx
-    tensorflow thinc timm tokenizers torch torchaudio torchdata torchgen torchmetrics torchtext
-    torchvision torchx tqdm transformers triton typeguard typer typing_extensions tyro urllib3
-    uv uvicorn wandb werkzeug wheel xxhash yaml yarl
+    setuptools sklearn smart_open soundfile soxr spacy sqlalchemy starlette sympy tensorboard
+    tensorboardx tensorflow thinc timm tokenizers torch torchaudio torchdata torchgen
+    torchmetrics torchtext torchvision torchx tqdm transformers triton typeguard typer
+    typing_extensions tyro tzdata urllib3 uv uvicorn wandb wasabi weasel werkzeug wheel xxhash
+    yaml yarl
     """.split()  # noqa: SIM905 (a hundred quoted words read worse)
 )
 

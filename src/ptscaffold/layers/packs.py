@@ -280,9 +280,11 @@ def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
 
 
 def _beside(path: Path, source: str) -> str:
+    """A pack that a preset names: a folder counts from the preset's own, whether it is there."""
     with suppress(OSError, RuntimeError, ValueError):
         folder = os.path.normpath(path.parent / Path(source).expanduser())
-        if not is_address(source) and Path(folder).is_dir():
+        bare = _NAME.fullmatch(source) is not None
+        if not is_address(source) and (not bare or Path(folder).is_dir()):
             return folder
     return source
 

@@ -168,7 +168,10 @@ def settle(
 
 def _locate(given: Given, into: Path | None, *, typed: bool) -> tuple[Given, Path | None]:
     """Take the folder out of a name that is a path, or the name out of the folder to adopt."""
+    into = into.expanduser() if into else None
     name = given.values.get("name")
+    if isinstance(name, str) and name.startswith("~"):
+        name = os.path.expanduser(name)  # noqa: PTH111 (a path of pathlib loses a last slash)
     if name is None and into is not None:
         return given.also(name=into.resolve().name), into
     if not isinstance(name, str):

@@ -23,9 +23,11 @@ SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "
 SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-INPUTS = ["path", "file", "filename", "file_name", "image", "audio", "text", "sentence"]
+FILES = ["path", "file", "filename", "file_name", "image", "audio"]
+INPUTS = ["text", "sentence", *FILES]
 TARGETS = ["label", "labels", "target", "class", "category", "tags", "value"]
 BAR: Any = {"desc": "reading", "leave": False, "disable": None}  # None: on a terminal alone
+YES, NO = ("1", "true", "yes", "x"), ("0", "false", "no", "", "nan", "none")  # in any case
 SHARE = 0.15  # of the examples, for validation and again for the test
 
 
@@ -39,8 +41,9 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
     data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
     tables = [data]
     if data.is_dir():
-        found = [p for p in sorted(data.rglob("[!.]*")) if p.suffix.lower() in TABLES]
-        named = [p for p in found if split_of(p.stem) or p.stem == "metadata"]
+        found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
+        found = [p for p in found if not any(map(hidden, p.relative_to(data).parts))]
+        named = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
         tables = named if suffixes else named or found
         if not tables and suffixes:
             return read_folders(data, suffixes)
@@ -48,7 +51,7 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
         raise SystemExit(f"{data}: give a folder, or a file of {', '.join(TABLES + ARCHIVES)}")
     frames = []
     for path in tables:
-        split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != data else "")
+        split = split_at_end(path.stem) or split_of(path.parent.name) * (path.parent != data)
         frames.append((how or from_frame)(read_rows(path), config, suffixes, path, split))
     return pd.concat(frames, ignore_index=True)
 
@@ -56,6 +59,11 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
 def split_of(name: str) -> str:
     """Tell which split a folder, a cell or a file such as train-00000-of-00002 is named for."""
     return SPLITS.get(re.split(r"[-_.]\d", name.lower())[0], "")
+
+
+def split_at_end(name: str) -> str:
+    """Tell it of a file such as reviews_test too."""
+    return split_of(name) or split_of(re.split(r"[-_.]", name)[-1])
 
 
 def hidden(name: str) -> bool:
@@ -136,7 +144,8 @@ def from_frame(
     """Take the columns of the inputs, the targets and the split out of any table."""
     names = [str(name) for name in frame.columns]
     first, _, rest = (config.columns or "").partition(":")
-    first = first or next((n for n in names if n.lower() in INPUTS), "")
+    known = FILES if suffixes else INPUTS
+    first = first or next((n for wanted in known for n in names if n.lower() == wanted), "")
     wanted = rest.split(",") if rest else [n for t in TARGETS for n in names if n.lower() == t][:1]
     many = len(wanted) > 1 and config.task == "classification"
     if not first or not wanted or many or {first, *wanted} - set(names):
@@ -151,6 +160,8 @@ def from_frame(
     targets = [read_target(row, config.task, wanted, source) for row in rows]
     named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
     splits = [split or split_of(str(cell)) for cell in named]
+    if not any(splits) and (said := sorted({str(cell) for cell in named} - {""})[:5]):
+        print(f"{source}: divided anew, its splits {', '.join(said)} are no train, val and test")
     table = pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
     table.attrs["targets"] = wanted  # the names of numbers
     return table
@@ -188,9 +199,13 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
         except (TypeError, ValueError):
             raise SystemExit(f"{source}: regression needs numbers, not {[*row]}") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
-        return [n for n, value in zip(names, row, strict=True) if tidy(value) in ("1", "True")]
+        said = [tidy(value).lower() for value in row]
+        if odd := [cell for cell in said if cell not in YES + NO]:
+            raise SystemExit(f"{source}: a label is 1 or 0, true or false, not {odd[0]}")
+        return [n for n, cell in zip(names, said, strict=True) if cell in YES]
     if task == "multilabel":
-        cell = "" if row[0] is None or isinstance(row[0], float) else row[0]
+        cell = [] if row[0] is None or row[0] is pd.NA else row[0]
+        cell = [cell] * (cell == cell) if isinstance(cell, int | float) else cell  # nan: none
         labels = re.split(r"[;|,]", cell) if isinstance(cell, str) else cell
         return [tidy(label) for label in labels if tidy(label)]
     if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
@@ -220,6 +235,9 @@ def divide(
         table, keys = table[good], [key for key, kept in zip(keys, good, strict=True) if kept]
     table, seed = table.assign(key=keys), config.seed % 2**32
     there = set(table["split"]) - {""}
+    known = set(table["key"][table["split"] == "train"])
+    if twice := int((table["key"].isin(known) & ~table["split"].isin(["", "train"])).sum()):
+        print(f"{twice} of the given val and test are in train too")
     if "train" in there and (count := (table["split"] == "").sum()):
         print(f"left out {count} of a split that is neither train, val nor test")
         table = table[table["split"] != ""]

@@ -39,6 +39,8 @@ class Task:
             return cls(kind, names)
         if kind == "multilabel":
             names = sorted({label for labels in targets for label in labels})
+            if len(names) < 2:
+                raise SystemExit("--task multilabel needs two labels: what is one is a class")
             share = train.explode().value_counts() / len(train)
             return cls(kind, names, [float(share.get(name, 0)) for name in names])
         numbers = torch.tensor(list(train), dtype=torch.float64)  # (N, C)
@@ -54,6 +56,8 @@ class Task:
                 raise SystemExit(f"{target} is no class of this model: {', '.join(self.names)}")
             return torch.tensor(self.names.index(target))
         if self.kind == "multilabel":
+            if lost := set(target) - set(self.names):
+                raise SystemExit(f"{lost.pop()} is no label of this model: {', '.join(self.names)}")
             return torch.tensor([float(name in target) for name in self.names])
         return torch.tensor(target, dtype=torch.float32)
 

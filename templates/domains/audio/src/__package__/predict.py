@@ -39,7 +39,7 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
         checkpoint: default: the best of the newest run
     """
     model, task, spec = load_model(checkpoint)
-    found = [p for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
+    found = [p for f in files for p in (sorted(f.rglob("[!.]*")) if f.is_dir() else [f])]
     transform, failed = make_transform(spec), False
     for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
         try:

@@ -34,7 +34,7 @@ def main(
         output: a JSON file of all boxes, as COCO has them: to mend, and to train with
         drawn: a folder for the images with their boxes
     """
-    found = [(p, f) for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
+    found = [(p, f) for f in files for p in (sorted(f.rglob("[!.]*")) if f.is_dir() else [f])]
     found = [(p, f) for p, f in found if p == f or p.suffix.lower() in SUFFIXES]
     names = [p.relative_to(f).with_suffix(".png") if p != f else f"{p.stem}.png" for p, f in found]
     pictures = {(drawn or Path()) / name: p for name, (p, _) in zip(names, found, strict=True)}

@@ -27,7 +27,7 @@ def main(
         checkpoint: default: the best of the newest run
         output: the folder of the masks, as large as the images, with the numbers or colors of yours
     """
-    found = [(p, f) for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
+    found = [(p, f) for f in files for p in (sorted(f.rglob("[!.]*")) if f.is_dir() else [f])]
     found = [(p, f) for p, f in found if p == f or p.suffix.lower() in SUFFIXES]
     names = [p.relative_to(f).with_suffix(".png") if p != f else f"{p.stem}.png" for p, f in found]
     masks = {output / name: p for name, (p, _) in zip(names, found, strict=True)}

@@ -21,7 +21,7 @@ def main(files: tyro.conf.Positional[list[Path]], checkpoint: Path | None = None
     """
     model, task, spec = load_model(checkpoint)
     transform, failed = make_transform(spec), False
-    found = [p for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
+    found = [p for f in files for p in (sorted(f.rglob("[!.]*")) if f.is_dir() else [f])]
     for file in (f for f in found if f in files or f.suffix.lower() in SUFFIXES):
         try:
             result = task.decode(task.scores(model(transform(str(file))[None]))[0])

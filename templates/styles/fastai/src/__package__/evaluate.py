@@ -45,7 +45,7 @@ def main(
     path = find(checkpoint, "best.pth")
     config = load_config(path.parent)
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
-    other = data is not None and data != config.data
+    other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
     if rows.empty:

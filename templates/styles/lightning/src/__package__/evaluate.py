@@ -44,7 +44,7 @@ def main(
     config = replace(load_config(path.parent), device="auto")
     module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
-    other = data is not None and data != config.data
+    other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()
     split = split or ("all" if other else "test" if (table["split"] == "test").any() else "val")
     rows = table[(table["split"] == split) | (split == "all")]
     if rows.empty:
