@@ -426,3 +426,16 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     debugged = run("new", *VISION, "--debug")
     assert "Traceback (most recent call last)" in debugged.err
     assert 'raise RuntimeError("boom")' in debugged.err
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link"])
+def test_a_folder_that_cannot_be_is_no_file_that_is_kept(run: Run, work: Path, kind: str) -> None:
+    (work / "old").mkdir()
+    (work / "elsewhere").mkdir()
+    place = work / "old/src"
+    place.touch() if kind == "a file" else place.symlink_to(work / "elsewhere")
+    ran = run("new", "--into", "old", *VISION)
+    assert ran.code == 1
+    assert "src/old/" in ran.err
+    assert "cannot be written" in ran.err
+    assert [path.name for path in (work / "old").iterdir()] == ["src"]

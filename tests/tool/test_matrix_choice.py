@@ -157,3 +157,11 @@ def test_without_a_style_there_is_nothing_to_test(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no domain has a style"):
         choose_cells(catalogue=write(tmp_path / "layers", {"domains/d": ""}))
     assert set(MATRICES) == {"minimal", "pairwise", "all"}
+
+
+def test_what_is_asked_for_is_not_left_out() -> None:
+    """Of two domains that are named, one does not go with the feature."""
+    named = {"domains": ("vision", "segmentation"), "features": ("explain",)}
+    with pytest.raises(UsageError, match="domains/segmentation does not go with features/explain"):
+        choose_cells(**named)  # type: ignore[arg-type]
+    assert {cell.domain for cell in choose_cells(features=("explain",))} >= {"vision", "text"}

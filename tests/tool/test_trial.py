@@ -434,10 +434,13 @@ def test_an_empty_shard_is_no_failure(run: Run, temporary: Path) -> None:
 
 def test_a_report_that_cannot_be_written(run: Run, temporary: Path, work: Path) -> None:
     (work / "folder").mkdir()
-    ran = run("test", "--only", "new", "--junit", "folder")
+    assert run("test", "--only", "new", "--junit", "folder").err.startswith(
+        "error: --junit 'folder' is a folder: give a file\n"
+    )
+    ran = run("test", "--only", "new", "--junit", "/dev/full")
     assert ran.code == 1
     assert ran.err.splitlines()[-2:] == [
-        "error: cannot write folder: Is a directory",
+        "error: cannot write /dev/full: No space left on device",
         "hint: choose another file for --junit",
     ]
 

@@ -115,6 +115,8 @@ def try_templates(
     wrong = unheard(only)
     if junit is not None and not junit.absolute().parent.is_dir():
         wrong.append(f"--junit {str(junit)!r}: there is no folder {str(junit.parent)!r}")
+    if junit is not None and junit.is_dir():
+        wrong.append(f"--junit {str(junit)!r} is a folder: give a file")
     if project is None:
         catalogue = Catalogue(packs=open_packs(pack or ()))
         cells = choose_cells(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
-from ptscaffold.layers.content import Content, digest, read_content
+from ptscaffold.layers.content import Content, Obstacle, digest, read_content
 from ptscaffold.project.record import RECORD, read_record, write_record
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ def survey(plan: Plan) -> Survey:
     found: dict[str, list[str]] = {"missing": [], "same": [], "kept": []}
     for path, file in plan.files.items():
         there = read_content(directory, path)
+        if isinstance(there, Obstacle) and not os.path.lexists(directory / path):
+            raise DestinationError(
+                f"{directory / path} cannot be written: {there.what}", hint="move that away first"
+            )
         same = isinstance(there, Content) and digest(there.data) == digest(file.data)
         found["missing" if there is None else "same" if same else "kept"].append(path)
     return Survey(*map(tuple, found.values()))

@@ -109,6 +109,10 @@ def choose_cells(
     wrong = [problems_of(Given(vars(cell)), catalogue) for cell in cells]
     if all(wrong):
         raise UsageError(*(wrong[0] if wrong else ["no domain has a style to go with"]))
+    for name in (*domains, *styles):
+        own = [r for cell, r in zip(cells, wrong, strict=True) if name in (cell.domain, cell.style)]
+        if all(own):  # it would be left out
+            raise UsageError(*own[0])
     valid = [index for index, reasons in enumerate(wrong) if not reasons]
     if strength is not None:
         picked = _cover([rows[index] for index in valid], strength)

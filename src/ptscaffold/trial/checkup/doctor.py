@@ -245,8 +245,7 @@ def uv(facts: Facts) -> str:
 
 
 def where(facts: Facts) -> str:
-    own = Path(facts.prefix) == Path(facts.folder) / ".venv"
-    return "" if own else f" --python {shlex.quote(facts.executable)}"
+    return f" --python {shlex.quote(facts.executable)}"  # whichever environment is active
 
 
 def assign(facts: Facts, name: str, value: str = "") -> str:
