@@ -394,3 +394,20 @@ def test_splits_with_other_names_are_said(
     frame = pd.DataFrame({"text": ["x", "y"], "label": ["a", "b"], "split": ["learn", "exam"]})
     package("table").from_frame(frame, package("config").Config(), (), tmp_path)
     assert "its splits exam, learn are no train, val and test\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("header", "classes"), [("file,label", "ab"), ("file,size", "xy")])
+def test_a_table_beside_folders_says_what_is_in_them(
+    header: str, classes: str, tmp_path: Path
+) -> None:
+    package = assemble("beside", "base", "domains/text", "styles/plain")
+    rows = []
+    for number in range(8):
+        path = tmp_path / "xy"[number % 2] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        rows.append(f"{path.relative_to(tmp_path)},{'ab'[number // 4]}")
+    (tmp_path / "labels.csv").write_text("\n".join([header, *rows]))
+    table = package("table").read(tmp_path, package("config").Config(), {".png"})
+    assert sorted(set(table["target"])) == [*classes]
+    assert len(table) == 8

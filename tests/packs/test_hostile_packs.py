@@ -552,7 +552,7 @@ PRESETS = {
     "a date": ("answers.description = 1979-05-27", "description must be text"),
     "a pack that is none": ('packs = ["~nobody-at-all/x"]', "no pack at ~nobody-at-all/x"),
     "a pack too long": (f'packs = ["{"x/" * 9_000}"]', "there is no pack at"),
-    "a pack with a zero byte": ('packs = ["a\\u0000b"]', "there is no pack at a\\x00b"),
+    "a pack with a zero byte": ('packs = ["a\\u0000b"]', "presets/a\\x00b: no such folder"),
     "an address with one": ('packs = ["git+file:///a\\u0000b"]', "is no address of a pack"),
     "a helper": ('packs = ["git+ext::sh -c touch% canary"]', "cannot fetch git+ext::"),
 }

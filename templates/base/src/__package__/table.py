@@ -44,6 +44,8 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
         found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
         found = [p for p in found if not any(map(hidden, p.relative_to(data).parts))]
         named = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
+        if not named and suffixes and how is None:
+            named = [p for p in found if p.parent == data and lists_examples(p)]
         tables = named if suffixes else named or found
         if not tables and suffixes:
             return read_folders(data, suffixes)
@@ -59,6 +61,14 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
 def split_of(name: str) -> str:
     """Tell which split a folder, a cell or a file such as train-00000-of-00002 is named for."""
     return SPLITS.get(re.split(r"[-_.]\d", name.lower())[0], "")
+
+
+def lists_examples(path: Path) -> bool:
+    """Whether a table beside folders of examples says itself which there are, and what of."""
+    with suppress(SystemExit):
+        names = {str(name).lower() for name in read_rows(path)}
+        return bool(names & {*FILES} and names & {*TARGETS})
+    return False
 
 
 def split_at_end(name: str) -> str:
