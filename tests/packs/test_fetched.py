@@ -91,7 +91,10 @@ def test_what_cannot_be_asked_for_news_is_said(
         (said,) = caplog.messages
         assert said.startswith(f"note: cannot fetch {remote.source}: fatal: ")
         assert said.endswith(f"; it is used as it was the last time, commit {commit}")
-    assert f"whether the pack acme has changed is not known (reach {remote.source})" in ran.err
+    assert (
+        f"whether the pack acme has changed is not known (see that git reaches {remote.source})"
+        in ran.err
+    )
 
 
 def test_check_never_fetches(run: Run, remote: Remote, work: Path) -> None:

@@ -22,7 +22,6 @@ UNUSED = replace(USED, available=False, gpus=(), archs=())
 SANE = Facts(
     python="3.12.1",
     executable="/home/me/digits/.venv/bin/python",
-    prefix="/home/me/digits/.venv",
     system="Linux",
     folder="/home/me/digits",
     runs="/home/me/digits/runs",
@@ -114,7 +113,7 @@ def test_each_fault_is_found_alone(changes: dict[str, Any], found: str, fix: str
 
 
 def test_another_environment_is_named_in_the_fix() -> None:
-    other = replace(SANE, prefix="/opt/my env", executable="/opt/my env/bin/python", uv=None)
+    other = replace(SANE, executable="/opt/my env/bin/python", uv=None)
     (finding,) = doctor.diagnose(replace(other, errors={"torchvision": "no nms"}))
     assert finding.fix.startswith("'/opt/my env/bin/python' -m pip install uv && ")
     assert " -m uv pip install --python '/opt/my env/bin/python' --torch" in finding.fix

@@ -292,17 +292,23 @@ def test_closed_streams_are_in_nobody_s_way(installed: Path, work: Path, closed:
     assert (work / "digits/pyproject.toml").is_file()
 
 
-def test_a_working_folder_that_is_gone_is_said(installed: Path, work: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (VISION, 2, "error: the working folder is not there any more\nhint: cd elsewhere\n"),
+        (("list",), 0, ""),
+    ],
+)
+def test_a_working_folder_that_is_gone_is_said_where_it_is_needed(
+    installed: Path, work: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
     (gone := work / "gone").mkdir()
-    command = f"cd {gone} && rmdir {gone} && {sys.executable} -m ptscaffold list"
+    command = f"cd {gone} && rmdir {gone} && {sys.executable} -m ptscaffold {' '.join(words)}"
     environment = {**ENVIRONMENT, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
         command, shell=True, env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (
-        2,
-        "error: the working folder is not there any more\nhint: cd elsewhere\n",
-    )
+    assert (done.returncode, done.stderr) == (code, said)
 
 
 def test_a_tilde_is_one_s_home(installed: Path, work: Path, tmp_path: Path) -> None:

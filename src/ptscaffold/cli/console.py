@@ -34,7 +34,6 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     _open_what_is_closed()
     _tolerate_any_text()
     try:
-        _check_place()
         said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
         if isinstance(said, Said):
             _print(said, as_json="--json" in arguments)
@@ -49,8 +48,7 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        what = f"ptscaffold {__version__} failed: {type(error).__name__}: {error}"
-        wrapped = PtscaffoldError(what)
+        wrapped = _unforeseen(error)
         wrapped.__cause__ = error
         return _fail(wrapped, arguments)
     if code == 130:
@@ -103,11 +101,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
 
 
-def _check_place() -> None:
+def _unforeseen(error: Exception) -> PtscaffoldError:
+    """What to say of an error that is none of ours."""
     try:
         Path.cwd()
-    except FileNotFoundError as error:
-        raise UsageError("the working folder is not there any more", hint="cd elsewhere") from error
+    except FileNotFoundError:
+        return UsageError("the working folder is not there any more", hint="cd elsewhere")
+    return PtscaffoldError(f"ptscaffold {__version__} failed: {type(error).__name__}: {error}")
 
 
 def _tolerate_any_text() -> None:

@@ -64,13 +64,13 @@ def run_git(
 class Fetched(NamedTuple):
     """A folder of layers, the commit that it is of, and what the folder is called there.
 
-    `stale` says why it is as it was the last time, where its repository could not be asked.
+    It is `stale` when its repository could not be asked: it is as it was the last time then.
     """
 
     root: Path
     commit: str
     name: str
-    stale: str = ""
+    stale: bool = False
 
 
 class _Address(NamedTuple):
@@ -164,7 +164,7 @@ def _of(address: _Address, commit: str, source: str, *, online: bool) -> Fetched
 
                 what = "note: %s; it is used as it was the last time, commit %s"
                 logging.getLogger("ptscaffold").warning(what, error, last[:12])
-            return address.at(place, last)._replace(stale=str(error) if online else "")
+            return address.at(place, last)._replace(stale=online)
     raise error
 
 

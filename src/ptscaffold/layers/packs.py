@@ -57,7 +57,7 @@ class Pack:
     source: str
     root: Path
     commit: str = ""  # of the repository that it is from
-    stale: str = field(default="", compare=False)  # why that could not be asked for news
+    stale: bool = field(default=False, compare=False)  # which could not be asked for news
 
     @cached_property
     def digest(self) -> str:

@@ -90,11 +90,9 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
         raise UsageError(f"there is no update to {what}", hint=hint)
     if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
         return found
-    others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
-    paths = [entry.path for entry in found.files[:-1]]
-    if all(_is_done(project, entry) for entry in others) and has_come_after(
-        project, found.commit, paths
-    ):
+    files = found.files[:-1]
+    done = all(_is_done(project, one) for one in files if one.path not in found.conflicts)
+    if done and has_come_after(project, found.commit, [one.path for one in files]):
         return found  # it was committed, be it on a branch of its own
     branch, command = way_back(found.branch)
     raise PendingError(
@@ -119,8 +117,7 @@ def _are_undone(project: Path, entries: Sequence[Entry]) -> bool:
 
 def _is_done(project: Path, entry: Entry) -> bool:
     there = read_content(project, entry.path)
-    now = digest_of(there.data) if isinstance(there, Content) else None
-    return now == entry.after and not isinstance(there, Obstacle)
+    return (digest_of(there.data) if isinstance(there, Content) else there) == entry.after
 
 
 def _has_markers(project: Path, path: str, before: bytes) -> bool:

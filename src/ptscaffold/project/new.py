@@ -168,10 +168,9 @@ def settle(
 
 def _locate(given: Given, into: Path | None, *, typed: bool) -> tuple[Given, Path | None]:
     """Take the folder out of a name that is a path, or the name out of the folder to adopt."""
-    into = into.expanduser() if into else None
+    into = Path(_at_home(str(into))) if into else None
     name = given.values.get("name")
-    if isinstance(name, str) and name.startswith("~"):
-        name = os.path.expanduser(name)  # noqa: PTH111 (a path of pathlib loses a last slash)
+    name = _at_home(name) if isinstance(name, str) else name
     if name is None and into is not None:
         return given.also(name=into.resolve().name), into
     if not isinstance(name, str):
@@ -183,6 +182,10 @@ def _locate(given: Given, into: Path | None, *, typed: bool) -> tuple[Given, Pat
         return given.also(name=path.name), into or Path(path)
     others = {key: value for key, value in given.values.items() if key != "name"}
     return replace(given, values=others, problems=(*given.problems, problem)), into
+
+
+def _at_home(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 (that of pathlib fails where nobody is called so)
 
 
 def install_commands() -> list[list[str]]:

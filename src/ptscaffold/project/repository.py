@@ -60,9 +60,9 @@ def left_out(project: Path, paths: Iterable[str]) -> list[str]:
     if not absent or not in_repository(project):
         return []
     with suppress(OSError):
-        asked = ["--literal-pathspecs", "ls-files", "-t", "-z", "--", *absent]
-        listed = _try(project, asked).stdout.split(b"\0")
-        return [os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")]
+        listed = _try(project, ["ls-files", "-t", "-z", "--", "."]).stdout.split(b"\0")
+        skipped = {os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")}
+        return [path for path in absent if path in skipped]
     return []
 
 

@@ -228,19 +228,16 @@ def _pattern(given: str) -> str:
 
 
 def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple[str, str]]:
-    unknown = [pack for pack in newest.packs if pack.stale and pack.name in record.packs]
-    return [
-        (f"whether the pack {pack.name} has changed is not known", f"reach {pack.source}")
-        for pack in unknown
-    ] + [
-        (
-            f"made from {record.packs[pack.name].shown} of the pack {pack.name},"
-            f" which is {pack.shown} now",
-            in_project(project, "update"),
-        )
-        for pack in newest.packs
-        if pack.name in record.packs and record.packs[pack.name].moved(pack)
-    ]
+    found = []
+    for pack in (pack for pack in newest.packs if pack.name in record.packs):
+        origin = record.packs[pack.name]
+        if pack.stale:
+            what = f"whether the pack {pack.name} has changed is not known"
+            found.append((what, f"see that git reaches {pack.source}"))
+        if origin.moved(pack):
+            what = f"made from {origin.shown} of the pack {pack.name}, which is {pack.shown} now"
+            found.append((what, in_project(project, "update")))
+    return found
 
 
 def _edits(project: Path, tree: Tree) -> list[Delta]:

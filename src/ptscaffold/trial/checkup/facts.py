@@ -60,7 +60,6 @@ class Facts:
 
     python: str
     executable: str
-    prefix: str
     system: str
     folder: str
     runs: str
@@ -95,7 +94,6 @@ def collect(*, torch_wanted: bool = True) -> Facts:
     return Facts(
         python=platform.python_version(),
         executable=sys.executable,
-        prefix=sys.prefix,
         system=platform.system(),
         folder=str(Path.cwd()),
         runs=str(RUNS.absolute()),

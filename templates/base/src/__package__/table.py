@@ -27,7 +27,7 @@ FILES = ["path", "file", "filename", "file_name", "image", "audio"]
 INPUTS = ["text", "sentence", *FILES]
 TARGETS = ["label", "labels", "target", "class", "category", "tags", "value"]
 BAR: Any = {"desc": "reading", "leave": False, "disable": None}  # None: on a terminal alone
-YES, NO = ("1", "true", "yes", "x"), ("0", "false", "no", "", "nan", "none")  # in any case
+YES, NO = ("1", "true", "yes", "x"), ("0", "false", "no", "", "nan", "none", "<na>")
 SHARE = 0.15  # of the examples, for validation and again for the test
 
 
@@ -63,17 +63,17 @@ def split_of(name: str) -> str:
     return SPLITS.get(re.split(r"[-_.]\d", name.lower())[0], "")
 
 
+def split_at_end(name: str) -> str:
+    """Tell which split a file is named for, such as reviews_test too."""
+    return split_of(name) or split_of(re.split(r"[-_.]", name)[-1])
+
+
 def lists_examples(path: Path) -> bool:
-    """Whether a table beside folders of examples says itself which there are, and what of."""
+    """Whether a table beside folders says itself which examples there are, and what of."""
     with suppress(SystemExit):
         names = {str(name).lower() for name in read_rows(path)}
         return bool(names & {*FILES} and names & {*TARGETS})
     return False
-
-
-def split_at_end(name: str) -> str:
-    """Tell it of a file such as reviews_test too."""
-    return split_of(name) or split_of(re.split(r"[-_.]", name)[-1])
 
 
 def hidden(name: str) -> bool:
@@ -210,13 +210,13 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
             raise SystemExit(f"{source}: regression needs numbers, not {[*row]}") from None
     if task == "multilabel" and len(row) > 1:  # a column for every label
         said = [tidy(value).lower() for value in row]
-        if odd := [cell for cell in said if cell not in YES + NO]:
+        if odd := [cell for cell in said if cell not in (*YES, *NO)]:
             raise SystemExit(f"{source}: a label is 1 or 0, true or false, not {odd[0]}")
         return [n for n, cell in zip(names, said, strict=True) if cell in YES]
     if task == "multilabel":
-        cell = [] if row[0] is None or row[0] is pd.NA else row[0]
-        cell = [cell] * (cell == cell) if isinstance(cell, int | float) else cell  # nan: none
-        labels = re.split(r"[;|,]", cell) if isinstance(cell, str) else cell
+        labels = row[0]
+        if pd.api.types.is_scalar(labels):  # a text, a number, or nothing
+            labels = [] if pd.isna(labels) else re.split(r"[;|,]", str(labels))
         return [tidy(label) for label in labels if tidy(label)]
     if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
         raise SystemExit(f"{source}: a row has no {names[0]}")

@@ -17,7 +17,7 @@ import yaml
 from PIL import ExifTags, Image
 
 from .config import Config
-from .table import INPUTS, from_frame, hidden, split_of, tidy
+from .table import FILES, from_frame, hidden, split_of, tidy
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")  # of YOLO's numbers
 OBJECTS = ("objects", "target", "boxes", "annotations")  # a column of all boxes of an image
@@ -210,7 +210,7 @@ def from_columns(
     """Take images, boxes and splits out of a table of an image a row, or of a box a row."""
     names = {str(name).lower(): str(name) for name in frame.columns}
     image, _, objects = (config.columns or "").partition(":")
-    image = image or next((names[n] for n in names if n in INPUTS), "")
+    image = image or next((names[n] for n in names if n in FILES), "")
     objects = objects or next((names[n] for n in OBJECTS if n in names), "")
     corners = next((c for c in CORNERS if set(c) <= set(names)), None)
     kind = next((names[n] for n in KINDS if n in names), None)

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageDraw
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .table import BAR, INPUTS, from_frame, hidden, split_of
+from .table import BAR, FILES, from_frame, hidden, split_of
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
@@ -189,7 +189,7 @@ def from_columns(
     """Take the columns of the images, the masks and the split out of any table."""
     names = [str(name) for name in frame.columns]
     image, _, mask = (config.columns or "").partition(":")
-    image = image or next((n for n in names if n.lower() in INPUTS), "")
+    image = image or next((n for n in names if n.lower() in FILES), "")
     mask = mask or next((n for wanted in MASKS for n in names if n.lower() == wanted), "")
     if {image, mask} - set(names):
         raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns IMAGE:MASK")

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,7 @@ if __name__ == "__main__":
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
-    found = [line.strip() for i in flags.inputs for line in (sys.stdin if i == "-" else [i])]
-    for item in filter(None, found):
+    for item in flags.inputs:
         path = Path(item)
         file = path.suffix.lower() in (".txt", ".text", ".md") and len(item.split()) == 1
         if file and not path.is_file():
