@@ -59,6 +59,26 @@ def test_folders_are_divided_alike_and_the_same_for_a_seed(
     assert not table.equals(read(tmp_path, seed=1))
 
 
+def test_the_content_decides_on_the_split(tmp_path: Path) -> None:
+    """In another order and in another process the same, and few change sides as data grows."""
+    lines = [f"text number {i},{'good' if i % 3 else 'bad'}" for i in range(150)]
+    splits = [
+        read_lines(tmp_path / "a.csv", ["text,label", *given]).set_index("input")["split"]
+        for given in (lines[:120], sorted(lines[:120], reverse=True), lines)
+    ]
+    before, again, grown = splits
+    assert before.sort_index().equals(again.sort_index())
+    assert before[[f"text number {n}" for n in range(4)]].tolist() == [
+        "test",
+        "train",
+        "val",
+        "val",
+    ]
+    assert (grown[before.index] != before).sum() <= 6
+    tested = grown[before.index][grown == "test"].index
+    assert (before[tested] == "train").sum() <= 2
+
+
 def test_equal_files_are_in_one_split(tmp_path: Path) -> None:
     for path in make_folders(tmp_path).rglob("*.png"):
         path.write_text(f"{path.parent.name} {int(path.stem) // 2}")

@@ -1,6 +1,7 @@
 """The table of examples: whatever layout data comes in, rows of `input`, `target` and `split`."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -234,16 +235,22 @@ def tidy(label: Any) -> str:
 def divide(
     table: pd.DataFrame, config: Config, readable: Callable[[Any], object] | None = None
 ) -> pd.DataFrame:
-    """Split what is not split, classes alike and equal inputs together, and say what there is."""
-    keys = [str(i) if isinstance(i, str | dict) else id(i) for i in table["input"]]
+    """Split what is not split, classes alike and equal inputs together, and say what there is.
+
+    Content decides, not order; a few examples change sides where others are added.
+    """
+    keys = [str(i if isinstance(i, str | dict) else n) for n, i in enumerate(table["input"])]
     if readable:  # files, or what the hub has of them
         keys = thread_map(content_key, table["input"], **BAR)
-        good = [bool(found) for found in thread_map(readable, table["input"], **BAR)]
-        if not all(good):
-            first = str(table["input"][good.index(False)])[:200]
-            print(f"left out {good.count(False)} that cannot be read, such as {first}")
-        table, keys = table[good], [key for key, kept in zip(keys, good, strict=True) if kept]
-    table, seed = table.assign(key=keys), config.seed % 2**32
+    seed = config.seed % 2**32
+    keys = [digest(f"{seed} {key}".encode(errors="surrogatepass")) for key in keys]
+    table = table.assign(key=keys)
+    if readable:
+        good = pd.Series(map(bool, thread_map(readable, table["input"], **BAR)), table.index)
+        if not good.all():
+            first = str(table["input"][~good].iloc[0])[:200]
+            print(f"left out {(~good).sum()} that cannot be read, such as {first}")
+            table = table[good]
     there = set(table["split"]) - {""}
     known = set(table["key"][table["split"] == "train"])
     if twice := int((table["key"].isin(known) & ~table["split"].isin(["", "train"])).sum()):
@@ -256,9 +263,9 @@ def divide(
     for part, share in {"test": SHARE, "val": SHARE / (1 - SHARE)}.items():
         if part in there or (part == "test" and there):
             continue
-        rest = table[table["split"] == "train"].drop_duplicates("key")
-        strata = rest["target"] if by_class else pd.Series("", index=rest.index)
-        chosen = rest.groupby(strata).sample(frac=share, random_state=seed)["key"]
+        rest = table[table["split"] == "train"].drop_duplicates("key").sort_values("key")
+        strata = rest.groupby(rest["target"] if by_class else [""] * len(rest))["key"]
+        chosen = rest["key"][strata.cumcount() < (strata.transform("size") * share).round()]
         table.loc[table["key"].isin(chosen) & (table["split"] == "train"), "split"] = part
     table = table.drop(columns="key").sample(frac=1, random_state=seed, ignore_index=True)
     counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
@@ -272,15 +279,20 @@ def divide(
     return table
 
 
-def content_key(item: Any) -> Any:
+def content_key(item: Any) -> str:
     """Give files that are as long, and begin, go on and end alike, the same key."""
     if isinstance(item, dict):
-        return hash(item["bytes"] or item["path"])
+        return digest(item["bytes"] or item["path"].encode())
     if not isinstance(item, str):
-        return hash(item.tobytes())
+        return digest(item.tobytes())
     with Path(item).open("rb") as file:
         size, parts = file.seek(0, os.SEEK_END), []
         for start in (0, size // 2, size - 2**16):  # scans have the same dark borders
             file.seek(max(start, 0))
             parts.append(file.read(2**16))
-    return hash((size, *parts))
+    return digest(str(size).encode() + b"".join(parts))
+
+
+def digest(content: bytes) -> str:
+    """Hash content alike in every process, as hash() does not."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
