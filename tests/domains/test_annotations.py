@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from domains.assemble import assemble
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 CAT, DOG = {"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}
 DOMAINS = ["detection", "segmentation"]
@@ -108,6 +108,23 @@ def test_boxes_of_voc_are_of_the_images_of_their_split(tmp_path: Path) -> None:
     assert [Path(path).parts[-3] for path in table["input"]] == list(table["split"])
     with pytest.raises(SystemExit, match=r"no image has the name of an \.xml"):
         boxes.read_voc(files, tmp_path, {".png"})
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_are_turned_with_the_image_that_a_camera_has_turned(
+    orientation: int, tmp_path: Path
+) -> None:
+    package = assemble("turned", "base", "domains/detection", "styles/plain")
+    image, exif = Image.new("L", (80, 40)), Image.Exif()
+    image.paste(255, (8, 4, 24, 12))
+    exif[ExifTags.Base.Orientation] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    rows = [(str(tmp_path / "a.png"), (80, 40), [("cat", 8, 4, 24, 12)], "")]
+    [target] = package("boxes").make_rows(rows)["target"]
+    seen = ImageOps.exif_transpose(Image.open(tmp_path / "a.png"))
+    assert tuple(target["size"]) == seen.size
+    if orientation in (1, 5, 6, 7, 8):  # of the others the size does not tell what was meant
+        assert target["boxes"] == [["cat", *map(float, seen.getbbox())]]
 
 
 @pytest.mark.parametrize("cells", ["4,8,16,32", ".1,.2,.4,.8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,71 @@ def test_a_table_beside_folders_says_what_is_in_them(
     table = package("table").read(tmp_path, package("config").Config(), {".png"})
     assert sorted(set(table["target"])) == [*classes]
     assert len(table) == 8
+
+
+def test_rows_of_a_few_categories_are_no_copies(tmp_path: Path) -> None:
+    package = assemble("few_categories", "base", "domains/tabular", "styles/plain")
+    lines = [f"{'ab'[n % 2]},{'xy'[n % 3 % 2]},{'up' if n % 7 < 3 else 'down'}" for n in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["one,two,label", *lines]))
+    config = package("config").Config(data=tmp_path / "a.csv")
+    table = package("data").make_table(config)
+    assert dict(table["split"].value_counts()) == {"train": 140, "val": 30, "test": 30}
+
+
+def test_rows_without_a_column_of_the_model_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    package = assemble("other_columns", "base", "domains/tabular", "styles/plain")
+    data, config = package("data"), package("config").Config()
+    rows = [{"a": n % 7, "b": n % 11, "label": "ab"[n % 2]} for n in range(40)]
+    table = data.take_rows(pd.DataFrame(rows), config, None, Path("a.csv"), "train")
+    spec = data.make_spec(config, table)
+    data.preload([{"a": 1, "other": 2}], spec)
+    assert "the table lacks the columns b\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="the table has none of the columns a, b"):
+        data.preload([{"A": 1, "B": 2}], spec)
+
+
+@pytest.mark.parametrize("cell", ["red;even", '["red", "even"]', "['red', 'even']"])
+def test_a_cell_may_hold_a_list_of_labels(cell: str) -> None:
+    package = assemble("listed", "base", "domains/text", "styles/plain")
+    read = package("table").read_target
+    assert read([cell], "multilabel", ["labels"], Path("a.csv")) == ["red", "even"]
+
+
+@pytest.mark.parametrize("cell", ["", None])
+def test_a_path_that_is_missing_is_said(cell: str | None) -> None:
+    package = assemble("no_path", "base", "domains/vision", "styles/plain")
+    frame = pd.DataFrame({"image": [cell], "label": ["a"]})
+    config = package("config").Config()
+    with pytest.raises(SystemExit, match=r"a\.csv: 1 rows have no image"):
+        package("table").from_frame(frame, config, {".png"}, Path("a.csv"))
+
+
+def test_folders_behind_links_are_read(tmp_path: Path) -> None:
+    package = assemble("linked", "base", "domains/text", "styles/plain")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/a.csv").write_text("text,label\nx,a\n")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/link").symlink_to(tmp_path / "there")
+    table = package("table").read(tmp_path / "here", package("config").Config(), ())
+    assert list(table["input"]) == ["x"]
+
+
+def test_what_no_test_example_is_of_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    package = assemble("rare", "base", "domains/text", "styles/plain")
+    rows = [(f"text {n}", "rare" if n < 3 else "often", "") for n in range(60)]
+    table = pd.DataFrame(rows, columns=["input", "target", "split"])
+    package("table").divide(table, package("config").Config())
+    assert capsys.readouterr().out.endswith("no example to test rare\n")
+
+
+def test_a_run_whose_data_has_changed_is_not_resumed(tmp_path: Path) -> None:
+    package = assemble("changed", "base", "domains/text", "styles/plain")
+    run, config = package("run"), package("config").Config(run_dir=tmp_path / "x")
+    run.start_run(config, examples=10, task={"names": ["a", "b"]})
+    again = replace(config, resume=str(tmp_path / "x"))
+    before = (tmp_path / "x/settings.json").read_text()
+    for changed in ({"examples": 11}, {"task": {"names": ["b", "a"]}}):
+        with pytest.raises(SystemExit, match="has changed since"):
+            run.start_run(again, **changed)
+    assert (tmp_path / "x/settings.json").read_text() == before
+    run.start_run(again, examples=10, task={"names": ["a", "b"]})

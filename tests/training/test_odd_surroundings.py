@@ -71,6 +71,11 @@ def test_a_split_without_examples_is_one_line(package: Package) -> None:
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
     assert stderr.splitlines()[-1] == "the data has no split test"
+    alone = data.rename(data.parent.with_name("alone"))
+    (alone / "test").mkdir()
+    for folder in set(alone.iterdir()) - {alone / "test"}:
+        folder.rename(alone / "test" / folder.name)
+    assert "on 60 examples" in finish(package.python(*evaluate, "--data", "data/alone"))
 
 
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)

@@ -110,6 +110,11 @@ def start_run(config: Config, **what: Any) -> Path:
     if config.resume is None and any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
+    if config.resume:
+        before = what | load_settings(folder)
+        same = set(what) - ({"spec"} if config.pretrained else set())  # which a library may write
+        if any(json.dumps(before[key]) != json.dumps(what[key]) for key in same):
+            raise SystemExit(f"the data of {folder} has changed since: start another run")
     status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
     what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
     content = {"config": asdict(config), **what}

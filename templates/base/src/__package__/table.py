@@ -1,5 +1,6 @@
 """The table of examples: whatever layout data comes in, rows of `input`, `target` and `split`."""
 
+import ast
 import csv
 import hashlib
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_scalar
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
@@ -42,7 +44,7 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
     data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
     tables = [data]
     if data.is_dir():
-        found = [p for p in sorted(data.rglob("*")) if p.suffix.lower() in TABLES]
+        found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
         found = [p for p in found if not any(map(hidden, p.relative_to(data).parts))]
         named = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
         if not named and suffixes and how is None:
@@ -75,6 +77,12 @@ def lists_examples(path: Path) -> bool:
         names = {str(name).lower() for name in read_rows(path)}
         return bool(names & {*FILES} and names & {*TARGETS})
     return False
+
+
+def files_in(folder: Path) -> list[Path]:
+    """List the files in a folder, those in folders that are links too."""
+    walk = os.walk(folder, followlinks=True)
+    return sorted(Path(parent, name) for parent, _, names in walk for name in names)
 
 
 def hidden(name: str) -> bool:
@@ -164,6 +172,8 @@ def from_frame(
         raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET")
     inputs = list(frame[first])
     if suffixes:
+        if empty := sum(i is None or i != i or i == "" for i in inputs if is_scalar(i)):
+            raise SystemExit(f"{source}: {empty} rows have no {first}")
         inputs = [str(source.parent / i) if isinstance(i, str) else i for i in inputs]
         if missing := [i for i in inputs if isinstance(i, str) and not Path(i).exists()]:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
@@ -216,8 +226,12 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
         return [n for n, cell in zip(names, said, strict=True) if cell in YES]
     if task == "multilabel":
         labels = row[0]
-        if pd.api.types.is_scalar(labels):  # a text, a number, or nothing
-            labels = [] if pd.isna(labels) else re.split(r"[;|,]", str(labels))
+        if is_scalar(labels):  # a text, a number, or nothing
+            labels = "" if pd.isna(labels) else str(labels)
+            listed = re.split(r"[;|,]", labels)
+            with suppress(ValueError, SyntaxError):  # a list, as pandas and JSON write it
+                listed = ast.literal_eval(labels) if labels.startswith("[") else listed
+            labels = listed
         return [tidy(label) for label in labels if tidy(label)]
     if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
         raise SystemExit(f"{source}: a row has no {names[0]}")
@@ -242,6 +256,10 @@ def divide(
     keys = [str(i if isinstance(i, str | dict) else n) for n, i in enumerate(table["input"])]
     if readable:  # files, or what the hub has of them
         keys = thread_map(content_key, table["input"], **BAR)
+    elif len(set(keys)) < len(keys) / 2 and isinstance(table["input"].iloc[0], dict):
+        # Rows of a few categories are no copies: the third of a kind is the third of its kind
+        numbers = pd.Series(keys).groupby(keys).cumcount()
+        keys = [f"{key} {n}" for key, n in zip(keys, numbers, strict=True)]
     seed = config.seed % 2**32
     keys = [digest(f"{seed} {key}".encode(errors="surrogatepass")) for key in keys]
     table = table.assign(key=keys)
@@ -270,12 +288,16 @@ def divide(
     table = table.drop(columns="key").sample(frac=1, random_state=seed, ignore_index=True)
     counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
     sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
-    if not by_class:
+    kinds = {"classification": "classes", "multilabel": "labels"}
+    if config.task not in kinds:
         print(f"{config.task}, {sizes}")
         return table
-    classes = Counter(table["target"])
-    names = ", ".join(f"{name} {classes[name]}" for name in sorted(classes)[:20])
-    print(f"{len(classes)} classes: {names}{', ...' if len(classes) > 20 else ''}; {sizes}")
+    found = Counter(table["target"].explode().dropna())
+    names = ", ".join(f"{name} {found[name]}" for name in sorted(found)[:20])
+    print(f"{len(found)} {kinds[config.task]}: {names}{', ...' * (len(found) > 20)}; {sizes}")
+    tested = table["target"][table["split"] == "test"]
+    if by_class and len(tested) and (lost := sorted(set(found) - set(tested))):
+        print(f"no example to test {', '.join(lost[:5])}{', ...' * (len(lost) > 5)}")
     return table
 
 

@@ -17,7 +17,7 @@ import yaml
 from PIL import ExifTags, Image
 
 from .config import Config
-from .table import FILES, from_frame, hidden, split_of, tidy
+from .table import FILES, files_in, from_frame, hidden, split_of, tidy
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")  # of YOLO's numbers
 OBJECTS = ("objects", "target", "boxes", "annotations")  # a column of all boxes of an image
@@ -36,13 +36,29 @@ def open_image(item: Any) -> Image.Image:
 
 def size_of(item: Any) -> tuple[int, int]:
     """Give width and height as a viewer shows them, (0, 0) if the image cannot be read."""
+    return view(item)[0]
+
+
+def view(item: Any) -> tuple[tuple[int, int], int]:
+    """Give the size as a viewer shows it, and the orientation of EXIF that makes it so."""
     with (
         suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
         open_image(item) as image,
     ):
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-        return image.size[::-1] if turned else image.size
-    return 0, 0
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return image.size[::-1] if orientation > 4 else image.size, orientation
+    return (0, 0), 1
+
+
+def turn(box: list[Any], size: tuple[int, int], orientation: int) -> list[Any]:
+    """Turn a box on an image as it is stored to where a viewer shows it."""
+    name, left, top, right, bottom = box
+    width, height = size
+    if orientation in (6, 7):  # top becomes right
+        top, bottom = height - bottom, height - top
+    if orientation in (7, 8):
+        left, right = width - right, width - left
+    return [name, top, left, bottom, right]
 
 
 def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
@@ -50,9 +66,10 @@ def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
 
     A box is a class and left, top, right and bottom in pixels, or as fractions where a size is 1.
     """
-    table, left_out, where = [], 0, ""
+    table, left_out, turned, where = [], 0, 0, ""
     for item, size, boxes, split in rows:
-        width, height = size if size and min(size) > 0 else size_of(item)
+        shown, orientation = view(item)
+        width, height = size if size and min(size) > 0 else shown
         kept = []
         for name, *corners in boxes:
             try:
@@ -65,7 +82,12 @@ def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
                 kept.append([name, left, top, right, bottom])
             else:
                 left_out, where = left_out + 1, where or str(item)[:200]
+        if orientation > 4 and (height, width) == shown != (width, height):
+            kept = [turn(box, (width, height), orientation) for box in kept]
+            width, height, turned = height, width, turned + 1
         table.append((item, {"size": [width, height], "boxes": kept}, split))
+    if turned:
+        print(f"turned the boxes of {turned} images, which their EXIF turns")
     if left_out:
         print(f"left out {left_out} boxes without an area in their image, such as one of {where}")
     return pd.DataFrame(table, columns=["input", "target", "split"], dtype=object)
@@ -99,7 +121,7 @@ def nearest(paths: list[Path], file: Path, root: Path) -> list[Path]:
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take the boxes of COCO, a file for each split, or one; those of crowds are left out."""
     places, rows, left_out = defaultdict[str, list[Path]](list), [], 0
-    for path in sorted(root.rglob("*.*")):
+    for path in files_in(root):
         places[path.name].append(path)
     for file, content in files.items():
         names = {kind["id"]: tidy(kind["name"]) for kind in content["categories"]}
@@ -133,7 +155,7 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
         if split_of(file.stem)
         for stem in file.read_text(encoding="utf-8").split()
     }
-    images = [p for p in sorted(root.rglob("*.*")) if p.suffix.lower() in suffixes]
+    images = [p for p in files_in(root) if p.suffix.lower() in suffixes]
     beside, places = {p.with_suffix(""): p for p in images}, defaultdict[str, list[Path]](list)
     for path in images:
         places[path.stem].append(path)
@@ -161,7 +183,7 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
 def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     """Take images/x.jpg and labels/x.txt, or both in one folder; an image may have no boxes."""
     names, rows, labels = read_names(root), [], 0
-    for path in sorted(p for p in root.rglob("*.*") if p.suffix.lower() in suffixes):
+    for path in (p for p in files_in(root) if p.suffix.lower() in suffixes):
         inner = path.relative_to(root)
         if any(hidden(part) for part in inner.parts):
             continue

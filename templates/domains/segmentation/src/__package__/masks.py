@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageDraw
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .table import BAR, FILES, from_frame, hidden, split_of
+from .table import BAR, FILES, files_in, from_frame, hidden, split_of
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
@@ -79,10 +79,10 @@ def read_pairs(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         where = next((beside[name] for name in MASKS if name in beside), None)
         if where is None:
             continue
-        drawn = [p for p in sorted(where.rglob("*.*")) if p.suffix.lower() in suffixes]
+        drawn = [p for p in files_in(where) if p.suffix.lower() in suffixes]
         masks = {END.sub("", key(path, where)): path for path in drawn}
         masks |= {key(path, where): path for path in drawn}
-        for path in sorted(folder.rglob("*.*")):
+        for path in files_in(folder):
             if path.suffix.lower() not in suffixes or hidden(path.name):
                 continue
             mask, parts = masks.get(key(path, folder)), path.parent.relative_to(root).parts
@@ -154,7 +154,7 @@ def nearest(paths: list[Path], file: Path, root: Path) -> list[Path]:
 def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
     """Take polygons of COCO: a file for each split, or one; the first class is the background."""
     places = defaultdict[str, list[Path]](list)
-    for path in sorted(root.rglob("*.*")):
+    for path in files_in(root):
         places[path.name].append(path)
     kinds = [kind for content in files.values() for kind in content["categories"]]
     kinds.sort(key=lambda kind: kind["id"])  # of any file: each may have numbers of its own

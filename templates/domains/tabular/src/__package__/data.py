@@ -140,6 +140,11 @@ def encode(row: Any, spec: Spec) -> Tensor:
 
 def preload(items: list[Any], spec: Spec) -> list[Tensor]:
     """Encode every row once."""
+    columns = {*spec.numbers, *spec.categories}
+    if items and (lost := columns - set().union(*items)):
+        if lost == columns:
+            raise SystemExit(f"the table has none of the columns {', '.join(sorted(columns))}")
+        print(f"the table lacks the columns {', '.join(sorted(lost))}")
     return [encode(item, spec) for item in items]
 
 

@@ -20,7 +20,8 @@ def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
         if item != "-" and Path(item).suffix.lower() in TABLES:
             if not Path(item).is_file():
                 raise SystemExit(f"{item}: no such file")
-            yield from read_rows(Path(item)).to_dict("records")
+            for row in read_rows(Path(item)).to_dict("records"):
+                yield {name: cell for name, cell in row.items() if cell == cell}  # NaN: no cell
             continue
         for line in filter(str.strip, sys.stdin if item == "-" else [item]):
             try:

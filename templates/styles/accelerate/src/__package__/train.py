@@ -79,7 +79,7 @@ def train(
         if (before := state["accumulated"]) != accumulated:  # another length of the schedule
             raise SystemExit(f"the run takes {before} batches for a step, not {accumulated}")
     described = {"spec": asdict(spec), "task": asdict(task)}
-    made = str(start_run(config, **described)) if first else ""
+    made = str(start_run(config, examples=len(table), **described)) if first else ""
     folder = Path(broadcast_object_list([made])[0])
     accelerator.project_configuration.logging_dir = str(folder.parent)
     board = {"tensorboard": {"purge_step": state["step"] + 1}}

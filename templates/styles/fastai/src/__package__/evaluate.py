@@ -52,7 +52,8 @@ def main(
         raise SystemExit(f"the data has no split {split}")
     model, task, spec = load_model(path)
     rows["target"].map(task.encode)  # says which class the model does not know
-    dls = make_dls(table, task, spec, replace(config, device="auto"))
+    alone = rows.assign(split="train")  # there may be no others
+    dls = make_dls(alone, task, spec, replace(config, device="auto"))
     learn = Learner(dls, model, **for_task(task))
     with learn.no_bar():
         values = learn.validate(dl=dls.test_dl(rows, with_labels=True))

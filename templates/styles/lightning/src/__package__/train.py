@@ -41,6 +41,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
             print(f"finished before: {config.resume}")
             return {task.monitor[0]: float(state["best_score"])}
     first = os.environ.get("RANK", "0") == "0"
+    described["examples"] = len(data.table)
     folder = start_run(config, **described) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))

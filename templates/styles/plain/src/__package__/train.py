@@ -83,10 +83,11 @@ def train(
         if state["epoch"] >= config.epochs or state["waited"] >= config.patience:
             print(f"finished before: {config.resume}")
             return state["result"]
+    described = {"spec": asdict(spec), "task": asdict(task)}
+    folder = start_run(config, examples=len(table), **described) if RANK == 0 else Path()
+    if config.resume:
         for name, part in objects.items():
             part.load_state_dict(saved[name])
-    described = {"spec": asdict(spec), "task": asdict(task)}
-    folder = start_run(config, **described) if RANK == 0 else Path()
     writer = SummaryWriter(folder, purge_step=state["step"] + 1) if RANK == 0 else None
     shown, labels = next(iter(DataLoader(val_set, 9, collate_fn=collate)))
     if writer and WORLD_SIZE == 1:

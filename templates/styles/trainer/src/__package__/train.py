@@ -63,7 +63,7 @@ def train(
             print(f"finished before: {config.resume}")
             return history.best
     described = {"spec": asdict(spec), "task": asdict(task)}
-    made = str(start_run(config, **described)) if first else ""
+    made = str(start_run(config, examples=len(table), **described)) if first else ""
     folder = Path(broadcast_object_list([made])[0])
     arguments = TrainingArguments(
         str(folder),
