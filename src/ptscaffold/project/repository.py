@@ -20,12 +20,9 @@ def refuse_dirty(project: Path) -> None:
     """PtscaffoldError when git has uncommitted changes in a project, or cannot tell."""
     if not in_repository(project):
         return
-    said = _asked(
-        project,
-        ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=no"],
-        ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"],  # every `uv run` may write it
-    )
-    changed = [line[3:].decode(errors="replace") for line in said.split(b"\0") if line]
+    asked = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=no"]
+    asked += ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"]  # `uv run` may write it
+    changed = [line[3:].decode(errors="replace") for line in _asked(project, asked) if line]
     if changed:
         raise PtscaffoldError(
             f"git has uncommitted changes here: {_listed(changed)}",
@@ -41,8 +38,7 @@ def committed(project: Path) -> list[str]:
     """The files under a folder that git keeps; none where there is no repository."""
     if not in_repository(project):
         return []
-    said = _asked(project, ["ls-files", "-z"], ["--", "."])
-    return [os.fsdecode(path) for path in said.split(b"\0") if path]
+    return [os.fsdecode(path) for path in _asked(project, ["ls-files", "-z", "--", "."]) if path]
 
 
 def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
@@ -57,23 +53,16 @@ def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
 def left_out(project: Path, paths: Iterable[str]) -> list[str]:
     """Those of the files that are not there because of a sparse checkout of git."""
     absent = [path for path in paths if not os.path.lexists(project / path)]
-    if not absent or not in_repository(project):
-        return []
-    with suppress(OSError):
-        listed = _try(project, ["ls-files", "-t", "-z", "--", "."]).stdout.split(b"\0")
-        skipped = {os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")}
-        return [path for path in absent if path in skipped]
-    return []
+    listed = _said(project, "ls-files", "-t", "-z", "--", ".").split(b"\0") if absent else []
+    skipped = {os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")}
+    return [path for path in absent if path in skipped]
 
 
 def ignored(project: Path, paths: Iterable[str]) -> list[str]:
     """Those of the files that git leaves out of every commit."""
     given = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
-    if given and in_repository(project):
-        with suppress(OSError):
-            said = _try(project, ["check-ignore", "--stdin", "-z"], given=given).stdout
-            return [os.fsdecode(path) for path in said.split(b"\0") if path]
-    return []
+    said = _said(project, "check-ignore", "--stdin", "-z", given=given) if given else b""
+    return [os.fsdecode(path) for path in said.split(b"\0") if path]
 
 
 def below_top(project: Path) -> str:
@@ -85,11 +74,7 @@ def below_top(project: Path) -> str:
 
 def commit_of(project: Path) -> str:
     """The commit that is checked out; nothing where there is none."""
-    if not in_repository(project):
-        return ""
-    with suppress(OSError):
-        return _try(project, ["rev-parse", "--verify", "--quiet", "HEAD"]).stdout.decode().strip()
-    return ""
+    return _said(project, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
 
 
 def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
@@ -98,30 +83,20 @@ def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
         return False
     with suppress(OSError, PtscaffoldError):
         behind = _try(project, ["merge-base", "--is-ancestor", commit, "HEAD"]).returncode == 0
-        asked = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--"]
-        return behind and not _asked(project, asked, paths)
+        asked = ["--literal-pathspecs", "status", "--porcelain", "-z", "--untracked-files=all"]
+        return behind and not any(_asked(project, [*asked, "--", *paths]))
     return False
 
 
 def branch_of(project: Path) -> str:
     """The branch that a project is on, or the commit; nothing where there is no repository."""
-    if not in_repository(project):
-        return ""
-    for asked in (["symbolic-ref", "--quiet"], ["rev-parse", "--verify", "--quiet"]):
-        with suppress(OSError):
-            done = _try(project, [*asked, "HEAD"])
-            if done.returncode == 0:
-                return done.stdout.decode(errors="replace").strip()
-    return ""
+    branch = _said(project, "symbolic-ref", "--quiet", "HEAD").decode(errors="replace").strip()
+    return branch or commit_of(project)
 
 
 def has_stash(project: Path) -> bool:
     """Whether git has put changes of this repository aside."""
-    if not in_repository(project):
-        return False
-    with suppress(OSError):
-        return _try(project, ["rev-parse", "--verify", "--quiet", "refs/stash"]).returncode == 0
-    return False
+    return bool(_said(project, "rev-parse", "--verify", "--quiet", "refs/stash"))
 
 
 def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> None:
@@ -131,61 +106,49 @@ def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> N
     """
     lines = []
     for path, (mode, digest, stage, name) in _entries(project, sides):
-        blob = _try(project, ["cat-file", "blob", digest]).stdout
-        found = [
-            _try(project, ["hash-object", "-w", "--stdin"], given=_like(blob, side)).stdout.decode()
+        blob = _said(project, "cat-file", "blob", digest)
+        base, theirs = (
+            _said(project, "hash-object", "-w", "--stdin", given=_like(blob, side)).decode().strip()
             for side in sides[path]
-        ]
-        if stage == "0" and all(found):
-            base, theirs = map(str.strip, found)
-            staged = enumerate((base, digest, theirs), 1)
+        )
+        if stage == "0" and base and theirs:
             lines += [f"0 {'0' * len(digest)}\t{name}"]
+            staged = enumerate((base, digest, theirs), 1)
             lines += [f"{mode} {key} {number}\t{name}" for number, key in staged]
     _set_index(project, lines)
 
 
 def merge_base(project: Path, path: str) -> bytes:
     """A file as it was where two branches parted that are being merged; or nothing."""
-    if not in_repository(project):
-        return b""
-    with suppress(OSError):
-        return _try(project, ["cat-file", "blob", f":1:./{path}"]).stdout
-    return b""
+    return _said(project, "cat-file", "blob", f":1:./{path}")
 
 
 def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
     """Forget what `mark_conflicts` has told, as far as nobody has settled it."""
-    _set_index(
-        project,
-        [
-            line
-            for _, (mode, digest, stage, name) in _entries(project, paths)
-            if stage == "2"
-            for line in (f"0 {'0' * len(digest)}\t{name}", f"{mode} {digest}\t{name}")
-        ],
-    )
+    lines = []
+    for _, (mode, digest, stage, name) in _entries(project, paths):
+        if stage == "2":
+            lines += [f"0 {'0' * len(digest)}\t{name}", f"{mode} {digest}\t{name}"]
+    _set_index(project, lines)
 
 
 def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]]]:
     """What the index holds of files: each with mode, digest, stage and its name for git."""
     if not paths or not _is_own(project):
         return []
-    with suppress(OSError):
-        merging = _try(project, ["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])
-        prefix = _try(project, ["rev-parse", "--show-prefix"]).stdout.decode().rstrip("\n")
-        asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
-        listed = _try(project, asked).stdout.decode(errors="surrogateescape").split("\0")
-        if merging.returncode:
-            rows = (line.partition("\t") for line in listed if line)
-            return [(name.removeprefix(prefix), [*head.split(" "), name]) for head, _, name in rows]
-    return []
+    if _said(project, "rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
+        return []
+    prefix = _said(project, "rev-parse", "--show-prefix").decode().rstrip("\n")
+    asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
+    listed = _said(project, *asked).decode(errors="surrogateescape").split("\0")
+    rows = (line.partition("\t") for line in listed if line)
+    return [(name.removeprefix(prefix), [*head.split(" "), name]) for head, _, name in rows]
 
 
 def _set_index(project: Path, lines: Sequence[str]) -> None:
-    with suppress(OSError):  # git without its index is no worse off
-        if lines:
-            given = "".join(f"{line}\0" for line in lines).encode(errors="surrogateescape")
-            _try(project, ["update-index", "-z", "--index-info"], given=given)
+    if lines:  # in vain or not: git without its index is no worse off
+        given = "".join(f"{line}\0" for line in lines).encode(errors="surrogateescape")
+        _said(project, "update-index", "-z", "--index-info", given=given)
 
 
 def _like(blob: bytes, side: bytes) -> bytes:
@@ -237,15 +200,23 @@ def _is_own(project: Path) -> bool:
     return False
 
 
-def _asked(project: Path, *arguments: Sequence[str]) -> bytes:
-    """What git says; PtscaffoldError when it cannot tell."""
+def _said(project: Path, *arguments: str, given: bytes = b"") -> bytes:
+    """What git says; nothing where there is no repository, or no git."""
+    with suppress(OSError):
+        if in_repository(project):
+            return _try(project, arguments, given=given).stdout
+    return b""
+
+
+def _asked(project: Path, arguments: Sequence[str]) -> list[bytes]:
+    """The parts of what git says, with zeros between; PtscaffoldError when it cannot tell."""
     try:
-        done = _try(project, [word for words in arguments for word in words], _filters(project))
+        done = _try(project, arguments, _filters(project))
     except OSError as error:
         raise _untold(project, f"cannot be run: {error.strerror}") from error
     if done.returncode and b"not a git repository" not in done.stderr:
         raise _untold(project, done.stderr.decode(errors="replace"))
-    return done.stdout if not done.returncode else b""
+    return [] if done.returncode else done.stdout.split(b"\0")
 
 
 def _untold(project: Path, reason: str) -> PtscaffoldError:
@@ -275,9 +246,5 @@ def _try(
 ) -> subprocess.CompletedProcess[bytes]:
     # Nothing is fetched either, whatever protocol the repository says it needs, and its files are
     # those around it, wherever it says that they are.
-    bounds = {
-        "GIT_ALLOW_PROTOCOL": "",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_WORK_TREE": str(_top(project)),
-    }
-    return run_git(arguments, project, settings, given, **bounds)
+    bounds = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+    return run_git(arguments, project, settings, given, GIT_WORK_TREE=str(_top(project)), **bounds)
