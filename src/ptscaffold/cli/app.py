@@ -122,11 +122,7 @@ def export(
     no_preset: console.NoPreset = False,
     engine: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="For cookiecutter or copier only; for both otherwise.",
-            autocompletion=completion.engines,
-        ),
+        console.named("For cookiecutter or copier only; for both otherwise.", completion.engines),
     ] = None,
     dry_run: console.DryRun = False,
 ) -> Said:

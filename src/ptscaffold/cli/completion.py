@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -96,12 +97,6 @@ def _presets(typed: Mapping[str, Any]) -> Values:
     return presets(_catalogue(typed).packs)
 
 
-def _engines(_typed: Mapping[str, Any]) -> Values:
-    from ptscaffold.export.formats import ENGINES
-
-    return ENGINES
-
-
 def _releases(_typed: Mapping[str, Any]) -> Values:
     from ptscaffold import __version__
     from ptscaffold.layers.history import History
@@ -109,22 +104,17 @@ def _releases(_typed: Mapping[str, Any]) -> Values:
     return dict.fromkeys((*History().releases(), __version__))
 
 
-def _matrices(_typed: Mapping[str, Any]) -> Values:
-    from ptscaffold.trial.matrix import MATRICES
-
-    return MATRICES
-
-
-def _checks(_typed: Mapping[str, Any]) -> Values:
-    from ptscaffold.trial.checks import CHECKS
-
-    return CHECKS
+def _constant(module: str, name: str, _typed: Mapping[str, Any]) -> Values:
+    values: Values = getattr(import_module(f"ptscaffold.{module}"), name)
+    return values
 
 
 domains, styles, features = (
     _offer(partial(_layers, kind)) for kind in ("domains", "styles", "features")
 )
-layers, packs, presets, engines = map(_offer, (_paths, _packs, _presets, _engines))
-releases, matrices, checks = map(_offer, (_releases, _matrices, _checks))
+layers, packs, presets, releases = map(_offer, (_paths, _packs, _presets, _releases))
+engines = _offer(partial(_constant, "export.formats", "ENGINES"))
+matrices = _offer(partial(_constant, "trial.matrix", "MATRICES"))
+checks = _offer(partial(_constant, "trial.checks", "CHECKS"))
 shells = _offer(lambda _typed: SHELLS)
 to_add, to_remove = (_offer(partial(_features, there=there)) for there in (False, True))

@@ -197,57 +197,40 @@ def _settled(ctx: typer.Context, project: Path) -> Path:
     return project
 
 
+def named(text: str, offer: Any, *, metavar: str = "NAME", envvar: str | None = None) -> Any:
+    """An option that takes a name, which shells complete."""
+    return typer.Option(metavar=metavar, help=text, autocompletion=offer, envvar=envvar)
+
+
 Pack = Annotated[
     list[str] | None,
-    typer.Option(
-        "--pack",
+    named(
+        "More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
+        completion.packs,
         metavar="SOURCE",
-        help="More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
-        autocompletion=completion.packs,
     ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(
+    named(
+        "A team's answers, packs and fixed values.",
+        completion.presets,
         metavar="FILE|NAME",
         envvar="PTSCAFFOLD_PRESET",
-        help="A team's answers, packs and fixed values.",
-        autocompletion=completion.presets,
     ),
 ]
 NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
 Engine = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Render by cookiecutter or copier; the files are the same.",
-        autocompletion=completion.engines,
-    ),
+    named("Render by cookiecutter or copier; the files are the same.", completion.engines),
 ]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
 Domain = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="What it learns from; see `ptscaffold list`.",
-        autocompletion=completion.domains,
-    ),
+    str | None, named("What it learns from; see `ptscaffold list`.", completion.domains)
 ]
-Style = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="How its training loop is written.",
-        autocompletion=completion.styles,
-    ),
-]
+Style = Annotated[str | None, named("How its training loop is written.", completion.styles)]
 Feature = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="An optional layer; may be repeated.",
-        autocompletion=completion.features,
-    ),
+    list[str] | None, named("An optional layer; may be repeated.", completion.features)
 ]
 Set = Annotated[
     list[str] | None,

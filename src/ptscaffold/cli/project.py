@@ -19,18 +19,16 @@ def update(
     set_: console.Set = None,
     to: Annotated[
         str | None,
-        typer.Option(
-            metavar="VERSION",
-            help="To this version; --set is for that one then.",
-            autocompletion=completion.releases,
+        console.named(
+            "To this version; --set is for that one then.", completion.releases, metavar="VERSION"
         ),
     ] = None,
     skip: Annotated[
         str | None,
-        typer.Option(
+        console.named(
+            "Leave out what this release, the next, has changed.",
+            completion.releases,
             metavar="VERSION",
-            help="Leave out what this release, the next, has changed.",
-            autocompletion=completion.releases,
         ),
     ] = None,
     dry_run: console.DryRun = False,
@@ -101,8 +99,7 @@ def add(
     """Add features to a project."""
     from ptscaffold.project.update import add as run_add
 
-    how: dict[str, Any] = {"packs": pack or (), "dry_run": dry_run or diff_, "force": force}
-    done = run_add(project, feature, **how)
+    done = run_add(project, feature, packs=pack or (), dry_run=dry_run or diff_, force=force)
     return _updated(done, show_diff=diff_)
 
 
@@ -125,8 +122,7 @@ def remove(
     """
     from ptscaffold.project.update import remove as run_remove
 
-    how: dict[str, Any] = {"packs": pack or (), "dry_run": dry_run or diff_, "force": force}
-    done = run_remove(project, feature, **how)
+    done = run_remove(project, feature, packs=pack or (), dry_run=dry_run or diff_, force=force)
     return _updated(done, show_diff=diff_)
 
 
