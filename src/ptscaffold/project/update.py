@@ -152,30 +152,18 @@ def update(
 
 def add(project: Path, features: Sequence[str], **options: Any) -> Update:
     """Lay features on top of a project; options and errors are those of `update`."""
-
-    def chosen(there: Sequence[str]) -> list[str]:
-        if doubled := [feature for feature in features if feature in there]:
-            raise UsageError(*(f"the project has the feature {name!r} already" for name in doubled))
-        return [*there, *features]
-
-    return _with_features(project, chosen, **options)
+    return _with_features(project, features, (), **options)
 
 
 def remove(project: Path, features: Sequence[str], **options: Any) -> Update:
     """Take features out of a project; options and errors are those of `update`."""
-
-    def chosen(there: Sequence[str]) -> list[str]:
-        if missing := [feature for feature in features if feature not in there]:
-            problems = [unknown("feature of this project", name, "", there) for name in missing]
-            raise UsageError(*problems, hint="ptscaffold show tells which features it has")
-        return [feature for feature in there if feature not in features]
-
-    return _with_features(project, chosen, **options)
+    return _with_features(project, (), features, **options)
 
 
 def _with_features(
     project: Path,
-    chosen: Callable[[Sequence[str]], Sequence[str]],
+    more: Sequence[str],
+    fewer: Sequence[str],
     *,
     history: History | None = None,
     packs: Sequence[str] = (),
@@ -184,7 +172,13 @@ def _with_features(
 ) -> Update:
     with nullcontext() if dry_run else locked(project):
         record = open_project(project)
-        given = Given({"features": tuple(chosen(record.answers["features"]))})
+        there = record.answers["features"]
+        wrong = [f"the project has the feature {name!r} already" for name in more if name in there]
+        unheard = [name for name in fewer if name not in there]
+        wrong += [unknown("feature of this project", name, "", there) for name in unheard]
+        if wrong:
+            raise UsageError(*wrong, hint="ptscaffold show tells which features it has")
+        given = Given({"features": tuple(f for f in (*there, *more) if f not in fewer)})
         way = catalogues(project, record, history or History(), packs)
         version = record.template_version
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
