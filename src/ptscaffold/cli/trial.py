@@ -44,36 +44,21 @@ def try_templates(
         typer.Argument(metavar="[PROJECT]", help="Test a copy of this project instead."),
     ] = None,
     domain: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only these; may be repeated.",
-            autocompletion=completion.domains,
-        ),
+        list[str] | None, console.named("Only these; may be repeated.", completion.domains)
     ] = None,
     style: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only these; may be repeated.",
-            autocompletion=completion.styles,
-        ),
+        list[str] | None, console.named("Only these; may be repeated.", completion.styles)
     ] = None,
     feature: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="In every project, and no other; may be repeated.",
-            autocompletion=completion.features,
-        ),
+        console.named("In every project, and no other; may be repeated.", completion.features),
     ] = None,
     pack: console.Pack = None,
     matrix: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="minimal: each layer once (default); pairwise: each two together; or all.",
-            autocompletion=completion.matrices,
+        console.named(
+            "minimal: each layer once (default); pairwise: each two together; or all.",
+            completion.matrices,
         ),
     ] = None,
     shard: Annotated[
@@ -85,10 +70,8 @@ def try_templates(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="CHECK",
-            help="Only these and what they need; may be repeated.",
-            autocompletion=completion.checks,
+        console.named(
+            "Only these and what they need; may be repeated.", completion.checks, metavar="CHECK"
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the projects and all logs.")] = False,
@@ -111,8 +94,8 @@ def try_templates(
     def report(name: str, outcome: Outcome) -> None:
         say(_line(name, outcome, width))
 
-    only = only or []
-    wrong = unheard(only)
+    how = {"only": only or (), "during": progress.step, "keep": keep, "report": report}
+    wrong = unheard(only or ())
     if junit is not None and not junit.absolute().parent.is_dir():
         wrong.append(f"--junit {str(junit)!r}: there is no folder {str(junit.parent)!r}")
     if junit is not None and junit.is_dir():
@@ -129,15 +112,7 @@ def try_templates(
             catalogue=catalogue,
         )
         width = max((len(cell.name) for cell in cells), default=0)
-        trial = try_cells(
-            cells,
-            catalogue=catalogue,
-            jobs=jobs,
-            only=only,
-            during=progress.step,
-            keep=keep,
-            report=report,
-        )
+        trial = try_cells(cells, catalogue=catalogue, jobs=jobs, **how)
     else:
         if any(option is not None for option in (domain, style, feature, matrix, shard, jobs)):
             wrong.append(
@@ -146,14 +121,7 @@ def try_templates(
         if wrong:
             raise UsageError(*wrong, hint="see ptscaffold test --help")
         width = len(project.resolve().name)
-        trial = try_project(
-            project,
-            packs=pack or (),
-            only=only,
-            during=progress.step,
-            keep=keep,
-            report=report,
-        )
+        trial = try_project(project, packs=pack or (), **how)
     if junit is not None:
         from ptscaffold.trial.results import write_junit
 

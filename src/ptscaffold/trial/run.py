@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptscaffold.errors import PtscaffoldError, UsageError
 from ptscaffold.layers.catalogue import Catalogue
@@ -33,82 +34,54 @@ if TYPE_CHECKING:
     from ptscaffold.trial.matrix import Cell
 
 
-def try_cells(
-    cells: Sequence[Cell],
-    *,
-    catalogue: Catalogue | None = None,
-    jobs: int | None = None,
-    only: Collection[str] = (),
-    spared: Callable[[str, str], bool] = lambda _name, _check: False,
-    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext(),
-    keep: bool = False,
-    report: Report = lambda _name, _outcome: None,
-    limit: float = 1800,
-) -> Trial:
-    """Make the project of every cell and do with it what its README says, `jobs` at a time.
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How projects are tried: `jobs` at a time, of the checks `only` some and what they need.
 
     `spared` tells, by the name of a cell and a check, what is not done; a check is done within the
-    context that `during` gives. UsageError without uv and for unknown checks; KeyboardInterrupt
-    with everything removed again and no process left. `limit` is the time that one command may
-    take, in seconds.
+    context that `during` gives. `limit` is the time that one command may take, in seconds.
+    """
+
+    jobs: int | None = None
+    only: Collection[str] = ()
+    spared: Callable[[str, str], bool] = lambda _name, _check: False
+    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext()
+    keep: bool = False
+    report: Report = lambda _name, _outcome: None
+    limit: float = 1800
+
+
+def try_cells(cells: Sequence[Cell], *, catalogue: Catalogue | None = None, **manner: Any) -> Trial:
+    """Make the project of every cell and do with it what its README says, as a `Manner` tells.
+
+    UsageError without uv and for unknown checks; KeyboardInterrupt with everything removed again
+    and no process left.
     """
     layers = catalogue or Catalogue()
     makers = {cell.name: new_project(cell, layers) for cell in cells}
-    manner = _Manner(
-        wanted=needed(only), spared=spared, during=during, keep=keep, report=report, limit=limit
-    )
-    return _try_all(makers, jobs, manner)
+    return _try_all(makers, Manner(**manner))
 
 
-def try_project(
-    project: Path,
-    *,
-    catalogue: Catalogue | None = None,
-    packs: Sequence[str] = (),
-    only: Collection[str] = (),
-    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext(),
-    keep: bool = False,
-    report: Report = lambda _name, _outcome: None,
-    limit: float = 1800,
-) -> Trial:
+def try_project(project: Path, *, packs: Sequence[str] = (), **manner: Any) -> Trial:
     """Do with a copy of a project what its README says; as above. UsageError when it is none."""
     check_is_project(project)
-    wanted = needed(only)
-    if wanted == {"new"}:
+    how = Manner(**manner)
+    if needed(how.only) == {"new"}:
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
-    layers = layers_of(project, catalogue or Catalogue(packs=found))
-    manner = _Manner(wanted=wanted, during=during, keep=keep, report=report, limit=limit)
-    return _try_all({project.resolve().name: copy_of(project, layers)}, 1, manner)
+    layers = layers_of(project, Catalogue(packs=found))
+    return _try_all({project.resolve().name: copy_of(project, layers)}, how)
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Manner:
-    """How projects are tried."""
-
-    wanted: frozenset[str]
-    keep: bool
-    report: Report
-    limit: float
-    spared: Callable[[str, str], bool] = lambda _name, _check: False
-    during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext()
-    cores: int = field(default_factory=_cores)
-
-
-def _try_all(makers: Mapping[str, Maker], jobs: int | None, manner: _Manner) -> Trial:
-    if "install" in manner.wanted and shutil.which("uv") is None:
+def _try_all(makers: Mapping[str, Maker], manner: Manner) -> Trial:
+    wanted = needed(manner.only)
+    if "install" in wanted and shutil.which("uv") is None:
         raise UsageError(
             "ptscaffold test makes the environments of projects by uv, which is not on PATH",
             hint="python -m pip install uv; or give --only new, which needs none",
         )
-    jobs = max(1, min(jobs or manner.cores // 2, len(makers)))
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    jobs = max(1, min(manner.jobs or cores // 2, len(makers)))
     children = Children(limit=manner.limit)
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="ptscaffold-test-")).resolve()
@@ -120,9 +93,10 @@ def _try_all(makers: Mapping[str, Maker], jobs: int | None, manner: _Manner) -> 
                 folder=root / "projects" / name,
                 logs=root / "logs" / name,
                 children=children,
-                threads=max(1, manner.cores // jobs),
+                threads=max(1, cores // jobs),
             )
-            running.append(pool.submit(_try_one, name, maker, bench, manner))
+            left = {check for check in wanted if not manner.spared(name, check)}
+            running.append(pool.submit(_try_one, name, maker, bench, manner, left))
         cells = tuple(map(_result, running))
     except BaseException:
         with deferred():
@@ -145,14 +119,14 @@ def _result(future: Future[Tried]) -> Tried:
             return future.result(timeout=0.5)
 
 
-def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
+def _try_one(
+    name: str, maker: Maker, bench: Bench, manner: Manner, wanted: Collection[str]
+) -> Tried:
     """Make one project, do all steps with it, and unless it is to be kept remove it."""
     bench.logs.mkdir(parents=True)
     bench.folder.mkdir(parents=True)
     outcomes = []
-    wanted = {check for check in manner.wanted if not manner.spared(name, check)}
-    manner = replace(manner, wanted=frozenset(wanted))
-    for outcome in _outcomes(maker, bench, manner):
+    for outcome in _outcomes(maker, bench, manner, wanted):
         outcomes.append(outcome)
         manner.report(name, outcome)
     if not manner.keep:
@@ -160,7 +134,9 @@ def _try_one(name: str, maker: Maker, bench: Bench, manner: _Manner) -> Tried:
     return Tried(name, tuple(outcomes))
 
 
-def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
+def _outcomes(
+    maker: Maker, bench: Bench, manner: Manner, wanted: Collection[str]
+) -> Iterator[Outcome]:
     began = time.monotonic()
     try:
         made = maker.make(bench.folder)
@@ -182,7 +158,7 @@ def _outcomes(maker: Maker, bench: Bench, manner: _Manner) -> Iterator[Outcome]:
         yield Outcome(check="new", command=maker.command, seconds=time.monotonic() - began)
     readme = made.folder / "README.md"
     text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
-    steps = [step for step in steps_of(text, made.printed, scripts) if step.check in manner.wanted]
+    steps = [step for step in steps_of(text, made.printed, scripts) if step.check in wanted]
     installed = True
     for number, step in enumerate(steps, 1):
         if not installed:
