@@ -19,12 +19,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import ClassVar, Final
 
 LONGEST: Final = 2_000  # characters of one problem
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 
 from ptscaffold.errors import unknown
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import split_path
 from ptscaffold.render.answers import (
     FLAGS,
@@ -20,11 +22,7 @@ from ptscaffold.render.answers import (
     declared_answers,
     problems_of,
 )
-
-if TYPE_CHECKING:
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.given import Given
+from ptscaffold.render.given import Given
 
 
 def may_ask(*, no_input: bool) -> bool:

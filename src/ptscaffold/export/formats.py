@@ -6,8 +6,9 @@ import json
 import keyword
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent, wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
@@ -20,15 +21,10 @@ from ptscaffold.export.skeleton import (
     make_skeleton,
     taken,
 )
-from ptscaffold.layers.content import Content
+from ptscaffold.layers.content import Content, Tree
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import LONGEST, normalize
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.answers import Answers
+from ptscaffold.render.answers import Answers
 
 ENGINES: Final = ("cookiecutter", "copier")
 

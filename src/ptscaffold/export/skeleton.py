@@ -7,20 +7,17 @@ answer cannot be told from the text that comes out, such as `replace`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import LayerError, UsageError
 from ptscaffold.layers.content import Tree
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import FOLDERS, IMPORTS, LONGEST, WINDOWS_DEVICES
+from ptscaffold.render.answers import Answers
 from ptscaffold.render.renderer import Renderer, markdown_text, toml_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.answers import Answers
 
 NAME: Final = r"\A[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*\Z"
 PACKAGE: Final = "{{ <name> | lower | replace('-', '_') | replace('.', '_') }}"

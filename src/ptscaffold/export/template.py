@@ -8,30 +8,25 @@ cookiecutter, checks the answers.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptscaffold.errors import DestinationError, LayerError, UsageError
 from ptscaffold.export.formats import ENGINES, MARK, WRITERS, check_engine, readme
 from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import TEMPORARY, Content, read_plain
+from ptscaffold.layers.content import TEMPORARY, Content, Tree, read_plain
 from ptscaffold.layers.files import read_folder, write_tree
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
 from ptscaffold.project.repository import committed, refuse_dirty
-from ptscaffold.render.answers import select_layers
+from ptscaffold.render.answers import Answers, select_layers
 from ptscaffold.render.renderer import Renderer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.answers import Answers
 
 # What stands at the top of an export; whatever else is there is somebody's own.
 _PARTS = {"README.md", "cookiecutter.json", "copier.yml", "hooks", "template"}

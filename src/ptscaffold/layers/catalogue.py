@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.manifest import KINDS, Layer, read_layer, refuse_link
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ptscaffold.layers.packs import Pack
+from ptscaffold.layers.packs import Pack
 
 MOST_LAYERS: Final = 200  # of one kind
 

@@ -8,15 +8,13 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ptscaffold.errors import PtscaffoldError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644

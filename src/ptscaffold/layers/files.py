@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import EXECUTABLE, Content
-from ptscaffold.layers.manifest import KINDS, MANIFEST, read_plain, refuse_link
+from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer, read_plain, refuse_link
 from ptscaffold.layers.names import folded, refused
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-
-    from ptscaffold.layers.manifest import Layer
 
 SUFFIX: Final = ".jinja"
 PACKAGE: Final = "__package__"

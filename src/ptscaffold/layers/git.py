@@ -13,16 +13,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ptscaffold.errors import PackError
 from ptscaffold.layers.content import clear_old, own_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # Set while git runs a hook: it would work on that repository.
 _OF_A_REPOSITORY: Final = frozenset(

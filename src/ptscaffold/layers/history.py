@@ -17,11 +17,12 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
@@ -30,12 +31,7 @@ from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
-from ptscaffold.layers.packs import open_pack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ptscaffold.layers.packs import Origin, Pack
+from ptscaffold.layers.packs import Origin, Pack, open_pack
 
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked

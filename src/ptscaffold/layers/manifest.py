@@ -11,16 +11,14 @@ import keyword
 import re
 import stat
 import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold.errors import LayerError, unknown
 from ptscaffold.layers.content import Content, mode_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 MANIFEST: Final = "layer.toml"
 

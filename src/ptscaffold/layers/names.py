@@ -6,14 +6,12 @@ import keyword
 import re
 import sys
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ptscaffold.errors import shell_command
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 LONGEST = 40  # the import lines of a project stay within its 100 columns
 

@@ -19,22 +19,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, PackError, UsageError, unknown
 from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
-from ptscaffold.layers.manifest import KINDS, read_table, refuse_link
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ptscaffold.layers.manifest import Layer
+from ptscaffold.layers.manifest import KINDS, Layer, read_table, refuse_link
 
 MANIFEST: Final = "pack.toml"
 GROUP: Final = "ptscaffold.packs"

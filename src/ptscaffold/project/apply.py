@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
 from ptscaffold.layers.content import Content, clear_old, read_plain
@@ -18,6 +19,7 @@ from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
 from ptscaffold.project.journal import (
     FOLDER,
+    Journal,
     digest_of,
     note,
     put_last,
@@ -25,14 +27,8 @@ from ptscaffold.project.journal import (
     start,
     waiting,
 )
+from ptscaffold.project.plan import Plan, Survey
 from ptscaffold.project.record import RECORD
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from ptscaffold.project.journal import Journal
-    from ptscaffold.project.plan import Plan, Survey
 
 
 def apply(plan: Plan, survey: Survey) -> None:

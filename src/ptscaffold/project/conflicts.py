@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from ptscaffold.errors import PendingError, UsageError, in_project
 from ptscaffold.layers.content import Content, Obstacle, read_content
@@ -19,10 +21,6 @@ from ptscaffold.project.repository import (
     way_back,
 )
 from ptscaffold.project.texts import MARKERS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 class Ended(NamedTuple):

@@ -11,20 +11,16 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ptscaffold.errors import WriteError
 from ptscaffold.layers.content import Content, free_name, is_link, read_plain
 from ptscaffold.project.guard import discard, place_new, stage_file
-from ptscaffold.project.journal import FOLDER, KINDS, Entry, digest_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from ptscaffold.project.journal import Journal
+from ptscaffold.project.journal import FOLDER, KINDS, Entry, Journal, digest_of
 
 if sys.platform != "win32":
     import fcntl

@@ -15,20 +15,16 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
 
 from ptscaffold.errors import PtscaffoldError
-from ptscaffold.layers.content import EXECUTABLE
+from ptscaffold.layers.content import EXECUTABLE, Content
 from ptscaffold.project.trust import fits, seal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from types import FrameType
-
-    from ptscaffold.layers.content import Content
 
 if sys.platform != "win32":
     import fcntl

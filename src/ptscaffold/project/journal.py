@@ -11,19 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers.content import EXECUTABLE, Content, is_link, read_plain
 from ptscaffold.layers.names import leads_astray
 from ptscaffold.project.guard import scratch, stage_file, sync
 from ptscaffold.project.trust import fits, seal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 FOLDER: Final = ".ptscaffold-update"
 KINDS: Final = ("before", "after", "undone")

@@ -7,12 +7,15 @@ file that both changed is merged; where that is impossible, both versions stay.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
 
 from ptscaffold.layers.content import (
     Content,
     Obstacle,
+    Tree,
     digest,
     free_name,
     is_binary,
@@ -22,12 +25,6 @@ from ptscaffold.layers.content import (
 )
 from ptscaffold.layers.names import folded
 from ptscaffold.project.texts import merge_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from ptscaffold.layers.content import Content, Tree
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.

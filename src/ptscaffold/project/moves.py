@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ptscaffold.errors import PtscaffoldError, shell_command
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
+from ptscaffold.project.merge import Change
 from ptscaffold.project.repository import below_top
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from ptscaffold.project.merge import Change
-    from ptscaffold.project.state import Rendered
-    from ptscaffold.render.answers import Answers
+from ptscaffold.project.state import Rendered
+from ptscaffold.render.answers import Answers
 
 _MADE: Final = frozenset({"__pycache__", "node_modules", "runs", "build", "dist"})
 LARGEST: Final = 200_000  # bytes of a module that is looked into

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, shell_command
-from ptscaffold.layers.content import Content, Obstacle, digest, read_content
+from ptscaffold.layers.content import Content, Obstacle, Tree, digest, read_content
+from ptscaffold.layers.manifest import Layer
+from ptscaffold.layers.packs import Origin, Preset
 from ptscaffold.project.record import RECORD, read_record, write_record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.layers.packs import Origin, Preset
-    from ptscaffold.render.answers import Answers
-    from ptscaffold.render.renderer import Renderer
+from ptscaffold.render.answers import Answers
+from ptscaffold.render.renderer import Renderer
 
 
 @dataclass(frozen=True, kw_only=True)

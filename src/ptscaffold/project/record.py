@@ -9,24 +9,20 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, in_project
-from ptscaffold.layers.content import Content, digest, read_plain, with_endings_of
+from ptscaffold.layers.content import Content, Tree, digest, read_plain, with_endings_of
 from ptscaffold.layers.git import is_commit
 from ptscaffold.layers.names import leads_astray
 from ptscaffold.layers.packs import Locked, Origin, Preset
+from ptscaffold.render.answers import Answers
 from ptscaffold.render.renderer import toml_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.render.answers import Answers
 
 RECORD: Final = ".ptscaffold.toml"
 LARGEST: Final = 4_000_000  # bytes; one of 10,000 files has fewer

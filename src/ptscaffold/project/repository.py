@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ptscaffold.errors import PtscaffoldError, shell_command
 from ptscaffold.layers.content import is_link, with_endings_of
 from ptscaffold.layers.git import run_git
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def refuse_dirty(project: Path) -> None:

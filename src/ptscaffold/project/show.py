@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import ProvenanceError, UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
+from ptscaffold.layers.content import Content, Obstacle, Tree, digest, read_content, with_endings_of
 from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
-from ptscaffold.layers.manifest import KINDS
+from ptscaffold.layers.manifest import KINDS, Layer
 from ptscaffold.layers.packs import presets
 from ptscaffold.project.apply import pending
-from ptscaffold.project.record import RECORD, read_record
+from ptscaffold.project.record import RECORD, Record, read_record
 from ptscaffold.project.repository import left_out
 from ptscaffold.project.state import catalogues, open_project, recorded
 from ptscaffold.project.texts import Delta
 from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import against, gather
 from ptscaffold.render.renderer import Renderer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.project.record import Record
 
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ptscaffold import __version__
 from ptscaffold.errors import (
@@ -17,9 +19,10 @@ from ptscaffold.errors import (
     unknown,
 )
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, digest, read_content, read_plain
+from ptscaffold.layers.content import Content, Tree, digest, read_content, read_plain
 from ptscaffold.layers.git import is_address, public
 from ptscaffold.layers.history import History, packs_at
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.packs import (
     Origin,
     Pack,
@@ -33,17 +36,9 @@ from ptscaffold.project.apply import pending, recover, write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, write_record
 from ptscaffold.project.trust import allow, is_allowed
-from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.answers import Answers, complete, select_layers
 from ptscaffold.render.given import Given, against
 from ptscaffold.render.renderer import Renderer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from ptscaffold.layers.content import Tree
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.answers import Answers
 
 
 class Rendered(NamedTuple):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, with_endings_of
 from ptscaffold.layers.files import write_tree
 from ptscaffold.layers.git import run_git
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 YOURS: Final = "yours"
 MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")

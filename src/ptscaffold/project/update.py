@@ -4,12 +4,15 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
+from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
 from ptscaffold.layers.packs import keep, origins_of
@@ -45,12 +48,6 @@ from ptscaffold.project.state import (
 from ptscaffold.project.texts import Delta
 from ptscaffold.render.answers import defaults_of, migrate
 from ptscaffold.render.given import Given, gather
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from ptscaffold.layers.catalogue import Catalogue
 
 
 @dataclass(frozen=True, kw_only=True)

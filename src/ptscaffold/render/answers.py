@@ -6,19 +6,16 @@ says so in `formerly`, an answer in `renamed-answers`; what is new has its defau
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import check_name, normalize, package_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.given import Given
+from ptscaffold.render.given import Given
 
 # Each answer, and how to give it on the command line.
 FLAGS: Final[Mapping[str, str]] = {

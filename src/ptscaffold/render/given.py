@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from ptscaffold.layers.packs import Preset
+from ptscaffold.layers.packs import Preset
 
 
 @dataclass(frozen=True)

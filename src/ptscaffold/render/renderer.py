@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType, SimpleNamespace
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import Content, Tree
 from ptscaffold.layers.files import SUFFIX, lay, read_sources
-from ptscaffold.layers.manifest import MANIFEST
+from ptscaffold.layers.manifest import MANIFEST, Layer
+from ptscaffold.render.answers import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
     from jinja2 import Template
-
-    from ptscaffold.layers.manifest import Layer
-    from ptscaffold.render.answers import Answers
 
 LONGEST_TEMPLATE: Final = 100_000  # bytes; ours have 12,000
 

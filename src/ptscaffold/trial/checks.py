@@ -10,18 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
+from ptscaffold.layers.manifest import Goal
 from ptscaffold.trial.children import Children, Done, address_of, environment
 from ptscaffold.trial.results import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from ptscaffold.layers.manifest import Goal
 
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),

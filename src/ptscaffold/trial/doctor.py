@@ -12,13 +12,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ptscaffold.errors import InterpreterError, UsageError, in_project, shell_command
-from ptscaffold.trial.children import Children
-
-if TYPE_CHECKING:
-    from ptscaffold.trial.children import Done
+from ptscaffold.trial.children import Children, Done
 
 LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
 HEALTHY, SICK = 0, 3

@@ -8,23 +8,20 @@ from __future__ import annotations
 import random
 import re
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Final, TypeAlias
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from ptscaffold.errors import LayerError, PtscaffoldError, UsageError, shell_command, unknown
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
+from ptscaffold.layers.packs import Pack
 from ptscaffold.project.new import Request, create
 from ptscaffold.project.record import RECORD, read_record
 from ptscaffold.render.answers import problems_of
 from ptscaffold.render.given import Given
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from ptscaffold.layers.packs import Pack
 
 # How many factors at a time take all their values together; None is all of them.
 MATRICES: Final = {"minimal": 1, "pairwise": 2, "all": None}

@@ -6,13 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from ptscaffold.errors import WriteError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # XML has no place for these, in whatever form.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -10,12 +10,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptscaffold.errors import PtscaffoldError, UsageError
 from ptscaffold.layers.catalogue import Catalogue
@@ -25,13 +25,8 @@ from ptscaffold.project.record import check_is_project, read_record
 from ptscaffold.project.state import packs_of
 from ptscaffold.trial.checks import Bench, needed, perform, steps_of
 from ptscaffold.trial.children import Children
-from ptscaffold.trial.matrix import Maker, copy_of, layers_of, new_project, write_scripts
+from ptscaffold.trial.matrix import Cell, Maker, copy_of, layers_of, new_project, write_scripts
 from ptscaffold.trial.results import Outcome, Report, Trial, Tried
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from ptscaffold.trial.matrix import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
