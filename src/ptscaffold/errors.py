@@ -19,7 +19,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import shlex
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar, Final
@@ -85,6 +88,15 @@ def _shown(problem: str) -> str:
     return printable(problem if len(problem) <= LONGEST else f"{problem[:LONGEST]}...")
 
 
+@contextmanager
+def raised_as(kind: type[PtscaffoldError], said: str, *, hint: str = "") -> Iterator[None]:
+    """Let what the system refuses be an error of this kind, its reason behind what is `said`."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{said}{error.strerror or error}", hint=hint) from error
+
+
 def printable(text: str) -> str:
     """The text without what a terminal would obey."""
     return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -106,13 +118,7 @@ def unknown(what: str, value: str, where: str, choices: Iterable[str]) -> str:
 
 def shell_command(words: Iterable[str]) -> str:
     """Write a command as it is typed into the system's shell."""
-    if os.name == "nt":
-        import subprocess
-
-        return subprocess.list2cmdline(words)
-    import shlex
-
-    return shlex.join(words)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def in_project(project: Path, *words: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ptscaffold.errors import LayerError
+from ptscaffold.errors import LayerError, raised_as
 from ptscaffold.layers.manifest import KINDS, Layer, read_layer, refuse_link
 from ptscaffold.layers.packs import Pack
 
@@ -92,14 +92,12 @@ def _names(root: Path, kind: str) -> dict[str, Path]:
     refuse_link(folder)
     if not folder.is_dir():
         return {}
-    try:
+    with raised_as(LayerError, f"cannot read {folder}: "):
         found = {
             entry.name: folder
             for entry in folder.iterdir()
             if entry.is_dir() and not entry.name.startswith((".", "_"))
         }
-    except OSError as error:
-        raise LayerError(f"cannot read {folder}: {error.strerror}") from error
     if len(found) > MOST_LAYERS:
         raise LayerError(f"{folder} holds more than {MOST_LAYERS} layers")
     return found

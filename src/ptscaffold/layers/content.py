@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from ptscaffold.errors import PtscaffoldError
+from ptscaffold.errors import PtscaffoldError, raised_as
 
 EXECUTABLE: Final = 0o755
 REGULAR: Final = 0o644
@@ -111,11 +111,32 @@ def read_content(
     project: Path, path: str, removed: Collection[str] = ()
 ) -> Content | Obstacle | None:
     """A file of the project, `removed` left out; PtscaffoldError when it cannot be read."""
-    try:
-        return _read_content(project, path, removed)
-    except OSError as error:
-        problem = f"cannot read {project / path}: {error.strerror}"
-        raise PtscaffoldError(problem, hint="see to its permissions") from error
+    place = project / path
+    with raised_as(PtscaffoldError, f"cannot read {place}: ", hint="see to its permissions"):
+        parts = path.split("/")
+        for above in ("/".join(parts[:number]) for number in range(1, len(parts))):
+            status = _status(project / above)
+            if status is not None and is_link(status):
+                return Obstacle(f"{above} is a link")
+            if status is None or above in removed:
+                return None
+            if not stat.S_ISDIR(status.st_mode):
+                return Obstacle(f"{above} is no folder")
+        status = _status(place)
+        if status is None or path in removed:
+            return None
+        if is_link(status):
+            return Obstacle("a link stands there")
+        if stat.S_ISDIR(status.st_mode):
+            left = (p for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
+            gone = all(p.relative_to(project).as_posix() in removed for p in left)
+            empty = not removed or not any(place.rglob("*"))
+            return None if gone and not empty else Obstacle("a folder stands there")
+        if not stat.S_ISREG(status.st_mode):
+            return Obstacle("a pipe or a device stands there")
+        if status.st_size > LARGEST:
+            return Obstacle(f"a file of more than {LARGEST // 10**6} MB stands there")
+        return read_plain(place)
 
 
 def free_name(project: Path, path: str, taken: Collection[str] = ()) -> str:
@@ -141,34 +162,6 @@ def clear_old(folder: Path | None = None, pattern: str = f"{TEMPORARY}????????")
             ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
             if ours and stat.S_ISDIR(status.st_mode) and status.st_mtime < time.time() - 3600:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _read_content(project: Path, path: str, removed: Collection[str]) -> Content | Obstacle | None:
-    parts = path.split("/")
-    for above in ("/".join(parts[:number]) for number in range(1, len(parts))):
-        status = _status(project / above)
-        if status is not None and is_link(status):
-            return Obstacle(f"{above} is a link")
-        if status is None or above in removed:
-            return None
-        if not stat.S_ISDIR(status.st_mode):
-            return Obstacle(f"{above} is no folder")
-    place = project / path
-    status = _status(place)
-    if status is None or path in removed:
-        return None
-    if is_link(status):
-        return Obstacle("a link stands there")
-    if stat.S_ISDIR(status.st_mode):
-        left = (p for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
-        gone = all(p.relative_to(project).as_posix() in removed for p in left)
-        empty = not removed or not any(place.rglob("*"))
-        return None if gone and not empty else Obstacle("a folder stands there")
-    if not stat.S_ISREG(status.st_mode):
-        return Obstacle("a pipe or a device stands there")
-    if status.st_size > LARGEST:
-        return Obstacle(f"a file of more than {LARGEST // 10**6} MB stands there")
-    return read_plain(place)
 
 
 def _status(place: Path) -> os.stat_result | None:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ptscaffold.errors import PackError
+from ptscaffold.errors import PackError, raised_as
 from ptscaffold.layers.content import clear_old, own_folder
 
 # Set while git runs a hook: it would work on that repository.
@@ -224,11 +224,8 @@ def _newest(tags: Sequence[str], source: str) -> str:
 def _git(arguments: Sequence[str], folder: Path, source: str) -> str:
     # Links could lead out of the pack, and nobody is asked for anything.
     environment = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
-    try:
+    with raised_as(PackError, f"cannot fetch {public(source)}: git cannot be run: "):
         done = run_git(arguments, folder, ["core.symlinks=false"], b"", **environment)
-    except OSError as error:
-        reason = f"git cannot be run: {error.strerror}"
-        raise PackError(f"cannot fetch {public(source)}: {reason}") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         reasons = [line for line in said if line.startswith(("fatal:", "error:", "ERROR:"))]

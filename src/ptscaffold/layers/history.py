@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ptscaffold import __version__
-from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError
+from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError, raised_as
 from ptscaffold.layers import catalogue
 from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
@@ -86,13 +86,9 @@ class History:
                 )
             raise ProvenanceError(problem, hint=hint)
         with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-            try:
+            hint = "free some space; or its history is damaged, install it again"
+            with raised_as(PtscaffoldError, f"cannot unpack {self.owner} {version}: ", hint=hint):
                 write_tree(Path(folder), self.tree(version))
-            except OSError as error:
-                raise PtscaffoldError(
-                    f"cannot unpack {self.owner} {version}: {error.strerror}",
-                    hint="free some space; or its history is damaged, install it again",
-                ) from error
             yield Path(folder)
 
     def tree(self, version: str) -> dict[str, Content]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError
+from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError, raised_as
 from ptscaffold.layers.content import Content, clear_old, read_plain
 from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
@@ -161,8 +161,9 @@ def _take_back(exchange: Exchange, error: BaseException) -> None:
     project = exchange.project
     with _explained(project, "put back", "the next ptscaffold command tries it again"):
         exchange.back()
-    if isinstance(error, OSError):
-        raise _refused(project, "write", error, "nothing was changed") from error
+    with _explained(project, "write", "nothing was changed"):
+        if isinstance(error, OSError):
+            raise error
     if isinstance(error, WriteError):
         told = "; ".join([*error.problems, "everything is as it was before", *exchange.kept])
         raise WriteError(told, hint=error.hint) from error
@@ -175,23 +176,24 @@ def _create(directory: Path, writes: Mapping[str, Content]) -> None:
         top = top.parent
     below = directory.absolute().relative_to(top)
     sweep(top.parent)
-    try:
-        with deferred() as check_interrupt, scratch(top.parent, f".{top.name}") as folder:
-            (folder / below).mkdir(parents=True, exist_ok=True)
-            made = {folder / below}
-            for path, content in writes.items():
-                check_interrupt()
-                place = folder / below / path
-                if place.parent not in made:
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(place.parent)
-                stage_file(place, content, durable=False)
+    with (
+        raised_as(WriteError, f"cannot write {directory}: "),
+        deferred() as check_interrupt,
+        scratch(top.parent, f".{top.name}") as folder,
+    ):
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        made = {folder / below}
+        for path, content in writes.items():
             check_interrupt()
-            if os.path.lexists(top):
-                raise DestinationError(f"{top} appeared while the project was being written")
-            folder.rename(top)
-    except OSError as error:
-        raise WriteError(f"cannot write {directory}: {error.strerror or error}") from error
+            place = folder / below / path
+            if place.parent not in made:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                made.add(place.parent)
+            stage_file(place, content, durable=False)
+        check_interrupt()
+        if os.path.lexists(top):
+            raise DestinationError(f"{top} appeared while the project was being written")
+        folder.rename(top)
 
 
 @contextmanager
@@ -199,12 +201,8 @@ def _explained(project: Path, what: str, then: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _refused(project, what, error, then) from error
-
-
-def _refused(project: Path, what: str, error: OSError, then: str) -> WriteError:
-    reason = error.strerror or error
-    hint = f"free some space or see to the permissions; {then}"
-    if error.errno == errno.EBUSY:
-        hint = f"it is mounted on its own: unmount it, or mount the folder that it is in; {then}"
-    return WriteError(f"cannot {what} {error.filename or project}: {reason}", hint=hint)
+        way = "free some space or see to the permissions"
+        if error.errno == errno.EBUSY:
+            way = "it is mounted on its own: unmount it, or mount the folder that it is in"
+        problem = f"cannot {what} {error.filename or project}: {error.strerror or error}"
+        raise WriteError(problem, hint=f"{way}; {then}") from error

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ptscaffold import __version__
-from ptscaffold.errors import DestinationError, shell_command
+from ptscaffold.errors import DestinationError, raised_as, shell_command
 from ptscaffold.layers.content import Content, Obstacle, Tree, digest, read_content
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.packs import Origin, Preset
@@ -85,10 +85,8 @@ def survey(plan: Plan) -> Survey:
         raise DestinationError(
             f"{directory} exists and is not a folder", hint="choose another name"
         )
-    try:
+    with raised_as(DestinationError, f"cannot read {directory}: "):
         present = sorted(entry.name for entry in directory.iterdir())
-    except OSError as error:
-        raise DestinationError(f"cannot read {directory}: {error.strerror}") from error
     if not present:
         return Survey(tuple(plan.files))
     if not plan.adopt:

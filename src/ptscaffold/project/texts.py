@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ptscaffold.errors import PtscaffoldError
+from ptscaffold.errors import PtscaffoldError, raised_as
 from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, with_endings_of
 from ptscaffold.layers.files import write_tree
 from ptscaffold.layers.git import run_git
@@ -82,12 +82,8 @@ def _ran(arguments: Sequence[str], folder: Path, worst: int) -> tuple[bytes, int
     settings = ["merge.conflictStyle=merge", "core.autocrlf=false", "core.attributesFile=/dev/null"]
     alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
     alone["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
-    try:
+    with raised_as(PtscaffoldError, "cannot run git: ", hint="install git; merging is its work"):
         done = run_git(arguments, folder.resolve(), settings, b"", **alone)
-    except OSError as error:
-        raise PtscaffoldError(
-            f"cannot run git: {error.strerror}", hint="install git; merging is its work"
-        ) from error
     if not 0 <= done.returncode < worst:
         said = done.stderr.decode(errors="replace")
         raise PtscaffoldError(f"git {arguments[0]} failed: {said}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from ptscaffold.errors import WriteError
+from ptscaffold.errors import WriteError, raised_as
 
 # XML has no place for these, in whatever form.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -120,12 +120,8 @@ def junit(trial: Trial) -> bytes:
 
 
 def write_junit(trial: Trial, path: Path) -> None:
-    try:
+    with raised_as(WriteError, f"cannot write {path}: ", hint="choose another file for --junit"):
         path.write_bytes(junit(trial))
-    except OSError as error:
-        raise WriteError(
-            f"cannot write {path}: {error.strerror}", hint="choose another file for --junit"
-        ) from error
 
 
 def _suite(cell: Tried) -> ElementTree.Element:
