@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -152,9 +154,6 @@ def clear_old(folder: Path | None = None, pattern: str = f"{TEMPORARY}????????")
 
     Those of the system's own place for such, if no other is given.
     """
-    import shutil
-    import tempfile  # of which most commands have no need
-
     folder = Path(tempfile.gettempdir()) if folder is None else folder
     with suppress(OSError):
         for path in folder.glob(pattern):

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from ptscaffold.errors import PackError, raised_as
@@ -167,8 +168,6 @@ def _of(address: _Address, commit: str, source: str, *, online: bool) -> Fetched
 
 def _bring(address: _Address, wanted: str, source: str, place: Path) -> str:
     """Fetch one commit to its place in the cache, and give its number."""
-    from tempfile import TemporaryDirectory
-
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         clear_old(place, "fetch-*")

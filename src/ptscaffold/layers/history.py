@@ -31,7 +31,7 @@ from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
-from ptscaffold.layers.packs import Origin, Pack, open_pack
+from ptscaffold.layers.packs import Origin, Pack, open_pack, read_pack
 
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked
@@ -196,8 +196,6 @@ def packs_at(
 
 def main(arguments: Sequence[str]) -> None:
     """The step of a release: add a tree to its archive and print its version and digest."""
-    from ptscaffold.layers.packs import read_pack
-
     pack = read_pack(Path(arguments[0]), arguments[0]) if arguments else None
     archive = History(pack.root, pack.version, f"pack {pack.name}") if pack else History()
     added = archive.add()

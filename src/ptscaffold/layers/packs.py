@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, PackError, UsageError, unknown
@@ -121,8 +122,6 @@ def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) ->
 
 def keep(packs: Iterable[Pack]) -> None:
     """Keep what folders hold that become others under the same version, as fetched ones are."""
-    from tempfile import TemporaryDirectory
-
     for pack in packs:
         with suppress(OSError, PackError):
             place = kept(pack.digest)

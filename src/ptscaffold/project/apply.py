@@ -50,15 +50,12 @@ def write_files(
     seen: Mapping[str, Content | None] | None = None,
     *,
     conflicts: Sequence[str] = (),
-    branch: str = "",
-    commit: str = "",
 ) -> list[str]:
     """Write or, with None, remove files in their order; says which lines were kept beside.
 
     `seen` are the files as they were when this was decided, None or left out where there was none:
     WriteError, with everything put back, when one is not so any more. With `conflicts` the last
-    file waits, and the journal stays: `finish` writes that file, `abort` goes back; `branch` and
-    `commit` are where.
+    file waits, and the journal stays: `finish` writes that file, `abort` goes back.
     """
     if not writes:
         return []
@@ -71,7 +68,7 @@ def write_files(
         sweep(project)
         clear_old()
         with _explained(project, "write", "nothing was changed"):
-            journal = start(project, writes, seen or {}, conflicts, branch, commit)
+            journal = start(project, writes, seen or {}, conflicts)
         exchange = Exchange(project, journal)
         try:
             for number in range(len(writes) - bool(conflicts)):

@@ -87,8 +87,6 @@ def start(
     writes: Mapping[str, Content | None],
     seen: Mapping[str, Content | None],
     conflicts: Sequence[str],
-    branch: str,
-    commit: str,
 ) -> Journal:
     """Write everything into the journal's folder; the last step, a rename, makes it count."""
     with scratch(project, FOLDER) as folder:
@@ -105,10 +103,12 @@ def start(
             files=tuple(files),
             folders=tuple(sorted(str(p) for p in above if not (project / p).is_dir())),
             conflicts=tuple(conflicts),
-            branch=branch,
-            commit=commit,
             number=os.urandom(8).hex(),
         )
+        if conflicts:
+            from ptscaffold.project.repository import branch_of, commit_of  # not for `new`
+
+            journal = replace(journal, branch=branch_of(project), commit=commit_of(project))
         _write(folder, journal, project)
         folder.rename(project / FOLDER)
     sync(project)

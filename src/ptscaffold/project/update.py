@@ -29,8 +29,6 @@ from ptscaffold.project.moves import (
 )
 from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.repository import (
-    branch_of,
-    commit_of,
     ignored,
     mark_conflicts,
     refuse_dirty,
@@ -280,8 +278,6 @@ def _write(done: Update) -> list[str]:
         {**done.writes(), RECORD: Content(done.record)},
         {**seen, RECORD: done.recorded},
         conflicts=done.conflicts,
-        branch=branch_of(done.project) if done.conflicts else "",
-        commit=commit_of(done.project) if done.conflicts else "",
     )
     old, new = done.old.tree, done.new.tree
     sides = {path: (old[path].data, new[path].data) for path in done.conflicts if path in old}
