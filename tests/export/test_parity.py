@@ -15,7 +15,7 @@ from fitting import fitting
 
 from ptscaffold import __version__
 from ptscaffold.export.formats import ENGINES
-from ptscaffold.export.template import export, renderer_of
+from ptscaffold.export.template import EngineRenderer, export
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.files import write_tree
 from ptscaffold.project.new import Request, create
@@ -120,7 +120,7 @@ def test_new_renders_through_an_engine(
         request = Request(
             name="x", domain="toy", style="plain", sets=(f"description={ODD}",), engine=kind
         )
-        create(request, catalogue=catalogue, renderer=renderer_of(kind))
+        create(request, catalogue=catalogue, renderer=EngineRenderer(kind) if kind else None)
         results[kind] = read(folder)
     assert results[engine] == results[None]
     assert "x/.ptscaffold.toml" in results[engine]

@@ -98,9 +98,9 @@ def new(
     ask = prompts.ask if prompts.may_ask(no_input=no_input) else None
     renderer = None
     if engine is not None:
-        from ptscaffold.export.template import renderer_of
+        from ptscaffold.export.template import EngineRenderer
 
-        renderer = renderer_of(engine)
+        renderer = EngineRenderer(engine)
     result = create(request, renderer=renderer, ask=ask, dry_run=dry_run, with_install=install)
     code = 3 if result.survey.kept else 0
     return Said(

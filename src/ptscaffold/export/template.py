@@ -8,7 +8,7 @@ cookiecutter, checks the answers.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,20 +136,14 @@ def _last_export(directory: Path) -> set[str]:
     return {path for path in committed(directory) if path.split("/")[0] in _PARTS}
 
 
-def renderer_of(name: str | None) -> Renderer:
-    """What renders projects: ptscaffold itself, or the engine of that name."""
-    return Renderer() if name is None else EngineRenderer(check_engine(name))
-
-
 class EngineRenderer(Renderer):
     """Renders projects through another engine; UsageError when that is not installed."""
 
     def __init__(self, engine: str) -> None:
         super().__init__()
-        self._engine = engine
+        self._engine = check_engine(engine)
 
     def render(self, answers: Answers, layers: Sequence[Layer], tool_version: str) -> Tree:
-        run = _load(self._engine)
         made = export(answers, layers, [self._engine])
         owners = {
             path: file.layer for path, file in super().render(answers, layers, tool_version).items()
@@ -160,49 +154,40 @@ class EngineRenderer(Renderer):
             out.mkdir()
             asked = {key: answers.as_dict()[key] for key in made.asks}
             try:
-                run(template, out, asked)
+                _ENGINES[self._engine](template, out, asked)
+            except ImportError as error:
+                hint = "pip install 'ptscaffold[engines]'"
+                raise UsageError(f"{self._engine} is not installed", hint=hint) from error
             except Exception as error:  # whatever it raises, it could not take what was exported
                 raise LayerError(f"{self._engine} failed: {error}") from error
             found = read_folder(out / answers.name, self._engine)
         return {path: replace(file, layer=owners.get(path, "")) for path, file in found.items()}
 
 
-def _load(engine: str) -> Callable[[Path, Path, Mapping[str, str]], None]:
-    try:
-        return _cookiecutter() if engine == "cookiecutter" else _copier()
-    except ImportError as error:
-        raise UsageError(
-            f"{engine} is not installed", hint="pip install 'ptscaffold[engines]'"
-        ) from error
-
-
-def _cookiecutter() -> Callable[[Path, Path, Mapping[str, str]], None]:
+def _cookiecutter(template: Path, out: Path, answers: Mapping[str, str]) -> None:
     from cookiecutter.main import cookiecutter
 
-    def run(template: Path, out: Path, answers: Mapping[str, str]) -> None:
-        # A configuration of its own: nothing of the person's has a say, nothing is kept for them.
-        own = {"cookiecutters_dir": str(out.parent), "replay_dir": str(out.parent / "replay")}
-        settings = out.parent / "settings.yaml"
-        settings.write_text(json.dumps(own), encoding="utf-8")
-        cookiecutter(
-            str(template),
-            no_input=True,
-            extra_context=dict(answers),
-            output_dir=str(out),
-            config_file=str(settings),
-            accept_hooks=False,
-        )
-
-    return run
+    # A configuration of its own: nothing of the person's has a say, nothing is kept for them.
+    own = {"cookiecutters_dir": str(out.parent), "replay_dir": str(out.parent / "replay")}
+    settings = out.parent / "settings.yaml"
+    settings.write_text(json.dumps(own), encoding="utf-8")
+    cookiecutter(
+        str(template),
+        no_input=True,
+        extra_context=dict(answers),
+        output_dir=str(out),
+        config_file=str(settings),
+        accept_hooks=False,
+    )
 
 
-def _copier() -> Callable[[Path, Path, Mapping[str, str]], None]:
+def _copier(template: Path, out: Path, answers: Mapping[str, str]) -> None:
     from copier import run_copy
 
-    def run(template: Path, out: Path, answers: Mapping[str, str]) -> None:
-        data: dict[str, Any] = dict(answers)
-        place = out / answers["name"]
-        run_copy(str(template), place, data, defaults=True, quiet=True, unsafe=False)
-        (place / ".copier-answers.yml").unlink()
+    data: dict[str, Any] = dict(answers)
+    place = out / answers["name"]
+    run_copy(str(template), place, data, defaults=True, quiet=True, unsafe=False)
+    (place / ".copier-answers.yml").unlink()
 
-    return run
+
+_ENGINES = {"cookiecutter": _cookiecutter, "copier": _copier}
