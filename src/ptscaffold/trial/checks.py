@@ -6,18 +6,18 @@ import csv
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.manifest import Goal
-from ptscaffold.trial.children import Children, Done, address_of, environment
+from ptscaffold.trial.children import Children, Done, address_of, code_of, environment
 from ptscaffold.trial.results import Outcome
 
 CHECKS: Final = (
@@ -191,12 +191,10 @@ def _no_objects(text: str) -> str:
     """What is wrong with predictions: there must be one JSON object a line."""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
-        try:
-            right = isinstance(json.loads(line), dict)
-        except ValueError:
-            right = False
-        if not right:
-            return f"line {number} of its output is no JSON object"
+        with suppress(ValueError):
+            if isinstance(json.loads(line), dict):
+                continue
+        return f"line {number} of its output is no JSON object"
     return "" if lines else "it printed no predictions"
 
 
@@ -251,17 +249,13 @@ def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
     began = time.monotonic()
     children, run = bench.children, bench.folder / _INTERRUPTED
     command = f"{step.command} --run-dir {_INTERRUPTED} --epochs 3"
-    code: int | None
     with children.started(command, bench.folder, bench.environment(), log) as process:
         while time.monotonic() < began + children.limit and process.poll() is None:
             if _rows(run):
                 process.terminate()
                 break
             time.sleep(0.05)
-        try:
-            code = process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            code = None
+        code = code_of(process, PATIENCE)
     done = children.done(command, code, began, log)
     if code not in _STOPPED:
         return _outcome(step, done, log, f"after SIGTERM {_how_it_ended(done)}")

@@ -72,11 +72,7 @@ class Children:
         """Run one command line to its end, its output in `log`; Stopped after `stop`."""
         began = time.monotonic()
         with self.started(command, folder, env, log) as process:
-            code: int | None
-            try:
-                code = process.wait(self.limit)
-            except subprocess.TimeoutExpired:
-                code = None
+            code = code_of(process, self.limit)
         return self.done(command, code, began, log)
 
     @contextmanager
@@ -132,6 +128,13 @@ class Children:
             _wait(process, until - time.monotonic())
 
 
+def code_of(process: subprocess.Popen[bytes], patience: float) -> int | None:
+    """The exit code of a process, None when it has not ended after so many seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(patience)
+    return None
+
+
 def address_of(log: Path) -> str | None:
     """Where the server that writes to `log` listens, as soon as it has said so."""
     text = read_part(log, "err") + read_part(log, "out")
@@ -157,8 +160,7 @@ def _shell(command: str) -> list[str] | str:
 
 def _wait(process: subprocess.Popen[bytes], patience: float) -> None:
     """Wait for a process that was told to end; what is left of its group then is ended at once."""
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(max(0, patience))
+    code_of(process, max(0, patience))
     if sys.platform != "win32":
         _signal(process, signal.SIGKILL)
     process.wait()

@@ -12,9 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from ptscaffold.errors import LayerError, PtscaffoldError, UsageError, shell_command, unknown
+from ptscaffold.errors import (
+    LayerError,
+    PtscaffoldError,
+    UsageError,
+    raised_as,
+    shell_command,
+    unknown,
+)
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
 from ptscaffold.layers.packs import Pack
@@ -173,48 +180,36 @@ class Made:
     printed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Maker:
+class Maker(NamedTuple):
     """Makes a project in a folder; `command` is what makes it by hand, nothing of a copy."""
 
     command: str
     make: Callable[[Path], Made]
 
 
-def new_project(cell: Cell, catalogue: Catalogue) -> Maker:
-    """What makes the project of a cell, as `new` does."""
-
-    def make(place: Path) -> Made:
-        request = Request(
-            domain=cell.domain,
-            style=cell.style,
-            features=cell.features,
-            into=place / f"{cell.domain}-{cell.style}",
-        )
-        done = create(request, catalogue=catalogue)
-        _, *printed = done.next_steps  # without the cd
-        return Made(done.plan.directory, done.plan.layers, tuple(printed))
-
-    return Maker(cell.command(catalogue.packs), make)
+def new_project(cell: Cell, catalogue: Catalogue, place: Path) -> Made:
+    """Make the project of a cell, as `new` does."""
+    request = Request(
+        domain=cell.domain,
+        style=cell.style,
+        features=cell.features,
+        into=place / f"{cell.domain}-{cell.style}",
+    )
+    done = create(request, catalogue=catalogue)
+    _, *printed = done.next_steps  # without the cd
+    return Made(done.plan.directory, done.plan.layers, tuple(printed))
 
 
-def copy_of(project: Path, layers: tuple[Layer, ...]) -> Maker:
-    """What copies a project, without what its commands make themselves."""
+def copy_of(project: Path, layers: tuple[Layer, ...], place: Path) -> Made:
+    """Copy a project, without what its commands make themselves."""
+    top, folder = str(project), place / project.resolve().name
 
-    def left_behind(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name in _CACHES or (folder == top and name in _TOP)}
+    def left_behind(below: str, names: list[str]) -> set[str]:
+        return {name for name in names if name in _CACHES or (below == top and name in _TOP)}
 
-    top = str(project)
-
-    def make(place: Path) -> Made:
-        folder = place / project.resolve().name
-        try:
-            shutil.copytree(top, folder, symlinks=True, ignore=left_behind)
-        except OSError as error:  # shutil.Error is one
-            raise PtscaffoldError(f"cannot copy {project}: {error}") from error
-        return Made(folder, layers)
-
-    return Maker("", make)
+    with raised_as(PtscaffoldError, f"cannot copy {project}: "):  # shutil.Error is one of these
+        shutil.copytree(top, folder, symlinks=True, ignore=left_behind)
+    return Made(folder, layers)
 
 
 def layers_of(project: Path, catalogue: Catalogue) -> tuple[Layer, ...]:
@@ -235,13 +230,10 @@ def write_scripts(layers: Sequence[Layer], place: Path) -> list[str]:
     for layer in layers:
         for key in layer.test:
             if key not in _KEYS:
-                raise _broken(layer, unknown("key", key, "[test]", _KEYS))
+                problem = unknown("key", key, "[test]", _KEYS)
+                raise LayerError(f"{layer.folder / MANIFEST}: {problem}")
         if "prepare" in layer.test:
             script = place / f"prepare-{layer.path.replace('/', '-')}.py"
             script.write_text(layer.test["prepare"], encoding="utf-8")
             commands.append(f"uv run python ../{script.name}")
     return commands
-
-
-def _broken(layer: Layer, problem: str) -> LayerError:
-    return LayerError(f"{layer.folder / MANIFEST}: {problem}")

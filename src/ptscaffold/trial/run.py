@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ def try_cells(cells: Sequence[Cell], *, catalogue: Catalogue | None = None, **ma
     and no process left.
     """
     layers = catalogue or Catalogue()
-    makers = {cell.name: new_project(cell, layers) for cell in cells}
+    makers = {
+        cell.name: Maker(cell.command(layers.packs), partial(new_project, cell, layers))
+        for cell in cells
+    }
     return _try_all(makers, Manner(**manner))
 
 
@@ -65,7 +69,8 @@ def try_project(project: Path, *, packs: Sequence[str] = (), **manner: Any) -> T
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, Catalogue(packs=found))
-    return _try_all({project.resolve().name: copy_of(project, layers)}, how)
+    maker = Maker("", partial(copy_of, project, layers))
+    return _try_all({project.resolve().name: maker}, how)
 
 
 def _try_all(makers: Mapping[str, Maker], manner: Manner) -> Trial:
