@@ -6,7 +6,7 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import indent, wrap
 from typing import Any, Final
 
@@ -23,8 +23,8 @@ from ptscaffold.export.skeleton import (
 )
 from ptscaffold.layers.content import Content, Tree
 from ptscaffold.layers.manifest import Layer
-from ptscaffold.layers.names import LONGEST, normalize
-from ptscaffold.render.answers import Answers
+from ptscaffold.layers.names import LONGEST
+from ptscaffold.render.answers import Answers, imports_of
 
 ENGINES: Final = ("cookiecutter", "copier")
 
@@ -128,7 +128,7 @@ def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Laye
     )
     hook = HOOK.format(
         texts=texts,
-        taken="\n".join(wrap(" ".join(_taken(layers)), 98)),
+        taken="\n".join(wrap(" ".join(taken(imports_of(layers))), 98)),
         name=NAME,
         text=TEXT,
         longest=LONGEST,
@@ -165,7 +165,7 @@ def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) ->
         for key in asks
         if key != "name"
     ]
-    words = _taken(layers, {*keyword.kwlist, *sys.stdlib_module_names})
+    words = taken(imports_of(layers), {*keyword.kwlist, *sys.stdlib_module_names})
     settings = COPIER.format(
         name=NAME,
         text=TEXT.replace("'", "''"),
@@ -208,11 +208,6 @@ def readme(
 def _question(key: str) -> str:
     known = {"name": "Name of the project", "description": "What it is, in one sentence"}
     return known.get(key, key.replace("_", " ").capitalize())
-
-
-def _taken(layers: Sequence[Layer], python: Iterable[str] = ()) -> list[str]:
-    brought = (r for layer in layers for r in (*layer.dependencies, *layer.dev_dependencies))
-    return taken(map(normalize, brought), python)
 
 
 def _plain(text: str) -> str:

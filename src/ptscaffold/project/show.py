@@ -19,9 +19,8 @@ from ptscaffold.layers.packs import presets
 from ptscaffold.project.apply import pending
 from ptscaffold.project.record import RECORD, Record, read_record
 from ptscaffold.project.repository import left_out
-from ptscaffold.project.state import catalogues, open_project, recorded
+from ptscaffold.project.state import catalogues, open_project, recorded, render
 from ptscaffold.project.texts import Delta
-from ptscaffold.render.answers import complete, select_layers
 from ptscaffold.render.given import against, gather
 from ptscaffold.render.renderer import Renderer
 
@@ -61,12 +60,21 @@ def show(
     features: tuple[str, ...] = (),
     catalogue: Catalogue | None = None,
 ) -> dict[str, Any]:
-    """Show a choice of layers, a layer by its path, or the project in a folder, here by default."""
+    """Show a layer by its path, or the project in a folder, here by default.
+
+    Of a choice of layers, the files of a project made from them, each with the layer that owns it.
+    """
     chosen = domain or style or features
     if chosen and what:
         raise UsageError("give either a layer or folder, or --domain and --style", hint=_FORMS)
     if chosen:
-        return show_selection(domain, style, features, catalogue or Catalogue())
+        given = gather({"domain": domain, "style": style, "features": features}, (), None)
+        made = render(given, __version__, catalogue or Catalogue())
+        return {
+            "layers": [layer.path for layer in made.layers],
+            "answers": dict(made.answers.more),
+            "files": {path: file.layer for path, file in made.tree.items()},
+        }
     folder = Path(what or ".")
     if (folder / RECORD).is_file():
         return show_project(folder)
@@ -88,21 +96,6 @@ def show_layer(layer: Layer) -> dict[str, Any]:
         **{key: list(getattr(layer, key)) for key in lists},
         "answers": dict(layer.answers),
         "files": Renderer().names(layer),
-    }
-
-
-def show_selection(
-    domain: str | None, style: str | None, features: tuple[str, ...], catalogue: Catalogue
-) -> dict[str, Any]:
-    """The files of a project made from these layers, each with the layer that owns it."""
-    given = gather({"domain": domain, "style": style, "features": features}, (), None)
-    answers = complete(given, catalogue)
-    layers = select_layers(answers, catalogue)
-    tree = Renderer().render(answers, layers, __version__)
-    return {
-        "layers": [layer.path for layer in layers],
-        "answers": dict(answers.more),
-        "files": {path: file.layer for path, file in tree.items()},
     }
 
 

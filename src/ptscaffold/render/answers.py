@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.manifest import Layer
+from ptscaffold.layers.manifest import KINDS, Layer
 from ptscaffold.layers.names import check_name, normalize, package_name
 from ptscaffold.render.given import Given
 
@@ -73,7 +73,7 @@ def problems_of(given: Given, catalogue: Catalogue) -> list[str]:
         elif key in _KIND_OF:
             problems += _unknown_choice(key, value, catalogue)
         elif key == "name":
-            imports = None if value == given.name else _imports(values, catalogue)
+            imports = None if value == given.name else imports_of(chosen(values, catalogue))
             problems += filter(None, [check_name(value, imports)])
         else:
             problems += _unprintable(key, value)
@@ -123,22 +123,13 @@ def defaults_of(layers: Iterable[Layer]) -> dict[str, str]:
 
 
 def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
-    """The layers of a project in the order they are laid.
-
-    Base, domain, style, the bases of packs, features by name.
-    """
-    base, *more = catalogue.bases()
-    pair = (f"domains/{answers.domain}", f"styles/{answers.style}")
-    features = (f"features/{feature}" for feature in answers.features)
-    return (base, *map(catalogue.layer, pair), *more, *map(catalogue.layer, features))
+    """The layers of a project in the order they are laid."""
+    return tuple(chosen(answers.as_dict(), catalogue))
 
 
 def declared_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
     """The answers that the chosen layers declare, with their defaults."""
-    declared: dict[str, str] = {}
-    for layer in chosen(values, catalogue):
-        declared |= layer.answers
-    return declared
+    return {k: v for layer in chosen(values, catalogue) for k, v in layer.answers.items()}
 
 
 def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
@@ -156,10 +147,10 @@ def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
     problems = []
     for layer in map(catalogue.layer, chosen):
         for other in layer.requires:
-            kind = other.partition("/")[0]
+            kind, _, name = other.partition("/")
             decided = kind == "features" or any(path.startswith(f"{kind}/") for path in chosen)
             if other not in chosen and decided and other != "base":
-                problems.append(f"{layer.path} requires {other}: add {_as_flag(other)}")
+                problems.append(f"{layer.path} requires {other}: add --{KINDS[kind]} {name}")
     return problems + conflicts_of([catalogue.layer(path) for path in chosen])
 
 
@@ -174,11 +165,6 @@ def conflicts_of(layers: Iterable[Layer]) -> list[str]:
     ]
 
 
-def _as_flag(path: str) -> str:
-    kind, _, name = path.partition("/")
-    return next(f"{FLAGS[key]} {name}" for key in _KIND_OF if _KIND_OF[key] == kind)
-
-
 def _unprintable(key: str, value: str) -> list[str]:
     if len(value) > LONGEST:
         return [f"{key} has more than {LONGEST:,} characters"]
@@ -188,25 +174,25 @@ def _unprintable(key: str, value: str) -> list[str]:
     return [f"{key} holds a control character"] if control else []
 
 
-def _imports(values: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
-    """The import names of what the chosen layers bring, as far as they are chosen and exist."""
-    return frozenset(
-        normalize(requirement)
-        for layer in chosen(values, catalogue)
-        for requirement in (*layer.dependencies, *layer.dev_dependencies)
-    )
+def imports_of(layers: Iterable[Layer]) -> frozenset[str]:
+    """The import names of what layers bring."""
+    brought = (r for layer in layers for r in (*layer.dependencies, *layer.dev_dependencies))
+    return frozenset(map(normalize, brought))
 
 
 def chosen(values: Mapping[str, Any], catalogue: Catalogue) -> list[Layer]:
-    """The layers that answers name, as far as they are chosen and exist."""
-    named = {kind: values.get(key, ()) for key, kind in _KIND_OF.items()}
-    found = [
-        catalogue.layer(f"{kind}/{name}")
-        for kind, names in named.items()
-        for name in (names if isinstance(names, list | tuple) else [names])
-        if isinstance(name, str) and name in catalogue.names(kind)
-    ]
-    return [*catalogue.bases(), *found]
+    """The layers that answers name, as far as they are chosen and exist, as they are laid.
+
+    Base, domain, style, the bases of packs, features in their order.
+    """
+    found: dict[str, list[Layer]] = {}
+    for key, kind in _KIND_OF.items():
+        names = values.get(key, ())
+        names = names if isinstance(names, list | tuple) else [names]
+        known = (n for n in names if isinstance(n, str) and n in catalogue.names(kind))
+        found[kind] = [catalogue.layer(f"{kind}/{name}") for name in known]
+    base, *more = catalogue.bases()
+    return [base, *found["domains"], *found["styles"], *more, *found["features"]]
 
 
 def migrate(

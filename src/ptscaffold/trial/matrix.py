@@ -27,7 +27,7 @@ from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
 from ptscaffold.layers.packs import Pack
 from ptscaffold.project.new import Request, create
 from ptscaffold.project.record import RECORD, read_record
-from ptscaffold.render.answers import problems_of
+from ptscaffold.render.answers import chosen, problems_of
 from ptscaffold.render.given import Given
 
 # How many factors at a time take all their values together; None is all of them.
@@ -219,9 +219,7 @@ def layers_of(project: Path, catalogue: Catalogue) -> tuple[Layer, ...]:
     if domain not in catalogue.names("domains"):
         known = [layer.name for layer in catalogue.choices("domains")]
         raise UsageError(unknown("domain", domain, f"{project / RECORD}", known))
-    named = {"domains": [domain], "styles": [answers.get("style")], "features": answers["features"]}
-    paths = [f"{kind}/{n}" for kind in KINDS for n in named[kind] if n in catalogue.names(kind)]
-    return tuple(map(catalogue.layer, ["base", *paths]))
+    return tuple(chosen(answers, catalogue))
 
 
 def write_scripts(layers: Sequence[Layer], place: Path) -> list[str]:
