@@ -21,7 +21,7 @@ from ptscaffold.export.skeleton import (
     make_skeleton,
     taken,
 )
-from ptscaffold.layers.content import Content, Tree
+from ptscaffold.layers.content import Content, Tree, text_of
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import LONGEST
 from ptscaffold.render.answers import Answers, imports_of
@@ -146,10 +146,8 @@ def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Laye
 
 
 def _odd(data: bytes) -> bool:
-    try:
-        return bool(re.search(r"\{[{%#]|\r", data.decode("utf-8")))
-    except UnicodeDecodeError:
-        return True
+    text = text_of(data)
+    return text is None or re.search(r"\{[{%#]|\r", text) is not None
 
 
 def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:

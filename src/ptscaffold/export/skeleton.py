@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import LayerError, UsageError
-from ptscaffold.layers.content import Tree
+from ptscaffold.layers.content import Tree, text_of
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import FOLDERS, IMPORTS, LONGEST, WINDOWS_DEVICES
 from ptscaffold.render.answers import Answers
@@ -138,7 +138,7 @@ def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> Skeleton:
     templates, static = {}, {}
     for path, file in tree.items():
         place = _fill(path, variables).replace("{{ ", "{{").replace(" }}", "}}")
-        text = _text(file.data)
+        text = text_of(file.data)
         if text is None or _OPEN not in text:
             static[place] = file
             continue
@@ -147,13 +147,6 @@ def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> Skeleton:
         except LayerError as error:
             raise LayerError(f"{file.layer}, {path}: {error}") from error
     return Skeleton(templates, static)
-
-
-def _text(data: bytes) -> str | None:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
 
 
 def rehearse(

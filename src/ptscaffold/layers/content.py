@@ -83,6 +83,14 @@ def is_binary(data: bytes) -> bool:
     return b"\0" in data[:8000]
 
 
+def text_of(data: bytes) -> str | None:
+    """The text that a file holds, if it is one in UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
 def is_crlf(data: bytes) -> bool:
     """Whether every line ends as on Windows."""
     return b"\r\n" in data and data.count(b"\n") == data.count(b"\r\n") and not is_binary(data)

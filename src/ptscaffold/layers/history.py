@@ -27,7 +27,7 @@ from typing import Any, Final
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError, raised_as
 from ptscaffold.layers import catalogue
-from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content
+from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content, text_of
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
@@ -152,10 +152,8 @@ def _key(data: bytes) -> str:
 
 
 def _text(data: bytes) -> str | list[str]:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return [base64.b64encode(data).decode()]
+    text = text_of(data)
+    return [base64.b64encode(data).decode()] if text is None else text
 
 
 def _bytes(content: str | list[str]) -> bytes:
