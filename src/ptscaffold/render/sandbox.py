@@ -12,7 +12,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -67,7 +67,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for name, filter_ in {**self.filters, **filters}.items():
             self.filters[name] = self._measured(name, filter_)
         # No template can spell these names in a filter; as text, to `map`, they do no harm.
-        self.filters |= {"each!": _each, "pay!": _pay}
+        self.filters |= {"each!": self._each, "pay!": self._pay}
         self.filters |= {"concat!": self._concat, "list!": self._handle}
 
     def refill(self) -> None:
@@ -168,22 +168,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
             self.spend(steps)
             yield value
 
+    def _each(self, values: Iterable[Any], steps: int) -> Iterator[Any]:
+        return self.counted(iter(values), max(1, steps))
+
+    def _pay(self, steps: int) -> None:
+        self.spend(max(1, steps))
+
     def _concat(self, parts: list[Any]) -> str:
         self._handle(parts)
         return "".join(map(str, parts))
-
-
-@pass_context
-def _each(context: Context, values: Iterable[Any], steps: int) -> Iterator[Any]:
-    sandbox: Any = context.environment
-    counted: Iterator[Any] = sandbox.counted(iter(values), max(1, steps))
-    return counted
-
-
-@pass_context
-def _pay(context: Context, steps: int) -> None:
-    sandbox: Any = context.environment
-    sandbox.spend(max(1, steps))
 
 
 class _Guarding(Parser):
