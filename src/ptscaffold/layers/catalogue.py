@@ -65,7 +65,7 @@ class Catalogue:
         kind, _, name = path.partition("/")
         if kind == "base" and name:
             return next(pack.root / "base" for pack in self.packs if pack.name == name)
-        return self._names[kind].get(name, self.root / kind) / name if name else self.root / kind
+        return self._names[kind].get(name, self.root / kind / name) if name else self.root / kind
 
     def _join(self, pack: Pack) -> None:
         for other in self.packs[: self.packs.index(pack)]:
@@ -75,26 +75,25 @@ class Catalogue:
                     hint="give one of them another name in its pack.toml",
                 )
         for kind, known in self._names.items():
-            spelled = {name.lower(): name for name in known}
+            spelled = {name.lower(): folder for name, folder in known.items()}
             for name, folder in _names(pack.root, kind).items():
-                if name.lower() in spelled:
-                    other_folder = known[spelled[name.lower()]] / spelled[name.lower()]
+                if other_folder := spelled.get(name.lower()):
                     raise LayerError(
-                        f"{kind}/{name} is in two places: {other_folder} and {folder / name}",
+                        f"{kind}/{name} is in two places: {other_folder} and {folder}",
                         hint="rename one; to change files of a layer, use a feature that overrides",
                     )
                 known[name] = folder
 
 
 def _names(root: Path, kind: str) -> dict[str, Path]:
-    """The layers of a kind under `root`, each with the folder that it stands in."""
+    """The layers of a kind under `root`, each with its folder."""
     folder = root / kind
     refuse_link(folder)
     if not folder.is_dir():
         return {}
     with raised_as(LayerError, f"cannot read {folder}: "):
         found = {
-            entry.name: folder
+            entry.name: entry
             for entry in folder.iterdir()
             if entry.is_dir() and not entry.name.startswith((".", "_"))
         }
