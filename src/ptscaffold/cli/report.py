@@ -174,7 +174,7 @@ def checked(found: Report) -> str:
     """What `check` found, and the way out of each."""
     edited = f"{_files(len(found.edited))} edited, {len(found.deleted)} deleted"
     true = "" if found.problems else ": follows its template"
-    lines = [f"{found.project}: template {found.version}, {edited}{true}"]
+    lines = [f"{found.project}: template {found.template_version}, {edited}{true}"]
     lines += [f"  {problem} ({fix})" for problem, fix in found.problems]
     lines += [f"  no file of the template is locked by {pattern}" for pattern in found.idle]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Any
 from ptscaffold import __version__
 from ptscaffold.errors import ProvenanceError, UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, Obstacle, Tree, digest, read_content, with_endings_of
+from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
 from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
 from ptscaffold.layers.manifest import KINDS, Layer
@@ -125,32 +125,33 @@ class Report:
     """What `check` found. `problems` want somebody to do something, each with the way out."""
 
     project: Path
-    version: str
-    newest: str
+    template_version: str
+    newest_version: str
     edited: tuple[str, ...]
     deleted: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
     idle: tuple[str, ...] = ()  # patterns that lock nothing
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "project": str(self.project),
-            "template_version": self.version,
-            "newest_version": self.newest,
-            "edited": list(self.edited),
-            "deleted": list(self.deleted),
-            "idle": list(self.idle),
-            "problems": [{"problem": what, "fix": fix} for what, fix in self.problems],
-        }
+        problems = [{"problem": what, "fix": fix} for what, fix in self.problems]
+        return {**vars(self), "project": str(self.project), "problems": problems}
 
 
 def edits(project: Path, history: History | None = None, packs: Sequence[str] = ()) -> list[Delta]:
     """What the project changed against the template that it was made from."""
-    history = history or History()
     record = open_project(project)
-    with catalogues(project, record, history, packs) as (catalogue, _):
+    with catalogues(project, record, history or History(), packs) as (catalogue, _):
         tree = recorded(record, catalogue).tree
-    return _edits(project, tree)
+    deltas = []
+    for path, file in tree.items():
+        before, after = Content(file.data, file.mode), read_content(project, path)
+        if isinstance(after, Obstacle):
+            after = None
+        if after is not None:  # else every line of a checkout with other line endings would differ
+            before = Content(with_endings_of(after.data, file.data), file.mode)
+        if after is None or digest(after.data) != digest(before.data) or after.mode != before.mode:
+            deltas.append(Delta(path, before, after))
+    return deltas
 
 
 def check(
@@ -196,8 +197,8 @@ def check(
             problems.append((what, f"{in_project(project, 'diff')} shows how"))
     return Report(
         project=project,
-        version=record.template_version,
-        newest=history.version,
+        template_version=record.template_version,
+        newest_version=history.version,
         edited=tuple(edited),
         deleted=tuple(deleted),
         problems=tuple(problems),
@@ -225,16 +226,3 @@ def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple
             what = f"made from {origin.shown} of the pack {pack.name}, which is {pack.shown} now"
             found.append((what, in_project(project, "update")))
     return found
-
-
-def _edits(project: Path, tree: Tree) -> list[Delta]:
-    deltas = []
-    for path, file in tree.items():
-        before, after = Content(file.data, file.mode), read_content(project, path)
-        if isinstance(after, Obstacle):
-            after = None
-        if after is not None:  # else every line of a checkout with other line endings would differ
-            before = Content(with_endings_of(after.data, file.data), file.mode)
-        if after is None or digest(after.data) != digest(before.data) or after.mode != before.mode:
-            deltas.append(Delta(path, before, after))
-    return deltas
