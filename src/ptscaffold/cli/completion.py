@@ -73,10 +73,6 @@ def _layers(kind: str, typed: Mapping[str, Any]) -> Values:
     return [(layer.name, layer.help) for layer in _catalogue(typed).choices(kind)]
 
 
-def _paths(typed: Mapping[str, Any]) -> Values:
-    return _catalogue(typed).paths()
-
-
 def _features(typed: Mapping[str, Any], *, there: bool) -> Values:
     """The features that a project has, or those that it has not."""
     from ptscaffold.project.record import read_record
@@ -112,7 +108,8 @@ def _constant(module: str, name: str, _typed: Mapping[str, Any]) -> Values:
 domains, styles, features = (
     _offer(partial(_layers, kind)) for kind in ("domains", "styles", "features")
 )
-layers, packs, presets, releases = map(_offer, (_paths, _packs, _presets, _releases))
+layers = _offer(lambda typed: _catalogue(typed).paths())
+packs, presets, releases = map(_offer, (_packs, _presets, _releases))
 engines = _offer(partial(_constant, "export.formats", "ENGINES"))
 matrices = _offer(partial(_constant, "trial.matrix", "MATRICES"))
 checks = _offer(partial(_constant, "trial.checks", "CHECKS"))

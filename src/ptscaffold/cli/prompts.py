@@ -15,13 +15,7 @@ from ptscaffold.errors import unknown
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import split_path
-from ptscaffold.render.answers import (
-    FLAGS,
-    chosen,
-    conflicts_of,
-    declared_answers,
-    problems_of,
-)
+from ptscaffold.render.answers import FLAGS, chosen, conflicts_of, declared_answers, problems_of
 from ptscaffold.render.given import Given
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ptscaffold import __version__
 from ptscaffold.errors import in_project, shell_command
 from ptscaffold.layers.git import public
 from ptscaffold.render.answers import FLAGS
@@ -100,7 +101,7 @@ def _preset(used: Preset | None) -> list[str]:
 
 
 def _made_of(plan: Plan) -> str:
-    return f"{', '.join(layer.name for layer in plan.layers[1:])}, template {plan.version}"
+    return f"{', '.join(layer.name for layer in plan.layers[1:])}, template {__version__}"
 
 
 def _size(plan: Plan, paths: Iterable[str]) -> str:
@@ -188,18 +189,15 @@ def layer_list(kinds: Mapping[str, list[dict[str, Any]]]) -> str:
     for kind, layers in kinds.items():
         rows: dict[str, list[str]] = {}
         for layer in layers:
-            text = f"  {layer['name']:<{width}}  {layer['help']}{_exclusion(layer['conflicts'])}"
+            others = ", ".join(path.rpartition("/")[2] for path in layer["conflicts"])
+            apart = f"; not with {others}" if others else ""
+            text = f"  {layer['name']:<{width}}  {layer['help']}{apart}"
             rows.setdefault(layer.get("field", ""), []).append(text)
         lines: list[str] = []
         for field, some in rows.items():
             lines += [f"  {field}", *(f"  {row}" for row in some)] if len(rows) > 1 else some
         blocks.append("\n".join([f"{kind} ({given[kind]})", *(lines or ["  none"])]))
     return "\n\n".join(blocks)
-
-
-def _exclusion(conflicts: Sequence[str]) -> str:
-    names = [path.rpartition("/")[2] for path in conflicts]
-    return f"; not with {', '.join(names)}" if names else ""
 
 
 def shown(data: Mapping[str, Any]) -> str:

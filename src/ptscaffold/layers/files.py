@@ -28,15 +28,8 @@ _OURS: Final = (".ptscaffold.toml", ".ptscaffold-update")  # and what begins so
 Laid = dict[str, tuple["Layer", str, Content]]
 
 
-def read_sources(layer: Layer) -> dict[str, Content]:
-    """Every file of a layer but its manifest; LayerError for links and other oddities."""
-    found = read_folder(layer.folder, layer.path)
-    found.pop(MANIFEST, None)
-    return found
-
-
 def read_folder(folder: Path, label: str) -> dict[str, Content]:
-    """Every file of a folder; LayerError, in which it is called `label`, as above."""
+    """Every file of a folder, called `label`; LayerError for links and other oddities."""
     refuse_link(folder)
     found: dict[str, Content] = {}
     size = 0

@@ -172,7 +172,6 @@ def packs_at(
 
     ProvenanceError for a version that is not known any more, or when `lenient` the present one.
     """
-
     with ExitStack() as stack:
         found = []
         for pack in (pack for pack in packs if pack.name in origins):

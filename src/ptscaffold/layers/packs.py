@@ -31,7 +31,7 @@ from ptscaffold.errors import LayerError, PackError, UsageError, unknown
 from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
-from ptscaffold.layers.manifest import KINDS, Layer, read_table, refuse_link
+from ptscaffold.layers.manifest import KINDS, MOST_PROBLEMS, Layer, read_table, refuse_link
 
 MANIFEST: Final = "pack.toml"
 GROUP: Final = "ptscaffold.packs"
@@ -251,13 +251,11 @@ def presets(packs: Sequence[Pack]) -> dict[str, tuple[Path, tuple[str, ...]]]:
 def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
     """Read a preset file, which `packs` belong to as well; LayerError says all that is wrong."""
     table = read_table(path)
-    problems = [unknown("key", key, "", _PRESET_KEYS) for key in table if key not in _PRESET_KEYS][
-        :20
-    ]
+    strange = [key for key in table if key not in _PRESET_KEYS]
+    problems = [unknown("key", key, "", _PRESET_KEYS) for key in strange[:MOST_PROBLEMS]]
     listed = table.get("packs", [])
     if not isinstance(listed, list) or not all(isinstance(source, str) for source in listed):
         problems.append("'packs' must be a list of strings")
-        listed = []
     tables = {key: table.get(key, {}) for key in ("answers", "locked")}
     problems += [f"{key!r} must be a table" for key in tables if not isinstance(tables[key], dict)]
     locked = tables["locked"] if isinstance(tables["locked"], dict) else {}

@@ -225,17 +225,14 @@ def _made(parent: Path, stem: str, stack: ExitStack) -> Path:
 
 
 def _scratch_folders(parent: Path) -> list[Path]:
-    try:
-        with os.scandir(parent) as entries:
-            found = [e.name for e in entries if e.name.endswith(".tmp")]
-    except OSError:
-        return []
     folders = []
-    for name in found:
-        match = _SCRATCH.fullmatch(name)
-        if match and fits(_named(parent, match[1], match[2]), match[3]):
-            folders.append(parent / name)
-    return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            match = _SCRATCH.fullmatch(entry.name)
+            ours = match and fits(_named(parent, match[1], match[2]), match[3])
+            if ours and entry.is_dir(follow_symlinks=False):
+                folders.append(parent / entry.name)
+    return folders
 
 
 def _sealed(parent: Path, stem: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ptscaffold import __version__
 from ptscaffold.errors import InstallError, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
@@ -20,13 +21,7 @@ from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs,
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
 from ptscaffold.project.trust import allow
-from ptscaffold.render.answers import (
-    Answers,
-    complete,
-    defaults_of,
-    problems_of,
-    select_layers,
-)
+from ptscaffold.render.answers import Answers, complete, defaults_of, problems_of, select_layers
 from ptscaffold.render.given import Given, gather
 from ptscaffold.render.renderer import Renderer
 
@@ -75,7 +70,7 @@ class Result:
         return {
             **self.plan.as_dict(),
             "answers": self.plan.answers.as_dict(),
-            "template_version": self.plan.version,
+            "template_version": __version__,
             "written": [] if self.dry_run else list(self.survey.missing),
             "kept": list(self.survey.kept),
             "dry_run": self.dry_run,
@@ -248,18 +243,16 @@ def install(directory: Path) -> None:
             program = [str(directory.absolute() / command[0]), *command[1:]]
             ready = program if command[0].startswith(".venv") else command
             done = subprocess.run(ready, cwd=directory, env=environment, stdout=STDERR, check=False)
+            reason = f"exit code {done.returncode}" if done.returncode else ""
         except OSError as error:
-            raise _failed(directory, command, str(error.strerror)) from error
-        if done.returncode:
-            raise _failed(directory, command, f"exit code {done.returncode}")
+            reason = str(error.strerror)
+        if reason:
+            failed = shell_command(command)
+            raise InstallError(
+                f"{failed} failed ({reason}); the project in {directory} is complete",
+                hint=f"{shell_command(['cd', str(directory)])} && {failed}",
+            )
 
 
 def _venv_tool(name: str) -> str:
     return rf".venv\Scripts\{name}" if sys.platform == "win32" else f".venv/bin/{name}"
-
-
-def _failed(directory: Path, command: list[str], reason: str) -> InstallError:
-    return InstallError(
-        f"{shell_command(command)} failed ({reason}); the project in {directory} is complete",
-        hint=f"{shell_command(['cd', str(directory)])} && {shell_command(command)}",
-    )

@@ -30,7 +30,6 @@ class Plan:
     files: Tree
     steps: tuple[str, ...] = ()
     preset: Preset | None = None
-    version: str = __version__
 
     def as_dict(self) -> dict[str, Any]:
         """What `new` and `export` both say of a plan."""

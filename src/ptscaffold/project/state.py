@@ -251,11 +251,11 @@ def record_anew(
         except PackError:  # of a commit that is gone
             today = packs_of(project, record.packs, packs)
         then = stack.enter_context(packs_at(today, record.packs, lenient=True))
-        joining = [pack for pack in today if pack.name not in record.packs]
-        way = history.catalogue(record.template_version, [*then, *joining])
+        every = [*then, *(pack for pack in today if pack.name not in record.packs)]
+        way = history.catalogue(record.template_version, every)
         made = as_recorded(record, stack.enter_context(way))
-        origins = origins_of([*then, *joining], made.layers, project)
-        keep(pack for pack in [*then, *joining] if pack.name in origins)
+        origins = origins_of(every, made.layers, project)
+        keep(pack for pack in every if pack.name in origins)
         data = write_record(made.answers, made.tree, made.version, origins, record)
         write_files(project, {RECORD: Content(data)}, seen)
         return made, [path for path in made.tree if _is_behind(project, path, record, made)]

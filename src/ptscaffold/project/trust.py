@@ -62,10 +62,9 @@ def is_allowed(source: str, project: Path) -> bool:
 
 def _subject(source: str) -> bytes:
     """A repository, or a folder, in which sense a source is given or not."""
-    place = (
-        repository_of(source) if is_address(source) else str(Path(source).expanduser().resolve())
-    )
-    return b"pack\0" + os.fsencode(place)
+    if is_address(source):
+        return b"pack\0" + os.fsencode(repository_of(source))
+    return b"pack\0" + os.fsencode(Path(source).expanduser().resolve())
 
 
 def _key(project: Path | None, *, make: bool) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import Content, Tree
-from ptscaffold.layers.files import SUFFIX, lay, read_sources
+from ptscaffold.layers.files import SUFFIX, lay, read_folder
 from ptscaffold.layers.manifest import MANIFEST, Layer
 from ptscaffold.render.answers import Answers
 
@@ -120,7 +120,9 @@ class Renderer:
 
     def _read(self, layer: Layer) -> dict[str, Content]:
         if layer.folder not in self._sources:
-            self._sources[layer.folder] = read_sources(layer)
+            found = read_folder(layer.folder, layer.path)
+            found.pop(MANIFEST, None)
+            self._sources[layer.folder] = found
         return self._sources[layer.folder]
 
     def _text(self, label: str, source: str | bytes, context: Mapping[str, Any]) -> str:
@@ -153,19 +155,13 @@ class Renderer:
 
 
 def _named(layers: Sequence[Layer]) -> dict[str, Any]:
-    shown = list(map(_shown, layers))
+    """Layers as templates see them: without their folder, which has methods that read and write."""
+    shown = []
+    for layer in layers:
+        manifest = {key: value for key, value in vars(layer).items() if key != "folder"}
+        shown.append(SimpleNamespace(**manifest, name=layer.name))
     kinds = {layer.path.partition("/")[0]: layer for layer in shown}
-    return {
-        "layers": shown,
-        "domain_layer": kinds["domains"],
-        "style_layer": kinds["styles"],
-    }
-
-
-def _shown(layer: Layer) -> SimpleNamespace:
-    """A layer as templates see it: without its folder, which has methods that read and write."""
-    manifest = {key: value for key, value in vars(layer).items() if key != "folder"}
-    return SimpleNamespace(**manifest, name=layer.name)
+    return {"layers": shown, "domain_layer": kinds["domains"], "style_layer": kinds["styles"]}
 
 
 def _merge(requirements: Iterable[Iterable[str]]) -> list[str]:

@@ -86,18 +86,12 @@ class Trial:
         return sum(passed) / len(passed) if passed else 1.0
 
     def as_dict(self) -> dict[str, Any]:
+        cells = []
+        for cell in self.cells:
+            checks = [outcome.as_dict(logs_kept=self.logs is not None) for outcome in cell.outcomes]
+            cells.append({"name": cell.name, "ok": cell.ok, "checks": checks})
         return {
-            "cells": [
-                {
-                    "name": cell.name,
-                    "ok": cell.ok,
-                    "checks": [
-                        outcome.as_dict(logs_kept=self.logs is not None)
-                        for outcome in cell.outcomes
-                    ],
-                }
-                for cell in self.cells
-            ],
+            "cells": cells,
             "ok": self.ok,
             "score": round(self.score, 4),
             "seconds": round(self.seconds, 2),
