@@ -15,7 +15,9 @@ from packs.conftest import ACME, Run, files, put
 
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers import history
-from ptscaffold.layers.packs import installed_packs
+from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.packs import installed_packs, open_packs
+from ptscaffold.trial.matrix import layers_of
 
 WANDB = "features/wandb/wandb.txt"
 CHOICE = ("--domain", "graph", "--style", "fabric", "--feature", "wandb")
@@ -77,6 +79,23 @@ def test_a_pack_that_gives_nothing_is_not_recorded(run: Run, acme: Path, work: P
     (acme / "base").rmdir()
     assert run("new", "net", "--domain", "toy", "--style", "plain", "--pack", "../acme").code == 0
     assert "packs" not in record(work / "net")
+
+
+def test_an_answer_of_two_layers_has_the_default_of_the_upper(
+    run: Run, acme: Path, work: Path
+) -> None:
+    graph = "domains/graph/layer.toml"
+    put(acme, {graph: ACME[graph] + '[answers]\nteam = "graph"\n'})
+    ran = run("new", "net", *CHOICE, "--pack", "../acme")
+    assert (work / "net/OWNERS").read_text() == "net of acme\n"
+    assert "--set" not in ran.err
+
+
+def test_a_project_is_tested_with_the_layers_that_it_has(run: Run, acme: Path, work: Path) -> None:
+    assert run("new", "net", *CHOICE, "--pack", "../acme").code == 0
+    found = layers_of(Path("net"), Catalogue(packs=open_packs(["../acme"])))
+    paths = ["base", "domains/graph", "styles/fabric", "base/acme", "features/wandb"]
+    assert [layer.path for layer in found] == paths
 
 
 def test_list_and_show_know_packs(run: Run, acme: Path, work: Path) -> None:
