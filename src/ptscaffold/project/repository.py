@@ -135,7 +135,7 @@ def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]
         return []
     if _said(project, "rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
         return []
-    prefix = _said(project, "rev-parse", "--show-prefix").decode().rstrip("\n")
+    prefix = os.fsdecode(_said(project, "rev-parse", "--show-prefix")).rstrip("\n")
     asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
     listed = _said(project, *asked).decode(errors="surrogateescape").split("\0")
     rows = (line.partition("\t") for line in listed if line)
