@@ -103,12 +103,7 @@ def export_template(
     layers = select_layers(answers, catalogue)
     exported = export(answers, layers, engines)
     plan = Plan(
-        directory=directory,
-        adopt=False,
-        answers=answers,
-        layers=layers,
-        files=exported.files,
-        preset=preset,
+        directory=directory, answers=answers, layers=layers, files=exported.files, preset=preset
     )
     done = Export(plan=plan, exported=exported, dry_run=dry_run)
     if last := _last_export(directory):

@@ -143,12 +143,7 @@ def settle(
     request: Request, catalogue: Catalogue, ask: Ask | None, preset: Preset | None = None
 ) -> tuple[Answers, Path]:
     """Decide on the answers and the folder; UsageError lists everything that is wrong, at once."""
-    flags = {
-        "name": request.name,
-        "domain": request.domain,
-        "style": request.style,
-        "features": request.features,
-    }
+    flags = {key: getattr(request, key) for key in ("name", "domain", "style", "features")}
     gathered = gather(flags, request.sets, request.answers_file, preset)
     named = gathered.values.get("name")
     typed = named is None or named == request.name  # and not by a file of somebody else

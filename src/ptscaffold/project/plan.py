@@ -24,7 +24,7 @@ class Plan:
     """A rendered project and where it goes. `adopt` allows a folder that already holds files."""
 
     directory: Path
-    adopt: bool
+    adopt: bool = False
     answers: Answers
     layers: tuple[Layer, ...]
     files: Tree

@@ -189,12 +189,8 @@ class Maker(NamedTuple):
 
 def new_project(cell: Cell, catalogue: Catalogue, place: Path) -> Made:
     """Make the project of a cell, as `new` does."""
-    request = Request(
-        domain=cell.domain,
-        style=cell.style,
-        features=cell.features,
-        into=place / f"{cell.domain}-{cell.style}",
-    )
+    into = place / f"{cell.domain}-{cell.style}"
+    request = Request(domain=cell.domain, style=cell.style, features=cell.features, into=into)
     done = create(request, catalogue=catalogue)
     _, *printed = done.next_steps  # without the cd
     return Made(done.plan.directory, done.plan.layers, tuple(printed))
