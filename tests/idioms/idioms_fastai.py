@@ -27,6 +27,7 @@ from fastai.basics import (
 from fastai.callback.all import (
     CSVLogger,
     EarlyStoppingCallback,
+    GradientAccumulation,
     MixUp,
     ReduceLROnPlateau,
     SaveModelCallback,
@@ -290,6 +291,18 @@ def test_mixup(learn: Learner) -> None:
         pytest.skip("token ids cannot be mixed, nor can categories")
     learn.fit(1, cbs=MixUp(0.4))
     assert isinstance(learn.loss_func, TaskLoss)
+
+
+def test_gradients_of_several_batches(
+    sample: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sample.to_json("sample.jsonl", orient="records", lines=True)
+    data: dict[str, Any] = {"data": Path("sample.jsonl"), "columns": "input:target"}
+    config = Config(**data, batch_size=8, epochs=1, device="cpu", num_workers=0)
+    result = train(config, GradientAccumulation(200))  # more than there are before the first point
+    assert result["loss"] > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_tta(learn: Learner) -> None:

@@ -1,9 +1,10 @@
 """What Lightning's documentation says works in a generated project (package `project`)."""
 
 import csv
+import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from project.config import Config
 from project.data import collate, make_table
 from project.datamodule import DataModule
 from project.module import Module
-from project.train import Progress
+from project.train import Progress, train
 from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassRecall
@@ -131,6 +132,19 @@ def test_batch_size_finder(data: DataModule, module: Module) -> None:
     Tuner(trainer(max_epochs=20)).scale_batch_size(module, data, max_trials=2, init_val=4)
     assert data.batch_size != 4
     assert len(data.train_dataloader()) == 32 // data.batch_size
+
+
+def test_options_of_the_trainer_stand_above_those_of_the_project(data: DataModule) -> None:
+    options: dict[str, Any] = {"limit_train_batches": 3, "max_epochs": 1, "precision": "bf16-mixed"}
+    seen = []
+
+    class Look(Callback):
+        def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+            seen.append((trainer.global_step, trainer.precision))
+
+    train(replace(data.config, device="cpu"), callbacks=[Look()], **options)
+    assert seen == [(3, "bf16-mixed")]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_fast_dev_run(data: DataModule, module: Module) -> None:

@@ -1,6 +1,8 @@
 """What the documentation of transformers' Trainer says works in a project (package `project`)."""
 
+import copy
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,50 @@ def test_another_optimizer_and_schedule(parts: dict[str, Any]) -> None:
     trainer.train()
     assert trainer.lr_scheduler.get_last_lr() == [0.05]
     assert "momentum" in trainer.optimizer.param_groups[0]
+
+
+@pytest.mark.parametrize("options", [{"args": {"optim": "sgd"}}, {"made": True}])
+def test_an_optimizer_by_the_arguments(parts: dict[str, Any], options: dict[str, Any]) -> None:
+    given: dict[str, Any] = {}
+    if "made" in options:
+        optimizer = SGD(parts["model"].parameters(), 0.05)
+        given["optimizers"] = (optimizer, get_constant_schedule(optimizer))
+    trainer = ModelTrainer(args=arguments(**options.get("args", {})), **given, **parts)
+    trainer.train()
+    assert "momentum" in trainer.optimizer.param_groups[0]
+
+
+def test_a_model_for_every_trial(parts: dict[str, Any]) -> None:
+    network, task = parts.pop("model"), parts["eval_dataset"].task
+    calls = []
+
+    def model_init(trial: Any = None) -> Network:
+        calls.append(trial)
+        return Network(copy.deepcopy(network.model), task)
+
+    trainer = ModelTrainer(args=arguments(max_steps=2), model_init=model_init, **parts)
+    trainer.train()
+    assert calls
+    assert trainer.evaluate()["eval_loss"] > 0
+
+
+def test_what_is_saved_by_steps_or_never_has_all_its_epochs(config: Config) -> None:
+    for number, options in enumerate([{"save_strategy": "steps", "save_steps": 3}, {}]):
+        there = replace(config, run_dir=config.run_dir.with_name(f"by_{number}"))
+        train(there, **options or {"save_strategy": "no"})
+        rows = (there.run_dir / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(row)["epoch"] for row in rows] == [1, 2]
+
+
+def test_a_compiled_run_is_evaluated(config: Config) -> None:
+    train(config, torch_compile=True, torch_compile_backend="eager")
+    model, *_ = load_model(config.run_dir)
+    assert not any("_orig_mod" in name for name in model.state_dict())
+
+
+def test_a_script_that_has_trained_can_be_ended(config: Config) -> None:
+    train(replace(config, dry_run=True))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_another_loss(parts: dict[str, Any]) -> None:

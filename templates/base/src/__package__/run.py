@@ -137,6 +137,18 @@ def catch_signals() -> list[int]:
     return caught
 
 
+@contextmanager
+def kept_signals() -> Iterator[None]:
+    """Let a script or a notebook that has trained be ended as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 def leave(folder: Path, signals: list[int]) -> NoReturn:
     """End a run that was stopped by a signal, in this process or in another one."""
     if os.environ.get("RANK", "0") == "0":

@@ -59,7 +59,7 @@ def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None
         for part, _ in cut(texts, [""] * len(words)):
             if part:
                 scores = task.scores(model(transform(" ".join(part))[None]))[0]
-                tags += task.decode(scores)["tags"]
+                tags += task.decode(scores)["tags"][: len(part)]
         found: dict[str, Any] = {"words": texts, "tags": tags}
         if task.spans:
             found = {"spans": spans_of(text, words, tags)}

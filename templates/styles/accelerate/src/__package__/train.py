@@ -24,12 +24,13 @@ from .data import collate, draw, make_spec, make_table
 from .dataset import Examples
 from .evaluate import evaluate
 from .model import make_model
-from .run import RUNS, catch_signals, find, leave, main, optional, settings, start_run
+from .run import RUNS, catch_signals, find, kept_signals, leave, main, optional, settings, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
 
 
+@kept_signals()
 def train(
     config: Config, ends: Callable[[int, float], bool] = lambda epoch, value: False
 ) -> dict[str, float]:
@@ -161,8 +162,9 @@ def train(
         if state["best"] is None or better >= state["best"]:  # of equals the later is the better
             waited = state["waited"] if better == state["best"] else 0
             state |= {"best": better, "waited": waited, "result": result}
-            best = described | {"model": accelerator.get_state_dict(net)}
-            accelerator.save(best, folder / "saving.pt")
+            weights = accelerator.get_state_dict(net).items()  # a name more where it is compiled
+            best = {"model": {name.removeprefix("_orig_mod."): value for name, value in weights}}
+            accelerator.save(described | best, folder / "saving.pt")
             if first:
                 (folder / "saving.pt").replace(folder / "best.pt")
         save()

@@ -92,6 +92,9 @@ def make_splitter(model: nn.Module) -> Callable[[Any], list[list[nn.Parameter]]]
 class GradientNorm(GradientClip):
     """Clip, and keep the norm that is found on the way."""
 
+    def before_fit(self) -> None:
+        self.learn.grad_norm = 0.0  # before a step, which may take several batches
+
     def before_step(self) -> None:
         self.learn.grad_norm = nn.utils.clip_grad_norm_(self.parameters(), self.max_norm)
 
@@ -134,7 +137,7 @@ class RunFolder(Callback):
 
     def after_validate(self) -> None:
         names = ["val/loss", *(f"val/{metric.name}" for metric in self.metrics)]
-        self.log(dict(zip(names, self.recorder.log[2:], strict=True)))
+        self.log(dict(zip(names, self.recorder.log[2:], strict=False)))
         if self.epoch % max(1, self.n_epoch // 10) == 0 or self.epoch + 1 == self.n_epoch:
             with optional("pictures"):
                 found = self.learn.metrics[0]

@@ -21,9 +21,10 @@ from .config import Config
 from .data import draw
 from .datamodule import DataModule
 from .module import Module
-from .run import catch_signals, find, leave, main, optional, settings, start_run
+from .run import catch_signals, find, kept_signals, leave, main, optional, settings, start_run
 
 
+@kept_signals()
 def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
     """Train, and give the best of the metric; `options`, `callbacks` too, go to the Trainer."""
     hush()
@@ -54,24 +55,24 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     best = Saver(**files, **monitor, filename="best")
     progress = Progress()
     limit = 2 if config.dry_run else None
-    trainer = Trainer(
+    chosen: dict[str, Any] = {
         **machine(config),
-        max_epochs=config.epochs,
-        limit_train_batches=limit,
-        limit_val_batches=limit,
-        log_every_n_steps=limit or min(10, len(data.train_dataloader())),
-        logger=[board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
-        callbacks=[
-            best,
-            Saver(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
-            EarlyStopping(**monitor, patience=config.patience),
-            LearningRateMonitor(),
-            progress,
-            *options.pop("callbacks", []),
-        ],
-        enable_progress_bar=sys.stdout.isatty(),
-        **options,
-    )
+        "max_epochs": config.epochs,
+        "limit_train_batches": limit,
+        "limit_val_batches": limit,
+        "log_every_n_steps": limit or min(10, len(data.train_dataloader())),
+        "logger": [board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
+        "enable_progress_bar": sys.stdout.isatty(),
+    }
+    callbacks = [
+        best,
+        Saver(**files, filename="last", save_on_train_epoch_end=True, save_on_exception=True),
+        EarlyStopping(**monitor, patience=config.patience),
+        LearningRateMonitor(),
+        progress,
+        *options.pop("callbacks", []),
+    ]
+    trainer = Trainer(callbacks=callbacks, **chosen | options)
     stop = catch_signals()
     with suppress(ValueError):  # in a thread of a notebook there are no signals
         signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))

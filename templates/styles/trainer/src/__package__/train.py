@@ -2,9 +2,10 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from .config import Config, with_defaults
 from .data import collate, draw, make_spec, make_table
 from .dataset import Examples
 from .model import Spec, make_model
-from .run import catch_signals, find, leave, main, optional, settings, start_run
+from .run import catch_signals, find, kept_signals, leave, main, optional, settings, start_run
 from .task import Task
 from .trainer import ModelTrainer, Network, machine, named
 
 
+@kept_signals()
 def train(
     config: Config,
     ends: Callable[[int, float], bool] = lambda epoch, value: False,
@@ -65,31 +67,29 @@ def train(
     described = {"spec": asdict(spec), "task": asdict(task)}
     made = str(start_run(config, examples=len(table), **described)) if first else ""
     folder = Path(broadcast_object_list([made])[0])
-    arguments = TrainingArguments(
-        str(folder),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=size // number,
-        per_device_eval_batch_size=size // number,
-        learning_rate=config.lr,
-        weight_decay=0.05,
-        lr_scheduler_type="cosine",
-        warmup_steps=0.2,  # of all
-        logging_steps=min(10, max(1, len(train_set) // size)),
-        logging_nan_inf_filter=False,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=2,  # a crash leaves the old or the new
-        dataloader_num_workers=config.num_workers,
-        dataloader_pin_memory=processes.device.type == "cuda",
-        remove_unused_columns=False,
-        seed=config.seed % 2**32,
-        data_seed=config.seed % 2**32,
-        ddp_find_unused_parameters=False,
-        **chosen,
-    )
+    arguments: dict[str, Any] = {
+        "num_train_epochs": config.epochs,
+        "per_device_train_batch_size": size // number,
+        "per_device_eval_batch_size": size // number,
+        "learning_rate": config.lr,
+        "weight_decay": 0.05,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 0.2,  # of all
+        "logging_steps": min(10, max(1, len(train_set) // size)),
+        "logging_nan_inf_filter": False,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_total_limit": 2,  # a crash leaves the old or the new
+        "dataloader_num_workers": config.num_workers,
+        "dataloader_pin_memory": processes.device.type == "cuda",
+        "remove_unused_columns": False,
+        "seed": config.seed % 2**32,
+        "data_seed": config.seed % 2**32,
+        "ddp_find_unused_parameters": False,
+    }
     trainer = ModelTrainer(
         Network(model, task, config.freeze),
-        replace(arguments, **options),
+        TrainingArguments(str(folder), **arguments | chosen | options),
         train_dataset=train_set,
         eval_dataset=val_set,
         callbacks=callbacks,
@@ -200,7 +200,8 @@ class Run(TrainerCallback):
         if not self.writer:
             return
         if model:
-            weights = {name.removeprefix("model."): value for name, value in model.items()}
+            inner = re.compile(r"(_orig_mod\.)?model\.")  # the first where it is compiled
+            weights = {inner.sub("", name, count=1): value for name, value in model.items()}
             torch.save(self.described | {"model": weights}, folder / "saving.pt")
             (folder / "saving.pt").replace(folder / "best.pt")
         row = {f"val/{name}": value for name, value in found.items()}
@@ -219,6 +220,15 @@ class Run(TrainerCallback):
                 if args.world_size == 1 and hasattr(network.model, "draw"):
                     network.model.draw(self.writer, step)
 
+    def write_rows(self, args: Any) -> None:
+        if self.rows:
+            with Path(args.output_dir, "metrics.jsonl").open("a") as file:
+                file.writelines(self.rows)
+        self.rows.clear()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.write_rows(args)  # of what is saved by steps, or never
+
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.trainer.accelerator.wait_for_everyone()  # each process writes a part
         if self.writer:
@@ -226,9 +236,7 @@ class Run(TrainerCallback):
             whole.touch()
             for old in set(whole.parent.glob("last.*")) - {whole}:
                 old.unlink()
-            with whole.with_name("metrics.jsonl").open("a") as file:
-                file.writelines(self.rows)
-            self.rows.clear()
+            self.write_rows(args)
         if not self.stopped and self.signalled():
             self.stopped = control.should_training_stop = True
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, default_collate
 from transformers import EvalPrediction, PrinterCallback, ProgressCallback, Trainer
 
@@ -42,6 +42,10 @@ class Network(nn.Module):
             self.head.train(mode)
         return self
 
+    def gradient_checkpointing_enable(self, **options: Any) -> None:
+        net: Any = self.model.net  # of a pretrained network
+        net.gradient_checkpointing_enable(**options)
+
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         logits = self.model(inputs)
         if labels is None:
@@ -65,14 +69,19 @@ class Bar(ProgressCallback):
 class ModelTrainer(Trainer):
     """A Trainer of any network and Dataset of pairs; all else is in its arguments."""
 
-    def __init__(self, model: Network, args: Any, **options: Any) -> None:
-        self.network = model
+    optimizer: Any
+
+    def __init__(self, model: Network | None = None, args: Any = None, **options: Any) -> None:
         made: dict[str, Any] = {"data_collator": as_dict, "compute_metrics": self.measure}
-        made["preprocess_logits_for_metrics"] = model.task.scores
+        made["preprocess_logits_for_metrics"] = (model or options["model_init"]()).task.scores
         super().__init__(model, args, **made | options)
         self.remove_callback(PrinterCallback)
         if self.pop_callback(ProgressCallback):
             self.add_callback(Bar)
+
+    @property
+    def network(self) -> Network:
+        return self.model
 
     def measure(self, found: EvalPrediction) -> dict[str, float]:
         """Give the metrics, and keep the scores (N, C) and the targets of all examples."""
@@ -90,6 +99,8 @@ class ModelTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
+        if self.optimizer is not None:  # one of your own
+            return self.optimizer
         lr, new = self.args.learning_rate, set(self.network.head.parameters())
         below, decay = lr * getattr(self.network.model, "below_head", 0.1), self.args.weight_decay
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -98,7 +109,10 @@ class ModelTrainer(Trainer):
                 key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
-        self.optimizer = AdamW(options, lr, fused=True)
+        kind, given = self.optimizer_cls_and_kwargs or self.get_optimizer_cls_and_kwargs(
+            self.args, self.network
+        )
+        self.optimizer = kind(options, **given)
         return self.optimizer
 
 
