@@ -148,7 +148,7 @@ def test_a_path_that_is_missing_is_said(cell: str | None) -> None:
     package = assemble("no_path", "base", "domains/vision", "styles/plain")
     frame = pd.DataFrame({"image": [cell], "label": ["a"]})
     config = package("config").Config()
-    with pytest.raises(SystemExit, match=r"a\.csv: 1 rows have no image"):
+    with pytest.raises(SystemExit, match=r"a\.csv: 1 files are missing, such as (''|None)"):
         package("table").from_frame(frame, config, {".png"}, Path("a.csv"))
 
 

@@ -302,7 +302,6 @@ def test_gradients_of_several_batches(
     config = Config(**data, batch_size=8, epochs=1, device="cpu", num_workers=0)
     result = train(config, GradientAccumulation(200))  # more than there are before the first point
     assert result["loss"] > 0
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_tta(learn: Learner) -> None:

@@ -1,7 +1,6 @@
 """What Lightning's documentation says works in a generated project (package `project`)."""
 
 import csv
-import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -144,7 +143,6 @@ def test_options_of_the_trainer_stand_above_those_of_the_project(data: DataModul
 
     train(replace(data.config, device="cpu"), callbacks=[Look()], **options)
     assert seen == [(3, "bf16-mixed")]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_fast_dev_run(data: DataModule, module: Module) -> None:

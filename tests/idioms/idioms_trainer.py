@@ -232,9 +232,11 @@ def test_a_compiled_run_is_evaluated(config: Config) -> None:
     assert not any("_orig_mod" in name for name in model.state_dict())
 
 
-def test_a_script_that_has_trained_can_be_ended(config: Config) -> None:
+def test_a_second_signal_ends_at_once(config: Config) -> None:
     train(replace(config, dry_run=True))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_another_loss(parts: dict[str, Any]) -> None:

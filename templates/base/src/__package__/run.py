@@ -131,22 +131,16 @@ def settings(config: Config) -> dict[str, Any]:
 def catch_signals() -> list[int]:
     """Give the list that SIGTERM and Ctrl-C are put into, so that a run ends with its step."""
     caught: list[int] = []
+
+    def catch(number: int, frame: Any) -> None:
+        if caught and "TORCHELASTIC_RUN_ID" not in os.environ:  # which sends it twice
+            signal.default_int_handler(number, frame)
+        caught.append(number)
+
     with suppress(ValueError):  # in a thread of a notebook there are no signals
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: caught.append(number))
+            signal.signal(number, catch)
     return caught
-
-
-@contextmanager
-def kept_signals() -> Iterator[None]:
-    """Let a script or a notebook that has trained be ended as before."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        with suppress(ValueError):
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def leave(folder: Path, signals: list[int]) -> NoReturn:

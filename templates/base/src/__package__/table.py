@@ -1,6 +1,5 @@
 """The table of examples: whatever layout data comes in, rows of `input`, `target` and `split`."""
 
-import ast
 import csv
 import hashlib
 import json
@@ -172,11 +171,10 @@ def from_frame(
         raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET")
     inputs = list(frame[first])
     if suffixes:
-        if empty := sum(i is None or i != i or i == "" for i in inputs if is_scalar(i)):
-            raise SystemExit(f"{source}: {empty} rows have no {first}")
-        inputs = [str(source.parent / i) if isinstance(i, str) else i for i in inputs]
-        if missing := [i for i in inputs if isinstance(i, str) and not Path(i).exists()]:
-            raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]}")
+        inputs = [str(source.parent / i) if i and isinstance(i, str) else i for i in inputs]
+        missing = [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]
+        if missing:
+            raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]!r}")
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]
     named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
@@ -227,11 +225,10 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
     if task == "multilabel":
         labels = row[0]
         if is_scalar(labels):  # a text, a number, or nothing
-            labels = "" if pd.isna(labels) else str(labels)
-            listed = re.split(r"[;|,]", labels)
-            with suppress(ValueError, SyntaxError):  # a list, as pandas and JSON write it
-                listed = ast.literal_eval(labels) if labels.startswith("[") else listed
-            labels = listed
+            text = "" if pd.isna(labels) else str(labels)
+            labels = re.split(r"[;|,]", text)
+            if text.startswith("["):  # a list, as pandas and JSON write it
+                labels = [label.strip(" '\"") for label in text[1:-1].split(",")]
         return [tidy(label) for label in labels if tidy(label)]
     if row[0] is None or row[0] != row[0] or tidy(row[0]) == "":
         raise SystemExit(f"{source}: a row has no {names[0]}")

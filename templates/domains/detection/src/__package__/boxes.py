@@ -36,29 +36,13 @@ def open_image(item: Any) -> Image.Image:
 
 def size_of(item: Any) -> tuple[int, int]:
     """Give width and height as a viewer shows them, (0, 0) if the image cannot be read."""
-    return view(item)[0]
-
-
-def view(item: Any) -> tuple[tuple[int, int], int]:
-    """Give the size as a viewer shows it, and the orientation of EXIF that makes it so."""
     with (
         suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
         open_image(item) as image,
     ):
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return image.size[::-1] if orientation > 4 else image.size, orientation
-    return (0, 0), 1
-
-
-def turn(box: list[Any], size: tuple[int, int], orientation: int) -> list[Any]:
-    """Turn a box on an image as it is stored to where a viewer shows it."""
-    name, left, top, right, bottom = box
-    width, height = size
-    if orientation in (6, 7):  # top becomes right
-        top, bottom = height - bottom, height - top
-    if orientation in (7, 8):
-        left, right = width - right, width - left
-    return [name, top, left, bottom, right]
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        return image.size[::-1] if turned else image.size
+    return 0, 0
 
 
 def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
@@ -68,8 +52,11 @@ def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
     """
     table, left_out, turned, where = [], 0, 0, ""
     for item, size, boxes, split in rows:
-        shown, orientation = view(item)
+        shown = size_of(item)
         width, height = size if size and min(size) > 0 else shown
+        if (height, width) == shown != (width, height):
+            turned += 1
+            continue
         kept = []
         for name, *corners in boxes:
             try:
@@ -82,12 +69,9 @@ def make_rows(rows: list[tuple[Any, Any, list[Any], str]]) -> pd.DataFrame:
                 kept.append([name, left, top, right, bottom])
             else:
                 left_out, where = left_out + 1, where or str(item)[:200]
-        if orientation > 4 and (height, width) == shown != (width, height):
-            kept = [turn(box, (width, height), orientation) for box in kept]
-            width, height, turned = height, width, turned + 1
         table.append((item, {"size": [width, height], "boxes": kept}, split))
     if turned:
-        print(f"turned the boxes of {turned} images, which their EXIF turns")
+        print(f"left out {turned} images whose boxes are of them on their side, as before EXIF")
     if left_out:
         print(f"left out {left_out} boxes without an area in their image, such as one of {where}")
     return pd.DataFrame(table, columns=["input", "target", "split"], dtype=object)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pandas as pd
-from fastai.data.transforms import ColReader, ColSplitter
+from fastai.data.transforms import ColSplitter
 from fastai.text.all import DataBlock, DataLoaders, Learner, TensorText, TransformBlock
 from fastai.torch_basics import TensorBase, TitledStr, Transform, dispatch, display_df
 
@@ -46,12 +46,16 @@ def show_results(x: Before, y: Any, samples: Any, outs: Any, max_n: int = 9, **k
     display_df(pd.DataFrame(rows, columns=["text", "likeliest to come"]))
 
 
+def read_both(row: pd.Series | str) -> list:  # type: ignore[type-arg]  # fastai reads it
+    """Take what is given, and what is learned after it, of a row; a text has nothing given."""
+    return ["", row] if isinstance(row, str) else [row["input"], row["target"]]
+
+
 def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> DataLoaders:
-    both = ColReader(["input", "target"])
     block = DataBlock(
         blocks=[TransformBlock(ToIds(task, spec, place)) for place in (0, 1)],
-        get_x=both,
-        get_y=both,
+        get_x=read_both,
+        get_y=read_both,
         splitter=ColSplitter("split", on="val"),
     )
     return loaders(block, table, config)

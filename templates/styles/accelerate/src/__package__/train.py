@@ -24,13 +24,12 @@ from .data import collate, draw, make_spec, make_table
 from .dataset import Examples
 from .evaluate import evaluate
 from .model import make_model
-from .run import RUNS, catch_signals, find, kept_signals, leave, main, optional, settings, start_run
+from .run import RUNS, catch_signals, find, leave, main, optional, settings, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
 
 
-@kept_signals()
 def train(
     config: Config, ends: Callable[[int, float], bool] = lambda epoch, value: False
 ) -> dict[str, float]:

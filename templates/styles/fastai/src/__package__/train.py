@@ -17,11 +17,10 @@ from .config import Config, with_defaults
 from .data import make_spec, make_table
 from .dls import make_dls, make_learner
 from .learner import GradientNorm, RunFolder
-from .run import find, kept_signals, main, optional, settings, start_run
+from .run import find, main, optional, settings, start_run
 from .task import Task
 
 
-@kept_signals()
 def train(config: Config, *others: Callback) -> dict[str, float]:
     """Train, and give the validation metrics of the best epoch; `others` watch it too."""
     if num_distrib() > 1:

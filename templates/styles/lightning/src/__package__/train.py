@@ -21,10 +21,9 @@ from .config import Config
 from .data import draw
 from .datamodule import DataModule
 from .module import Module
-from .run import catch_signals, find, kept_signals, leave, main, optional, settings, start_run
+from .run import catch_signals, find, leave, main, optional, settings, start_run
 
 
-@kept_signals()
 def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[str, float]:
     """Train, and give the best of the metric; `options`, `callbacks` too, go to the Trainer."""
     hush()

@@ -23,7 +23,7 @@ from .dataset import Batches, Examples
 from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
 from .model import make_model
-from .run import catch_signals, find, kept_signals, leave, main, optional, settings, start_run
+from .run import catch_signals, find, leave, main, optional, settings, start_run
 from .task import Task
 
 LOG_EVERY = 10  # steps
@@ -34,7 +34,6 @@ def replicate(model: nn.Module, optimizer: Optimizer) -> nn.Module:
     return DistributedDataParallel(model)
 
 
-@kept_signals()
 def train(
     config: Config,
     distribute: Callable[[nn.Module, Optimizer], nn.Module] = replicate,

@@ -21,12 +21,11 @@ from .config import Config, with_defaults
 from .data import collate, draw, make_spec, make_table
 from .dataset import Examples
 from .model import Spec, make_model
-from .run import catch_signals, find, kept_signals, leave, main, optional, settings, start_run
+from .run import catch_signals, find, leave, main, optional, settings, start_run
 from .task import Task
 from .trainer import ModelTrainer, Network, machine, named
 
 
-@kept_signals()
 def train(
     config: Config,
     ends: Callable[[int, float], bool] = lambda epoch, value: False,
