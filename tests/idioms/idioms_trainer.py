@@ -81,9 +81,9 @@ def test_train_evaluate_and_predict(parts: dict[str, Any]) -> None:
     done = trainer.train()
     assert done.global_step == 8
     found = trainer.evaluate()
-    assert {"eval_loss", f"eval_{trainer.network.task.monitor[0]}"} <= set(found)
+    assert {"eval_loss", f"eval_{trainer.model.task.monitor[0]}"} <= set(found)
     predicted = trainer.predict(parts["eval_dataset"])
-    assert predicted.predictions.shape == (16, len(trainer.network.task.names))
+    assert predicted.predictions.shape == (16, len(trainer.model.task.names))
     np.testing.assert_allclose(predicted.predictions.sum(1), 1, rtol=1e-4)
     assert predicted.metrics["test_loss"] == pytest.approx(found["eval_loss"], rel=1e-4)
 
@@ -180,7 +180,7 @@ def test_the_rate_falls_to_zero(parts: dict[str, Any]) -> None:
 def test_another_optimizer_and_schedule(parts: dict[str, Any]) -> None:
     class Mine(ModelTrainer):
         def create_optimizer(self, model: nn.Module | None = None) -> SGD:
-            self.optimizer = SGD(self.network.parameters(), self.args.learning_rate)
+            self.optimizer = SGD(self.model.parameters(), self.args.learning_rate)
             return self.optimizer
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:

@@ -186,7 +186,7 @@ class Run(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         trainer, folder, step = self.trainer, Path(args.output_dir), state.global_step
-        network, task = trainer.network, trainer.network.task
+        network, task = trainer.model, trainer.model.task
         if "eval_loss" not in given["metrics"]:  # of a split of one's own
             return
         history, found = History(state, task), named(given["metrics"], task)

@@ -69,6 +69,7 @@ class Bar(ProgressCallback):
 class ModelTrainer(Trainer):
     """A Trainer of any network and Dataset of pairs; all else is in its arguments."""
 
+    model: Any
     optimizer: Any
 
     def __init__(self, model: Network | None = None, args: Any = None, **options: Any) -> None:
@@ -79,14 +80,10 @@ class ModelTrainer(Trainer):
         if self.pop_callback(ProgressCallback):
             self.add_callback(Bar)
 
-    @property
-    def network(self) -> Network:
-        return self.model
-
     def measure(self, found: EvalPrediction) -> dict[str, float]:
         """Give the metrics, and keep the scores (N, C) and the targets of all examples."""
         self.found = torch.as_tensor(found.predictions), torch.as_tensor(found.label_ids)
-        return {k: float(v) for k, v in self.network.task.metrics()(*self.found).items()}
+        return {k: float(v) for k, v in self.model.task.metrics()(*self.found).items()}
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Leave out what is no whole batch, in training alone: a Trainer would in both."""
@@ -101,16 +98,16 @@ class ModelTrainer(Trainer):
         """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
         if self.optimizer is not None:  # one of your own
             return self.optimizer
-        lr, new = self.args.learning_rate, set(self.network.head.parameters())
-        below, decay = lr * getattr(self.network.model, "below_head", 0.1), self.args.weight_decay
+        lr, new = self.args.learning_rate, set(self.model.head.parameters())
+        below, decay = lr * getattr(self.model.model, "below_head", 0.1), self.args.weight_decay
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for p in self.network.parameters():
+        for p in self.model.parameters():
             if p.requires_grad:
                 key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
         kind, given = self.optimizer_cls_and_kwargs or self.get_optimizer_cls_and_kwargs(
-            self.args, self.network
+            self.args, self.model
         )
         self.optimizer = kind(options, **given)
         return self.optimizer
