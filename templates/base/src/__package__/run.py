@@ -113,7 +113,8 @@ def start_run(config: Config, **what: Any) -> Path:
     if config.resume:
         before = what | load_settings(folder)
         same = set(what) - ({"spec"} if config.pretrained else set())  # which a library may write
-        if any(json.dumps(before[key]) != json.dumps(what[key]) for key in same):
+        now, then = ({k: json.dumps(d[k], default=str) for k in same} for d in (what, before))
+        if now != then:
             raise SystemExit(f"the data of {folder} has changed since: start another run")
     status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
     what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
