@@ -31,7 +31,7 @@ LIMITS: Final = {
     "tabular": (1521, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal.
-MORE: Final = {"trainer": 51}
+MORE: Final = {"trainer": 50}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -199,8 +198,8 @@ class Run(TrainerCallback):
         if not self.writer:
             return
         if model:
-            inner = re.compile(r"(_orig_mod\.)?model\.")  # the first where it is compiled
-            weights = {inner.sub("", name, count=1): value for name, value in model.items()}
+            names = {k: k.removeprefix("_orig_mod.").removeprefix("model.") for k in model}
+            weights = {names[key]: value for key, value in model.items()}  # the first: compiled
             torch.save(self.described | {"model": weights}, folder / "saving.pt")
             (folder / "saving.pt").replace(folder / "best.pt")
         row = {f"val/{name}": value for name, value in found.items()}
