@@ -16,7 +16,7 @@ from fitting import fitting
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.trial.matrix import Cell, choose_cells
 from ptscaffold.trial.results import Outcome, Tried
-from ptscaffold.trial.run import try_cells
+from ptscaffold.trial.run import Manner, try_cells
 
 
 def new_in(cell: Cell) -> tuple[bool, bool]:
@@ -90,10 +90,6 @@ def projects_of(
     spared = {cell.name: left_out(cell) for cell in cells}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", tools, prepend=os.pathsep)
-        trial = try_cells(
-            cells,
-            jobs=2,
-            only=only,
-            spared=lambda name, check: check in spared[name],
-        )
+        manner = Manner(jobs=2, only=only, spared=lambda name, check: check in spared[name])
+        trial = try_cells(cells, manner)
     return {cell.name: Project(cell, tried) for cell, tried in zip(cells, trial.cells, strict=True)}

@@ -26,7 +26,7 @@ from ptscaffold.trial.checks import CHECKS, needed, steps_of
 from ptscaffold.trial.children import LEFT_OUT, Children, Stopped, environment
 from ptscaffold.trial.matrix import Cell, choose_cells
 from ptscaffold.trial.results import Outcome
-from ptscaffold.trial.run import try_cells
+from ptscaffold.trial.run import Manner, try_cells
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -451,9 +451,8 @@ def test_a_command_that_takes_too_long(layers_root: Path, temporary: Path) -> No
     edit(layers_root / "domains/texts/src/__package__/evaluate.py", "print", f"{slow}print")
     trial = try_cells(
         [Cell("texts", "loop")],
+        Manner(only=["readme", "train"], limit=1),
         catalogue=Catalogue(layers_root),
-        only=["readme", "train"],
-        limit=1,
     )
     reasons = [outcome.reason for outcome in trial.cells[0].outcomes if outcome.reason]
     assert reasons == ["not finished after 1 s"]
@@ -474,9 +473,8 @@ def test_a_run_that_does_not_stop(
     edit(layers_root / "styles/loop/src/__package__/train.py", "\nflags", f"{deaf}\nflags")
     trial = try_cells(
         [Cell("texts", "loop")],
+        Manner(only=["interrupt"], limit=1),
         catalogue=Catalogue(layers_root),
-        only=["interrupt"],
-        limit=1,
     )
     assert trial.cells[0].outcomes[-1].check == "interrupt"
     assert trial.cells[0].outcomes[-1].reason.startswith("after SIGTERM not finished after")
@@ -485,12 +483,11 @@ def test_a_run_that_does_not_stop(
 def test_cells_as_a_library_call(layers_root: Path, temporary: Path) -> None:
     catalogue = Catalogue(layers_root)
     said: list[str] = []
-    trial = try_cells(
-        choose_cells(catalogue=catalogue),
-        catalogue=catalogue,
+    manner = Manner(
         only=["train", "tensorboard"],
         report=lambda name, outcome: said.append(f"{name} {outcome.check}"),
     )
+    trial = try_cells(choose_cells(catalogue=catalogue), manner, catalogue=catalogue)
     assert trial.ok
     by_check = {outcome.check: outcome for outcome in trial.cells[0].outcomes}
     assert by_check["train"].stdout == "trained\n"
@@ -565,7 +562,7 @@ def test_whatever_ends_a_trial_early_leaves_nothing(
     catalogue = Catalogue(layers_root)
     cells = choose_cells("all", catalogue=catalogue)
     with pytest.raises(error):
-        try_cells(cells, catalogue=catalogue, jobs=1, report=report)
+        try_cells(cells, Manner(jobs=1, report=report), catalogue=catalogue)
     assert list_tree(temporary) == []
 
 

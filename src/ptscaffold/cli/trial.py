@@ -89,12 +89,12 @@ def try_templates(
     from ptscaffold.layers.packs import open_packs
     from ptscaffold.trial.checks import unheard
     from ptscaffold.trial.matrix import choose_cells
-    from ptscaffold.trial.run import try_cells, try_project
+    from ptscaffold.trial.run import Manner, try_cells, try_project
 
     def report(name: str, outcome: Outcome) -> None:
         say(_line(name, outcome, width))
 
-    how = {"only": only or (), "during": progress.step, "keep": keep, "report": report}
+    manner = Manner(jobs=jobs, only=only or (), during=progress.step, keep=keep, report=report)
     wrong = unheard(only or ())
     if junit is not None and not junit.absolute().parent.is_dir():
         wrong.append(f"--junit {str(junit)!r}: there is no folder {str(junit.parent)!r}")
@@ -112,7 +112,7 @@ def try_templates(
             catalogue=catalogue,
         )
         width = max((len(cell.name) for cell in cells), default=0)
-        trial = try_cells(cells, catalogue=catalogue, jobs=jobs, **how)
+        trial = try_cells(cells, manner, catalogue=catalogue)
     else:
         if any(option is not None for option in (domain, style, feature, matrix, shard, jobs)):
             wrong.append(
@@ -121,7 +121,7 @@ def try_templates(
         if wrong:
             raise UsageError(*wrong, hint="see ptscaffold test --help")
         width = len(project.resolve().name)
-        trial = try_project(project, packs=pack or (), **how)
+        trial = try_project(project, manner, packs=pack or ())
     if junit is not None:
         from ptscaffold.trial.results import write_junit
 

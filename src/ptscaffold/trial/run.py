@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ptscaffold.errors import PtscaffoldError, UsageError
 from ptscaffold.layers.catalogue import Catalogue
@@ -47,8 +46,10 @@ class Manner:
     limit: float = 1800
 
 
-def try_cells(cells: Sequence[Cell], *, catalogue: Catalogue | None = None, **manner: Any) -> Trial:
-    """Make the project of every cell and do with it what its README says, as a `Manner` tells.
+def try_cells(
+    cells: Sequence[Cell], manner: Manner, *, catalogue: Catalogue | None = None
+) -> Trial:
+    """Make the project of every cell and do with it what its README says.
 
     UsageError without uv and for unknown checks; KeyboardInterrupt with everything removed again
     and no process left.
@@ -58,19 +59,18 @@ def try_cells(cells: Sequence[Cell], *, catalogue: Catalogue | None = None, **ma
         cell.name: Maker(cell.command(layers.packs), partial(new_project, cell, layers))
         for cell in cells
     }
-    return _try_all(makers, Manner(**manner))
+    return _try_all(makers, manner)
 
 
-def try_project(project: Path, *, packs: Sequence[str] = (), **manner: Any) -> Trial:
+def try_project(project: Path, manner: Manner, *, packs: Sequence[str] = ()) -> Trial:
     """Do with a copy of a project what its README says; as above. UsageError when it is none."""
     check_is_project(project)
-    how = Manner(**manner)
-    if needed(how.only) == {"new"}:
+    if needed(manner.only) == {"new"}:
         raise UsageError("--only new makes projects; one that is there goes with other checks")
     found = packs_of(project, read_record(project).packs, packs)
     layers = layers_of(project, Catalogue(packs=found))
     maker = Maker("", partial(copy_of, project, layers))
-    return _try_all({project.resolve().name: maker}, how)
+    return _try_all({project.resolve().name: maker}, manner)
 
 
 def _try_all(makers: Mapping[str, Maker], manner: Manner) -> Trial:

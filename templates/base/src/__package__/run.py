@@ -65,6 +65,8 @@ def main(train: Callable[[Config], object], description: str | None) -> None:
     config = parse(description)
     try:
         train(config)
+    except KeyboardInterrupt:  # the second
+        raise SystemExit(128 + signal.SIGINT) from None
     except (PermissionError, FileExistsError, NotADirectoryError) as error:  # of --run-dir
         raise SystemExit(str(error)) from None
     except (OSError, RuntimeError) as error:

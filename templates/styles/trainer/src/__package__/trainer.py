@@ -42,10 +42,6 @@ class Network(nn.Module):
             self.head.train(mode)
         return self
 
-    def gradient_checkpointing_enable(self, **options: Any) -> None:
-        net: Any = self.model.net  # of a pretrained network
-        net.gradient_checkpointing_enable(**options)
-
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         logits = self.model(inputs)
         if labels is None:
