@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py [--lht FOLDER] [--ignite FOLDER] [--results benchmarks/peers.md]
 
-Text: our three styles against trainite, which comes from the package registry; the texts are of 8
+Text: our five styles against trainite, which comes from the package registry; the texts are of 8
 to 56 words, or all of 32. Vision: against lightning-hydra-template, when `--lht` names a checkout
 of it, and against the ignite code generator, when `--ignite` names a vision project that its site
 has made. The same model, data set, batches, threads and versions everywhere, see

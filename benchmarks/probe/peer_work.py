@@ -58,9 +58,15 @@ def make_masked_model() -> nn.Module:
     return model
 
 
+def stack(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """A batch; texts are padded to the longest of them."""
+    inputs, labels = (module("data").collate or default_collate)(items)
+    return inputs, labels
+
+
 def collate(items: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """A batch for trainite: texts are padded to the longest of them."""
-    ids, labels = (module("data").collate or default_collate)(items)
+    """A batch for trainite."""
+    ids, labels = stack(items)
     return {"input_ids": ids, "labels": labels}
 
 

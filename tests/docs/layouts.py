@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-# Of lightning-hydra-template at bddbc24b, and of cookiecutter-data-science at 0f6b163c with pytest
-# and flake8; of folders with many files alike one.
+# Of lightning-hydra-template at bddbc24b, and of cookiecutter-data-science at 0f6b163c with its
+# defaults; of folders with many files alike one.
 LAYOUTS = {
     "mnist": """
         .env.example .gitignore .pre-commit-config.yaml .project-root Makefile README.md
@@ -21,10 +21,10 @@ LAYOUTS = {
         tests/__init__.py tests/conftest.py tests/test_train.py
     """,
     "pets": """
-        .env .gitignore LICENSE Makefile README.md pyproject.toml requirements.txt setup.cfg
+        .env .gitignore LICENSE Makefile README.md pyproject.toml requirements.txt
         data/external/.gitkeep data/interim/.gitkeep data/processed/.gitkeep data/raw/.gitkeep
         docs/mkdocs.yml docs/docs/index.md models/.gitkeep notebooks/.gitkeep references/.gitkeep
-        reports/figures/.gitkeep tests/test_data.py pets/__init__.py pets/config.py pets/dataset.py
+        reports/figures/.gitkeep pets/__init__.py pets/config.py pets/dataset.py
         pets/features.py pets/plots.py pets/modeling/train.py pets/modeling/predict.py
     """,
     "notebooks/pets": "pets.ipynb",

@@ -151,22 +151,68 @@ def test_the_command_says_how_to_go_on(run: Any, tmp_path: Path) -> None:
     assert "hint: choose another folder, or commit the export that is there" in err
 
 
-def test_an_export_takes_the_place_of_the_last_one(run: Any, tmp_path: Path) -> None:
-    assert run("export", "t", *CHOICE)[0] == 0
+def commit(folder: Path) -> None:
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost"]
-    folder = tmp_path / "work" / "t"
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+    for command in (["add", "-A"], ["commit", "-qm", "one"]):
         subprocess.run([*git, *command], cwd=folder, check=True)
-    (folder / "template/own.txt").write_text("own")
-    assert run("export", "t", *CHOICE, "--set", "owner=us", "--engine", "copier")[0] == 0
-    assert "us" in (folder / "copier.yml").read_text()
-    assert not (folder / "cookiecutter.json").exists()
-    assert (folder / "template/own.txt").read_text() == "own"
-    (folder / "copier.yml").write_text("edited")
-    code, _, err = run("export", "t", *CHOICE)
+
+
+@pytest.fixture
+def template(run: Any, tmp_path: Path) -> Path:
+    """An export that git keeps, in a folder of its repository."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "work", check=True)
+    assert run("export", "t", *CHOICE)[0] == 0
+    commit(tmp_path / "work")
+    return tmp_path / "work" / "t"
+
+
+def test_an_export_takes_the_place_of_the_last_one(run: Any, template: Path) -> None:
+    (template / "template/own.txt").write_text("own")
+    (template / "README.md").write_text("ours")
+    (template / "LICENSE").write_text("ours")
+    commit(template)
+    (template / "LICENSE").write_text("not a part of it")
+    again = ("export", "t", *CHOICE, "--set", "owner=us", "--engine", "copier")
+    for flags in (("--dry-run",), ()):
+        code, _, err = run(*again, *flags)
+        assert code == 0
+        assert "Without template/own.txt, which git keeps\n" in err
+        assert "Without cookiecutter.json, which git keeps\n" in err
+        assert (template / "template/own.txt").exists() == bool(flags)
+    assert "us" in (template / "copier.yml").read_text()
+    assert not (template / "cookiecutter.json").exists()
+    assert (template / "README.md").read_text() == "ours"
+    assert (template / "LICENSE").read_text() == "not a part of it"
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("file", ["copier.yml", "template/own.txt", "template/Makefile"])
+def test_what_git_does_not_hold_of_the_last_export_is_said(
+    file: str, ignored: bool, run: Any, template: Path, tmp_path: Path
+) -> None:
+    layer = tmp_path / "toy/features/extra/Makefile"
+    layer.write_text("all:\n")
+    if ignored:
+        (template.parent / ".git/info/exclude").write_text("Makefile\n")
+    (template / file).write_text("edited")
+    code, _, err = run("export", "t", *CHOICE, "--feature", "extra")
     assert code == 1
-    assert "uncommitted changes" in err
-    assert (folder / "copier.yml").read_text() == "edited"
+    assert f"git does not hold all of the export that is there: {file}\n" in err
+    assert "hint: commit these, with git add -f what it ignores, or remove them" in err
+    assert (template / file).read_text() == "edited"
+
+
+def test_a_link_in_the_last_export_is_said(run: Any, template: Path) -> None:
+    (template / "template/LINK").symlink_to("../README.md")
+    commit(template)
+    code, _, err = run("export", "t", *CHOICE)
+    assert (code, "t/template/LINK: it is a link" in err) == (1, True)
+
+
+def test_a_repository_that_has_just_begun_takes_an_export(run: Any, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "t"], cwd=tmp_path / "work", check=True)
+    assert run("export", "t", *CHOICE)[0] == 0
+    assert (tmp_path / "work/t/.git").is_dir()
 
 
 def test_one_engine_only_and_a_dry_run(run: Any, tmp_path: Path) -> None:

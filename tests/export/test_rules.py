@@ -25,7 +25,7 @@ PYTHON = {*keyword.kwlist, *sys.stdlib_module_names}
 settings.register_profile("ptscaffold", deadline=None)
 settings.load_profile("ptscaffold")
 
-MARKUP = st.text(st.sampled_from("\\`*_[]<>&;#~-+=.)1aü \n\t!{}%|$\"'/?x"), max_size=12)
+MARKUP = st.text(st.sampled_from("\\`*__[]<>&;#~-+=.)1aü \n\t!{}%|$\"'/?x"), max_size=12)
 
 
 @given(st.text() | MARKUP | MARKUP.map("a".__add__))
@@ -54,7 +54,10 @@ def test_a_plain_text_needs_no_escapes(answer: str) -> None:
         ("- a", False),
         ('say "hi"', False),
         ("two\nlines", False),
-        ("a_b", False),
+        ("ml_platform of Acme", True),
+        ("a _b", False),
+        ("a_ b", False),
+        ("a__b", False),
         ("{{ x }}", False),
     ],
 )

@@ -167,6 +167,7 @@ def test_a_preset_by_name(run: Run, acme: Path, team: Path, work: Path, tmp_path
     assert run("new", "one", *choice, "--pack", "../acme", "--preset", "team").code == 0
     assert "wandb.txt" in files(work / "one")
     put(tmp_path / "config/ptscaffold/presets", {"mine.toml": '[answers]\nowner = "me"\n'})
+    assert "\n  mine  " in run("list").out
     assert run("new", "two", *choice, "--preset", "mine").code == 0
     assert "by me" in (work / "two/README.md").read_text()
     ran = run("new", "three", *choice, "--preset", "mein")

@@ -428,6 +428,22 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     assert 'raise RuntimeError("boom")' in debugged.err
 
 
+def test_a_repository_that_has_just_begun_takes_a_project(run: Run, work: Path) -> None:
+    (work / "digits/.git").mkdir(parents=True)
+    assert run("new", "digits", *VISION).code == 0
+    assert (work / "digits/.git").is_dir()
+
+
+def test_a_pyproject_of_ones_own_comes_first(run: Run, work: Path) -> None:
+    (work / "old").mkdir()
+    (work / "old/pyproject.toml").write_text("[project]\n")
+    steps = json.loads(run("new", "--into", "old", *VISION, "--json").out)["next_steps"]
+    assert steps[:2] == [
+        "ptscaffold diff old  # pyproject.toml is yours: take over dependencies and packages",
+        "cd old",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["a file", "a link"])
 def test_a_folder_that_cannot_be_is_no_file_that_is_kept(run: Run, work: Path, kind: str) -> None:
     (work / "old").mkdir()

@@ -357,6 +357,20 @@ def test_the_active_environment_is_the_second_choice(
     assert found.facts["versions"]["torch"] == "2.9.1+cpu"
 
 
+@pytest.mark.parametrize("workspace", [True, False])
+def test_a_workspace_of_uv_has_one_environment(
+    workspace: bool, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", "")
+    member = machine.project / "packages/one"
+    member.mkdir(parents=True)
+    table = "[tool.uv.workspace]\n" if workspace else "[tool.other]\n"
+    (machine.project / "pyproject.toml").write_text(table)
+    assert (find_python(member).python == find_python(machine.project).python) == workspace
+    monkeypatch.setenv("UV_PROJECT_ENVIRONMENT", str(machine.project / ".venv"))
+    assert find_python(member).python == find_python(machine.project).python
+
+
 @pytest.mark.parametrize("active", ["", sys.prefix])
 def test_without_an_environment_torch_is_not_expected(
     active: str,

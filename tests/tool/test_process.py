@@ -172,12 +172,13 @@ def test_a_reader_that_leaves_early_is_no_traceback(installed: Path, work: Path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_behind_stdout_is_said(installed: Path, work: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_said(unbuffered: str, installed: Path, work: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "ptscaffold", "list"],
             cwd=work,
-            env={**ENVIRONMENT, "PYTHONPATH": str(installed)},
+            env={**ENVIRONMENT, "PYTHONPATH": str(installed), "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -110,7 +110,7 @@ def new(
 
 def export(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to; a folder that is not there yet.")
+        Path, typer.Argument(metavar="DIR", help="Where to; a new folder, or the last export.")
     ],
     domain: console.Domain = None,
     style: console.Style = None,

@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -35,9 +36,9 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     _tolerate_any_text()
     try:
         said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
-        if isinstance(said, Said):
-            _print(said, as_json="--json" in arguments)
-        _flush()
+        with _arriving():
+            if isinstance(said, Said):
+                _print(said, as_json="--json" in arguments)
         code = said.code if isinstance(said, Said) else int(said)
     except ClickException as error:
         return _fail(explain(error), arguments)
@@ -70,9 +71,11 @@ def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
     return error.exit_code
 
 
-def _flush() -> None:
-    """Let what was printed reach its reader while there is still time to say that it did not."""
+@contextmanager
+def _arriving() -> Iterator[None]:
+    """Let what is printed reach its reader while there is still time to say that it did not."""
     try:
+        yield
         sys.stdout.flush()
     except OSError as error:
         # Otherwise the interpreter tries again at exit and complains in its own words.

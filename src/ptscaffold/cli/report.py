@@ -72,10 +72,12 @@ def exported(result: Export) -> str:
     """What a template was written for, what it asks, and how it is used."""
     plan, made = result.plan, result.exported
     lines, files = _preset(plan.preset), _files(len(plan.files))
+    gone = [f"Without {path}, which git keeps" for path in result.removed]
     if result.dry_run:
-        return "\n".join([*lines, f"{files}, {_size(plan, plan.files)}; nothing written"])
+        return "\n".join([*lines, *gone, f"{files}, {_size(plan, plan.files)}; nothing written"])
     lines.append(f"Exported {plan.directory}/ ({files}): {_made_of(plan)}")
     lines.append(f"Asks:   {', '.join(made.asks)}")
+    lines += gone
     if made.fixed:
         fixed = ", ".join(f"{key} = {value}" for key, value in made.fixed.items())
         lines.append(f"Fixed:  {fixed} (the templates go by it)")

@@ -28,12 +28,16 @@ from ptscaffold.render.answers import Answers, imports_of
 
 ENGINES: Final = ("cookiecutter", "copier")
 
-# By this line of its README an export is known, so that the next one may take its place.
-MARK: Final = "It is written by `ptscaffold export`"
+# By this an export is known, in any of these files, so that the next one may take its place.
+MARK: Final = "written by `ptscaffold export`"
+MARKED: Final = ("README.md", "copier.yml", "hooks/pre_gen_project.py")
 TAKEN_NAME: Final = "Python, a library or a folder of every project has this name"
 
 HOOK: Final = '''\
-"""Refuse answers that make no project, before anything is written."""
+"""Refuse answers that make no project, before anything is written.
+
+This template was {mark}.
+"""
 
 import keyword
 import re
@@ -59,6 +63,7 @@ for key, text in TEXTS.items():
 '''
 
 COPIER: Final = """\
+# This template was {mark}.
 _min_copier_version: "9.0.0"
 _subdirectory: template
 
@@ -127,6 +132,7 @@ def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Laye
         f'    "{key}": {{{{ cookiecutter.{key} | tojson }}}},' for key in asks if key != "name"
     )
     hook = HOOK.format(
+        mark=MARK,
         texts=texts,
         taken="\n".join(wrap(" ".join(taken(imports_of(layers))), 98)),
         name=NAME,
@@ -165,6 +171,7 @@ def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) ->
     ]
     words = taken(imports_of(layers), {*keyword.kwlist, *sys.stdlib_module_names})
     settings = COPIER.format(
+        mark=MARK,
         name=NAME,
         text=TEXT.replace("'", "''"),
         taken=indent("\n".join(wrap(" ".join(words), 96)), "    "),
@@ -199,7 +206,7 @@ def readme(
     lines = ["# A project template", "", f"Makes projects of {chosen} (ptscaffold {__version__})."]
     lines += ["", "```sh", *(commands[engine] for engine in engines), "```", ""]
     lines += [f"It asks for {', '.join(asks)}; answers that make no project are refused."]
-    lines += [f"{MARK}; the same command writes it anew once git holds your changes."]
+    lines += [f"It is {MARK}; the same command writes it anew once git holds your changes."]
     return "\n".join(lines) + "\n"
 
 

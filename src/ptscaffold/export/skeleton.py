@@ -21,9 +21,11 @@ from ptscaffold.render.renderer import Renderer, markdown_text, toml_value
 
 NAME: Final = r"\A[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*\Z"
 PACKAGE: Final = "{{ <name> | lower | replace('-', '_') | replace('.', '_') }}"
-# Single spaces alone, no number of a list; then nothing that TOML, Markdown or Jinja would read
+# Single spaces alone, no number of a list; then nothing that TOML, Markdown or Jinja would read,
+# which "_" within a word is not
 TEXT: Final = (
-    r"""\A(?!.*(?:  | \Z|[^\S ])|\d+[.)](?: |\Z))[^\W_][^\x00-\x1f\x7f"\\`*_\[\]<>&#~{}]*\Z"""
+    r"""\A(?!.*(?:  | \Z|[^\S ])|\d+[.)](?: |\Z))"""
+    r"""[^\W_](?:[^\x00-\x1f\x7f"\\`*_\[\]<>&#~{}]|(?<=[^\W_])_(?=[^\W_]))*\Z"""
 )
 
 WRONG_NAME: Final = (

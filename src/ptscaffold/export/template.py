@@ -8,14 +8,15 @@ cookiecutter, checks the answers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ptscaffold.errors import DestinationError, LayerError, UsageError
-from ptscaffold.export.formats import ENGINES, MARK, WRITERS, check_engine, readme
+from ptscaffold.errors import DestinationError, LayerError, UsageError, raised_as
+from ptscaffold.export.formats import ENGINES, MARK, MARKED, WRITERS, check_engine, readme
 from ptscaffold.export.skeleton import Branched, check, rehearse, render_symbols
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import TEMPORARY, Content, Tree, read_plain
@@ -24,7 +25,7 @@ from ptscaffold.layers.manifest import Layer
 from ptscaffold.project.apply import apply, write_files
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
-from ptscaffold.project.repository import committed, refuse_dirty
+from ptscaffold.project.repository import below_top, committed, listed, uncommitted
 from ptscaffold.render.answers import Answers, select_layers
 from ptscaffold.render.renderer import Renderer
 
@@ -70,10 +71,11 @@ def export(answers: Answers, layers: Sequence[Layer], engines: Sequence[str] = E
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What `export_template` wrote, or on a dry run would write."""
+    """What `export_template` wrote, or on a dry run would write, and what of the last one goes."""
 
     plan: Plan
     exported: Exported
+    removed: tuple[str, ...]
     dry_run: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ class Export:
             **self.plan.as_dict(),
             "asks": dict(self.exported.asks),
             "fixed": dict(self.exported.fixed),
+            "removed": list(self.removed),
             "dry_run": self.dry_run,
         }
 
@@ -92,7 +95,7 @@ def export_template(
     catalogue: Catalogue | None = None,
     dry_run: bool = False,
 ) -> Export:
-    """Write a template for other engines to a folder that is not there yet, or holds the last one.
+    """Write a template for other engines to a new folder, or where git keeps the last one.
 
     Both engines take it, or only `request.engine`. Raises what `create` raises.
     """
@@ -102,15 +105,16 @@ def export_template(
     answers, _ = settle(request, catalogue, None, preset)
     layers = select_layers(answers, catalogue)
     exported = export(answers, layers, engines)
-    plan = Plan(
-        directory=directory, answers=answers, layers=layers, files=exported.files, preset=preset
-    )
-    done = Export(plan=plan, exported=exported, dry_run=dry_run)
-    if last := _last_export(directory):
+    files = exported.files
+    last = _last_export(directory, files)
+    if "README.md" in last and not _is_marked(directory / "README.md"):  # it is a person's by now
+        del files["README.md"], last["README.md"]
+    plan = Plan(directory=directory, answers=answers, layers=layers, files=files, preset=preset)
+    removed = tuple(sorted(last.keys() - files.keys()))
+    done = Export(plan=plan, exported=exported, removed=removed, dry_run=dry_run)
+    if last:
         if not dry_run:
-            seen = {path: read_plain(directory / path) for path in last}
-            gone = dict.fromkeys(last - plan.files.keys())
-            write_files(directory, {**plan.files, **gone}, seen)
+            write_files(directory, {**files, **dict.fromkeys(removed)}, last)
         return done
     try:
         found = survey(plan)
@@ -122,13 +126,33 @@ def export_template(
     return done
 
 
-def _last_export(directory: Path) -> set[str]:
+def _last_export(directory: Path, files: Iterable[str]) -> Tree:
     """The files of an export that git keeps as they are, so that another may take their place."""
-    readme = directory / "README.md"
-    if not readme.is_file() or MARK not in readme.read_text(encoding="utf-8", errors="replace"):
-        return set()
-    refuse_dirty(directory)
-    return {path for path in committed(directory) if path.split("/")[0] in _PARTS}
+    if not any(_is_marked(directory / name) for name in MARKED):
+        return {}
+    if not (kept := set(filter(_is_part, committed(directory)))):
+        return {}
+    way = below_top(directory)
+    changed = {path.removeprefix(way) for path in uncommitted(directory, "all")}
+    changed |= {path for path in files if os.path.lexists(directory / path)} - kept  # git ignores
+    if changed := set(filter(_is_part, changed)):
+        raise DestinationError(
+            f"git does not hold all of the export that is there: {listed(sorted(changed))}",
+            hint="commit these, with git add -f what it ignores, or remove them",
+        )
+    found: Tree = {}
+    for path in kept:
+        with raised_as(DestinationError, f"{directory / path}: ", hint="move that away first"):
+            found[path] = read_plain(directory / path)
+    return found
+
+
+def _is_part(path: str) -> bool:
+    return path.split("/")[0] in _PARTS
+
+
+def _is_marked(path: Path) -> bool:
+    return path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 class EngineRenderer(Renderer):

@@ -42,7 +42,7 @@ _TAKEN: Final = frozenset(
     | {"dependencies", "dev_dependencies", "layers", "domain_layer", "style_layer"}
     # What Jinja would not take for an answer, or not for that answer.
     | {*keyword.kwlist, "true", "false", "none", "loop", "self", "caller", "varargs", "kwargs"}
-    | {"recursive", "taken_names"}
+    | {"recursive", "taken_names", "name_pattern", "text_pattern", "now"}
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ptscaffold import __version__
-from ptscaffold.errors import InstallError, not_an_option, shell_command
+from ptscaffold.errors import InstallError, in_project, not_an_option, shell_command
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
 from ptscaffold.layers.manifest import Goal, goal_of, number_of
@@ -113,7 +113,7 @@ def create(
         dry_run=dry_run,
         installed=installed,
         command=again(plan, request),
-        next_steps=next_steps(plan, installed=installed),
+        next_steps=next_steps(plan, found, installed=installed),
         goal=None if plan.adopt else goal_of(layers),
         seconds=None if plan.adopt else number_of(layers, "seconds"),
         recovered=recovered,
@@ -189,7 +189,7 @@ def install_commands() -> list[list[str]]:
     ]
 
 
-def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
+def next_steps(plan: Plan, found: Survey, *, installed: bool) -> tuple[str, ...]:
     """The lines that take a person from the finished project to a training run."""
     python, board = (
         ["uv", "run", name] if shutil.which("uv") else [_venv_tool(name)]
@@ -200,6 +200,9 @@ def next_steps(plan: Plan, *, installed: bool) -> tuple[str, ...]:
     lines = [shell_command(command) for command in commands]
     if plan.directory.resolve() != Path.cwd():
         lines.insert(0, shell_command(["cd", not_an_option(str(plan.directory))]))
+    if "pyproject.toml" in found.kept:
+        why = "pyproject.toml is yours: take over dependencies and packages"
+        lines.insert(0, f"{in_project(plan.directory, 'diff')}  # {why}")
     return (*lines, *plan.steps)
 
 

@@ -85,7 +85,7 @@ def survey(plan: Plan) -> Survey:
             f"{directory} exists and is not a folder", hint="choose another name"
         )
     with raised_as(DestinationError, f"cannot read {directory}: "):
-        present = sorted(entry.name for entry in directory.iterdir())
+        present = sorted(entry.name for entry in directory.iterdir() if entry.name != ".git")
     if not present:
         return Survey(tuple(plan.files))
     if not plan.adopt:

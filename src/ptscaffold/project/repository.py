@@ -15,19 +15,23 @@ from ptscaffold.layers.git import run_git
 
 def refuse_dirty(project: Path) -> None:
     """PtscaffoldError when git has uncommitted changes in a project, or cannot tell."""
-    if not in_repository(project):
-        return
-    asked = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=no"]
-    asked += ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"]  # `uv run` may write it
-    changed = [line[3:].decode(errors="replace") for line in _asked(project, asked) if line]
-    if changed:
+    if changed := uncommitted(project):
         raise PtscaffoldError(
-            f"git has uncommitted changes here: {_listed(changed)}",
+            f"git has uncommitted changes here: {listed(changed)}",
             hint="commit or stash them first, so that the update stands alone; or --force",
         )
 
 
-def _listed(paths: Sequence[str]) -> str:
+def uncommitted(project: Path, untracked: str = "no") -> list[str]:
+    """The files that git would commit, by their way from the top of the repository."""
+    if not in_repository(project):
+        return []
+    asked = ["status", "--porcelain", "-z", "--no-renames", f"--untracked-files={untracked}"]
+    asked += ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"]  # `uv run` may write it
+    return [os.fsdecode(line[3:]) for line in _asked(project, asked) if line]
+
+
+def listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:5]) + (" ..." if len(paths) > 5 else "")
 
 
@@ -42,7 +46,7 @@ def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
     """PtscaffoldError when a sparse checkout of git leaves out some of the files."""
     if absent := left_out(project, paths):
         raise PtscaffoldError(
-            f"a sparse checkout of git leaves out {_listed(absent)}",
+            f"a sparse checkout of git leaves out {listed(absent)}",
             hint="git sparse-checkout disable; or --force, and they count as deleted by you",
         )
 

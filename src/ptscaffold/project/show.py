@@ -30,8 +30,8 @@ _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --s
 def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, Any]]]:
     """Every domain, style and feature: name, label, one phrase about it, what it excludes.
 
-    Of a domain also its field; of packs also the `base` that comes with each project, and the
-    presets with their files.
+    Of a domain also its field; of packs also the `base` that comes with each project; and presets,
+    where there are any, with their files.
     """
     catalogue = catalogue or Catalogue()
     keys = ("name", "label", "help", "conflicts")
@@ -44,10 +44,11 @@ def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, 
     }
     for row, layer in zip(found["domains"], layers["domains"], strict=True):
         row["field"] = layer.field
-    if catalogue.packs:
+    named = presets(catalogue.packs)
+    if named or catalogue.packs:
         found["presets"] = [
             {"name": name, "label": name, "help": public(str(path)), "conflicts": ()}
-            for name, (path, _) in presets(catalogue.packs).items()
+            for name, (path, _) in named.items()
         ]
     return found
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,16 +54,25 @@ class Diagnosis:
 
 
 def find_python(folder: Path) -> Patient:
-    """The Python that trains in a folder: of its `.venv`, else the active one, else our own."""
+    """The Python that trains in a folder: where uv has put it, else the active one, or ours."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="name the folder of a project, or none")
-    environment = folder / ".venv"
-    if not os.path.lexists(environment):
+    place = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+    folders = (folder, *filter(_is_workspace, folder.resolve().parents))
+    environment = next((p / place for p in folders if os.path.lexists(p / place)), None)
+    if environment is None:
         environment = Path(os.environ.get("VIRTUAL_ENV") or sys.prefix)
         if environment.resolve() == Path(sys.prefix).resolve():
             return Patient(folder, Path(sys.executable), own=False)
     scripts = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
     return Patient(folder, environment.absolute().joinpath(*scripts), own=True)
+
+
+def _is_workspace(folder: Path) -> bool:
+    """Whether uv has one environment there for the projects below it."""
+    with suppress(OSError):
+        return b"[tool.uv.workspace]" in (folder / "pyproject.toml").read_bytes()
+    return False
 
 
 def diagnose(patient: Patient) -> Diagnosis:
