@@ -8,14 +8,15 @@ import atexit
 import gc
 import json
 import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
@@ -27,7 +28,7 @@ def start(path: Path) -> None:
     models: list[nn.Module] = []
     every = int(os.environ["STEPS"]) // 2
 
-    def note(optimizer: Optimizer, *args: Any) -> None:
+    def note(optimizer: Any, *args: Any) -> None:
         times.append(time.perf_counter())
         if not models:
             models.append(find_model(optimizer))
@@ -45,14 +46,32 @@ def start(path: Path) -> None:
         path.write_text(json.dumps({"steps": times, "losses": losses}), encoding="utf-8")
 
     register_optimizer_step_post_hook(note)
+    if any("fastai" in argument for argument in sys.orig_argv):
+        watch_fastai(note)
     atexit.register(finish)
 
 
-def find_model(optimizer: Optimizer) -> nn.Module:
+def watch_fastai(note: Callable[[Any], None]) -> None:
+    """Call `note` after each step of fastai's optimizers, which are none of torch's."""
+    from fastai.optimizer import Optimizer
+
+    step = Optimizer.step
+
+    def step_and_note(self: Any, closure: Any = None) -> None:
+        step(self, closure)
+        note(self)
+
+    Optimizer.step = step_and_note
+
+
+def find_model(optimizer: Any) -> nn.Module:
     """Find the network of `peer_work.py` whose weights this optimizer changes."""
     from peer_work import make_model
 
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if hasattr(optimizer, "all_params"):  # one of fastai's
+        trained = {id(p) for p, *_ in optimizer.all_params()}
+    else:
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     kind = type(make_model()).__name__
     for found in gc.get_objects():
         names = [base.__name__ for base in type(found).__mro__]

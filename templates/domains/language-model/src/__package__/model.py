@@ -101,6 +101,8 @@ class GPT(LanguageModel):
     From few texts the table learns what counts of pairs of tokens would tell.
     """
 
+    weight_decay = 2.0  # so much, or few texts are known by heart
+
     def __init__(self, spec: Spec, num_outputs: int) -> None:
         super().__init__()
         dim, depth, dropout = (256, 6, 0.1) if spec.large else (128, 2, 0.2)

@@ -209,10 +209,11 @@ def make_optimizer(model: Any, lr: float) -> AdamW:
     """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
     head = model.get_classifier() if hasattr(model, "get_classifier") else model
     new, below = set(head.parameters()), lr * getattr(model, "below_head", 0.1)
+    decay = getattr(model, "weight_decay", 0.05)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for p in model.parameters():
         if p.requires_grad:
-            key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
+            key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
             groups.setdefault(key, []).append(p)
     options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
     return AdamW(options, lr, fused=True)

@@ -82,10 +82,11 @@ class Module(LightningModule):
         """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
         lr, new = self.hparams["lr"], set(self.head.parameters())
         below = lr * getattr(self.model, "below_head", 0.1)
+        decay = getattr(self.model, "weight_decay", 0.05)
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for p in self.model.parameters():
             if p.requires_grad:
-                key = (lr if p in new else below, 0.05 if p.dim() > 1 else 0.0)
+                key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
         fused = self.trainer.precision != "16-mixed"  # else clipped before they are unscaled

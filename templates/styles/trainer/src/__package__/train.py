@@ -70,7 +70,7 @@ def train(
         "per_device_train_batch_size": size // number,
         "per_device_eval_batch_size": size // number,
         "learning_rate": config.lr,
-        "weight_decay": 0.05,
+        "weight_decay": getattr(model, "weight_decay", 0.05),
         "lr_scheduler_type": "cosine",
         "warmup_steps": 0.2,  # of all
         "logging_steps": min(10, max(1, len(train_set) // size)),
