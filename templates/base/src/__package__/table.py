@@ -38,13 +38,10 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
 
     `suffixes` are those of the examples, none where tables hold them; `how` replaces `from_frame`.
     """
-    if not data.exists():
-        raise SystemExit(f"{data}: no such file or folder")
-    data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
+    data = unpack(data)
     tables = [data]
     if data.is_dir():
         found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
-        found = [p for p in found if not any(map(hidden, p.relative_to(data).parts))]
         named = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
         if not named and suffixes and how is None:
             named = [p for p in found if p.parent == data and lists_examples(p)]
@@ -79,17 +76,25 @@ def lists_examples(path: Path) -> bool:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """List the files in a folder, those in folders that are links too."""
-    walk = os.walk(folder, followlinks=True)
-    return sorted(Path(parent, name) for parent, _, names in walk for name in names)
+    """List the files that a person has put into a folder, behind links too."""
+    found = list[Path]()
+    for parent, folders, names in os.walk(folder, onerror=print, followlinks=True):
+        folders[:] = [name for name in folders if not hidden(name)]
+        found += [Path(parent, name) for name in names if not hidden(name)]
+    return sorted(found)
 
 
 def hidden(name: str) -> bool:
-    """Whether a system, a notebook or an archiver has put it there, not a person."""
+    """Whether a system, a notebook or an archiver has put it there."""
     return name.startswith((".", "@eaDir", "__MACOSX", "__pycache__", "_background_noise_"))
 
 
 def unpack(archive: Path) -> Path:
+    """Give the folder that an archive holds; what is none stays as it is."""
+    if not archive.exists():
+        raise SystemExit(f"{archive}: no such file or folder")
+    if not archive.name.lower().endswith(ARCHIVES):
+        return archive
     version = archive.stat()
     folder = Path("data", f"{archive.name}-{version.st_size}-{version.st_mtime_ns}")
     if not folder.is_dir():
@@ -114,14 +119,12 @@ def read_folders(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         names = ", ".join(p.name for p in tops)
         raise SystemExit(f"{root}: are {names} splits or classes? Call splits train, val and test")
     rows, left_out = [], Counter[str]()
-    for parent, folders, files in os.walk(root, onerror=print, followlinks=True):
-        folders[:] = sorted(name for name in folders if not hidden(name))
-        for path in (Path(parent, name) for name in sorted(files) if not hidden(name)):
-            parts = path.relative_to(root).parts
-            if path.suffix.lower() in suffixes and path.exists() and len(parts) > depth + 1:
-                rows.append((str(path), tidy(parts[depth]), split_of(parts[0]) if depth else ""))
-            else:
-                left_out[path.suffix.lower() or path.name] += 1
+    for path in files_in(root):
+        parts = path.relative_to(root).parts
+        if path.suffix.lower() in suffixes and path.exists() and len(parts) > depth + 1:
+            rows.append((str(path), tidy(parts[depth]), split_of(parts[0]) if depth else ""))
+        else:
+            left_out[path.suffix.lower() or path.name] += 1
     if left_out:
         print(f"left out in {root}:", *(f"{n} {kind}" for kind, n in left_out.most_common(8)))
     if not rows:
@@ -236,11 +239,9 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 
 
 def tidy(label: Any) -> str:
-    """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
-    text = str(label).strip()
-    with suppress(UnicodeEncodeError):  # half of a character stays
-        text = os.fsencode(text).decode(errors="replace")
-    return unicodedata.normalize("NFC", re.sub(r"^(-?\d+)\.0+$", r"\1", text))
+    """Spell a label in one way: 1.0 as 1, accents as one character."""
+    text = re.sub(r"^(-?\d+)\.0+$", r"\1", str(label).strip())
+    return unicodedata.normalize("NFC", text)
 
 
 def divide(

@@ -17,7 +17,7 @@ import yaml
 from PIL import ExifTags, Image
 
 from .config import Config
-from .table import FILES, files_in, from_frame, hidden, split_of, tidy
+from .table import FILES, files_in, from_frame, split_of, tidy
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")  # of YOLO's numbers
 OBJECTS = ("objects", "target", "boxes", "annotations")  # a column of all boxes of an image
@@ -86,7 +86,7 @@ def split_in(path: Path) -> str:
 def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     """Read the JSON files that hold annotations of COCO, those of key points apart."""
     found = {}
-    for file in (f for f in files if f.suffix.lower() == ".json" and not hidden(f.name)):
+    for file in (f for f in files if f.suffix.lower() == ".json"):
         with suppress(ValueError):  # what is no JSON is something else
             content = json.loads(file.read_text(encoding="utf-8-sig"))
             coco = isinstance(content, dict) and {"images", "annotations"} <= set(content)
@@ -169,8 +169,6 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
     names, rows, labels = read_names(root), [], 0
     for path in (p for p in files_in(root) if p.suffix.lower() in suffixes):
         inner = path.relative_to(root)
-        if any(hidden(part) for part in inner.parts):
-            continue
         parts = ["labels" if part == "images" else part for part in inner.parts]
         file, boxes = root.joinpath(*parts).with_suffix(".txt"), []
         if file.exists():

@@ -30,7 +30,7 @@ from .boxes import (
 from .config import Config
 from .model import STRIDE, Spec, pretrained_spec
 from .sample import make_sample
-from .table import ARCHIVES, BAR, TABLES, divide, files_in, from_hub, hidden, read, split_of, unpack
+from .table import BAR, TABLES, divide, files_in, from_hub, read, split_of, unpack
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -48,12 +48,11 @@ def make_table(config: Config) -> pd.DataFrame:
         return divide(name_classes(rows, config.dataset), config, shorter_side)
     data = config.data or make_sample(Path("data", "sample"))
     data = data.parent if data.suffix in (".yaml", ".yml") else data  # as YOLO is given its data
-    if data.name.lower().endswith(ARCHIVES) and data.exists():
-        data = unpack(data)
+    data = unpack(data)
     files = [data] if data.is_file() else files_in(data)
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]
-    notes = [p for p in files if p.suffix.lower() == ".xml" and not hidden(p.name)]
+    notes = [p for p in files if p.suffix.lower() == ".xml"]
     if coco := find_coco(files):
         rows = read_coco(coco, root)
     elif notes:

@@ -18,7 +18,7 @@ from .config import Config
 from .model import LARGE, PAD, Spec, load_tokenizer, pretrained_spec
 from .run import load_settings
 from .sample import make_sample
-from .table import ARCHIVES, divide, from_hub, read, unpack
+from .table import divide, from_hub, read, unpack
 from .texts import find_texts, from_columns, part, read_texts, render
 
 END = "<|endoftext|>"
@@ -58,7 +58,7 @@ def read_rows(config: Config) -> pd.DataFrame:
     data, named = config.data, config.dataset
     if data is None:
         return from_hub(named, config, (), from_columns) if named else make_sample()
-    data = unpack(data) if data.name.lower().endswith(ARCHIVES) and data.exists() else data
+    data = unpack(data)
     if data.suffix.lower() == ".json" and data.is_file():
         return from_columns(pd.DataFrame(json.loads(data.read_bytes())), config, (), data)
     files = find_texts(data)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .config import Config
 from .run import fetching
-from .table import TABLES, files_in, hidden, split_of
+from .table import TABLES, files_in, split_of
 
 SUFFIXES = {".txt", ".text", ".md", ".rst", ".tex"}
 CHATS = ("messages", "conversations", "conversation")
@@ -31,7 +31,7 @@ def find_texts(data: Path) -> list[Path]:
     """Give the files of one text each; none, where a table holds the texts."""
     if data.is_file():
         return [] if data.suffix.lower() in TABLES else [data]
-    files = [p for p in files_in(data) if not hidden(p.name)]
+    files = files_in(data)
     tables = any(p.suffix.lower() in TABLES for p in files)
     return [] if tables else [p for p in files if p.suffix.lower() in SUFFIXES]
 

@@ -22,7 +22,7 @@ from .config import Config
 from .masks import IGNORE, open_image, size_of
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import ARCHIVES, BAR, TABLES, divide, files_in, from_hub, read, split_of, unpack
+from .table import BAR, TABLES, divide, files_in, from_hub, read, split_of, unpack
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -36,8 +36,7 @@ def make_table(config: Config) -> pd.DataFrame:
         rows = from_hub(config.dataset, config, SUFFIXES, masks.from_columns)
         return divide(rows, config, shorter_side)
     data = config.data or make_sample(Path("data/sample"))
-    if data.name.lower().endswith(ARCHIVES) and data.exists():
-        data = unpack(data)
+    data = unpack(data)
     files = [data] if data.is_file() else files_in(data)
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]

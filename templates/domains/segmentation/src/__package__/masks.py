@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageDraw
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .table import BAR, FILES, files_in, from_frame, hidden, split_of
+from .table import BAR, FILES, files_in, from_frame, split_of
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
@@ -82,9 +82,7 @@ def read_pairs(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         drawn = [p for p in files_in(where) if p.suffix.lower() in suffixes]
         masks = {END.sub("", key(path, where)): path for path in drawn}
         masks |= {key(path, where): path for path in drawn}
-        for path in files_in(folder):
-            if path.suffix.lower() not in suffixes or hidden(path.name):
-                continue
+        for path in (p for p in files_in(folder) if p.suffix.lower() in suffixes):
             mask, parts = masks.get(key(path, folder)), path.parent.relative_to(root).parts
             split = listed.get(path.stem) or next(filter(None, map(split_of, parts)), "")
             if mask is None or (listed and not split):
@@ -135,7 +133,7 @@ def split_in(path: Path) -> str:
 def find_coco(files: list[Path]) -> dict[Path, dict[str, Any]]:
     """Read the JSON files that hold annotations of COCO, those of key points apart."""
     found = {}
-    for file in (f for f in files if f.suffix.lower() == ".json" and not hidden(f.name)):
+    for file in (f for f in files if f.suffix.lower() == ".json"):
         with suppress(ValueError):  # what is no JSON is something else
             content = json.loads(file.read_text(encoding="utf-8-sig"))
             coco = isinstance(content, dict) and {"images", "annotations"} <= set(content)

@@ -23,7 +23,7 @@ from .features import LogMel
 from .model import LETTERS, Spec, pretrained_spec
 from .run import load_settings
 from .sample import make_sample
-from .table import ARCHIVES, BAR, divide, from_hub, read, unpack
+from .table import BAR, divide, from_hub, read, unpack
 from .task import letters_of
 from .transcripts import find_tables, from_columns, from_folder
 
@@ -44,7 +44,7 @@ def make_table(config: Config) -> pd.DataFrame:
     if data is None:
         rows = from_hub(str(config.dataset), config, SUFFIXES, from_columns)
     else:
-        data = unpack(data) if data.name.lower().endswith(ARCHIVES) and data.exists() else data
+        data = unpack(data)
         rows = from_folder(data, SUFFIXES) if data.is_dir() else pd.DataFrame()
         if rows.empty:
             rows = pd.concat(read(t, config, SUFFIXES, from_columns) for t in find_tables(data))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .config import Config
-from .table import TABLES, files_in, hidden, split_of
+from .table import TABLES, files_in, split_of
 
 SOUNDS = ("audio", "path", "file", "filename", "file_name", "audio_filepath", "wav", "input")
 TEXTS = ("sentence", "text", "transcript", "transcription", "normalized_text", "target")
@@ -26,7 +26,7 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
 
     Splits are folders named for them: train, train-clean-100, dev, test.
     """
-    found = [p for p in files_in(root) if not hidden(p.name)]
+    found = files_in(root)
     texts = dict[Path, str]()
     for path in found:
         if path.name.endswith(".trans.txt"):
@@ -55,7 +55,7 @@ def find_tables(data: Path) -> list[Path]:
     """Give what `read` takes: a table, or a folder whose tables are named for splits, or them."""
     if not data.is_dir():
         return [data]
-    tables = [p for p in files_in(data) if p.suffix.lower() in TABLES and not hidden(p.name)]
+    tables = [p for p in files_in(data) if p.suffix.lower() in TABLES]
     if not tables:
         raise SystemExit(f"{data} has no sounds with a text")
     named = any(split_of(path.stem) or path.stem == "metadata" for path in tables)

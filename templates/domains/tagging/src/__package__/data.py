@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .config import Config
 from .model import PAD, PIECES, WORDS, Spec, load_tokenizer, pretrained_spec
 from .sample import make_sample
-from .table import ARCHIVES, divide, from_hub, read, unpack
+from .table import divide, from_hub, read, unpack
 from .words import cut, find_conll, from_columns, read_conll
 
 
@@ -30,9 +30,8 @@ def make_table(config: Config) -> pd.DataFrame:
         named = config.dataset
         rows = from_hub(named, config, (), from_columns) if named else make_sample()
     else:
-        data = unpack(data) if data.name.lower().endswith(ARCHIVES) and data.exists() else data
-        files = find_conll(data)
-        if files:
+        data = unpack(data)
+        if files := find_conll(data):
             rows = read_conll(files, data, config.columns)
         else:
             rows = read(data, config, (), from_columns)

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .config import Config
 from .model import PAD, Spec, load_tokenizer, pretrained_spec
 from .sample import make_sample
-from .table import ARCHIVES, TABLES, divide, files_in, from_hub, read, unpack
+from .table import TABLES, divide, files_in, from_hub, read, unpack
 
 SUFFIXES = {".txt", ".text", ".md"}
 # Scripts without spaces: each character is a word
@@ -30,7 +30,7 @@ def make_table(config: Config) -> pd.DataFrame:
     if data is None:
         rows = from_hub(config.dataset, config, ()) if config.dataset else make_sample()
     else:
-        data = unpack(data) if data.name.lower().endswith(ARCHIVES) else data
+        data = unpack(data)
         files = data.is_dir() and not any(p.suffix.lower() in TABLES for p in files_in(data))
         rows = read(data, config, SUFFIXES if files else ())
         if files:
