@@ -14,15 +14,10 @@ from .config import Config
 def start(config: Config, **options: Any) -> Accelerator:
     """Choose device and precision, say them, and join the processes of the launcher."""
     found = torch.accelerator.current_accelerator(check_available=True)
-    name = config.device.partition(":")[0]
-    cpu, precision = name == "cpu" or not found, config.precision
-    if name not in ("auto", "cpu", found.type if found else "cpu"):
-        raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
-    if precision == "fp16" and cpu:
-        raise SystemExit("--precision fp16 needs a GPU: try bf16")
+    cpu, precision = config.device == "cpu" or not found, config.precision
     if ":" in config.device:
         torch.accelerator.set_device_index(torch.device(config.device).index)
-    if found and not cpu and found.type == "cuda":
+    if found and found.type == "cuda" and not cpu:
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         torch.backends.cudnn.benchmark = True
         if precision == "auto" and "ACCELERATE_MIXED_PRECISION" not in os.environ:
@@ -42,7 +37,7 @@ def start(config: Config, **options: Any) -> Accelerator:
     )
     if not accelerator.is_main_process:
         sys.stdout = io.StringIO()  # the first process speaks
-    why = ": PyTorch finds no GPU" if not found and name == "auto" else ""
+    why = ": PyTorch finds no GPU" if not found and config.device == "auto" else ""
     precision = accelerator.mixed_precision.replace("no", "fp32")
     number, kind = accelerator.num_processes, accelerator.distributed_type.value
     processes = f"processes {number}" + f" ({kind})" * (kind != "NO")

@@ -43,9 +43,6 @@ def train(
     task = Task.fit(config.task, table)
     config = with_defaults(config, int((table["split"] == "train").sum()))
     size, number = config.batch_size, accelerator.num_processes
-    if size % number:
-        more = (size // number + 1) * number
-        raise SystemExit(f"--batch-size {size} is no multiple of {number} processes: try {more}")
     if config.dry_run:
         table = table.groupby("split").head(2 * size)
     train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)

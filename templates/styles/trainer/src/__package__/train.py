@@ -116,18 +116,25 @@ def train(
 
 
 class History:
-    """The validations that a Trainer remembers: the best, and how many came after it."""
+    """The validations that a Trainer remembers, the best, and how many came after it."""
 
     def __init__(self, state: TrainerState, task: Task) -> None:
         metric, mode = task.monitor
-        rows = [row for row in state.log_history if "eval_loss" in row]
-        values = [row[f"eval_{metric}"] * (1 if mode == "max" else -1) for row in rows]
+        found, loss = list[dict[str, float]](), math.nan
+        self.rows = list[dict[str, float]]()  # of metrics.jsonl
+        for row in state.log_history:
+            loss = row.get("loss", loss)
+            if "eval_loss" in row:
+                found.append(named(row, task))
+                done = {"epoch": math.ceil(row["epoch"]), "step": row["step"], "train/loss": loss}
+                self.rows.append(done | {f"val/{k}": v for k, v in found[-1].items()})
+        values = [each[metric] * (1 if mode == "max" else -1) for each in found]
         self.improved, self.waited, self.best = False, 0, dict[str, float]()
-        if rows:
-            best = max(range(len(rows)), key=lambda row: (values[row], row))  # of equals the later
-            self.improved = best == len(rows) - 1
-            self.waited = len(rows) - 1 - values.index(values[best])
-            self.best = named(rows[best], task)
+        if found:
+            best = max(range(len(found)), key=lambda n: (values[n], n))  # of equals the later
+            self.improved = best == len(found) - 1
+            self.waited = len(found) - 1 - values.index(values[best])
+            self.best = found[best]
 
 
 @dataclass
@@ -140,8 +147,6 @@ class Run(TrainerCallback):
     writer: Any  # TensorBoard's, in the first process
     ends: Callable[[int, float], bool]
     stopped: bool = False
-    loss: float = math.nan
-    rows: list[str] = field(default_factory=list)  # of metrics.jsonl, when they are saved
     signals: list[int] = field(default_factory=catch_signals)
 
     def signalled(self) -> bool:
@@ -173,11 +178,10 @@ class Run(TrainerCallback):
         logs, step = given["logs"], state.global_step
         if "loss" not in logs:
             return
-        self.loss = logs["loss"]
-        if math.isnan(self.loss):
+        if math.isnan(logs["loss"]):
             raise SystemExit(f"train/loss is nan at step {step}: try a lower --lr")
         done = (step - self.first) * self.trainer.get_total_train_batch_size(args)
-        scalars = {"train/loss": self.loss, "grad_norm": logs["grad_norm"]}
+        scalars = {"train/loss": logs["loss"], "grad_norm": logs["grad_norm"]}
         scalars["lr"] = given["lr_scheduler"].get_last_lr()[-1]
         scalars["examples_per_second"] = done / (time.perf_counter() - self.began)
         for name, value in scalars.items() if self.writer else ():
@@ -188,9 +192,9 @@ class Run(TrainerCallback):
         network, task = trainer.model, trainer.model.task
         if "eval_loss" not in given["metrics"]:  # of a split of one's own
             return
-        history, found = History(state, task), named(given["metrics"], task)
-        epoch, epochs, self.found = math.ceil(state.epoch), state.num_train_epochs, trainer.found
-        value, model = found[task.monitor[0]], None
+        history, epochs, self.found = History(state, task), state.num_train_epochs, trainer.found
+        row, model = history.rows[-1], None
+        epoch, value = int(row["epoch"]), row[f"val/{task.monitor[0]}"]
         ended = history.waited >= self.patience or self.ends(epoch - 1, value)
         control.should_training_stop |= ended
         if history.improved:  # all processes, for each may have a part
@@ -202,12 +206,12 @@ class Run(TrainerCallback):
             weights = {names[key]: value for key, value in model.items()}  # the first: compiled
             torch.save(self.described | {"model": weights}, folder / "saving.pt")
             (folder / "saving.pt").replace(folder / "best.pt")
-        row = {f"val/{name}": value for name, value in found.items()}
-        for name, value in row.items():
-            self.writer.add_scalar(name, value, step)
-        row = {"train/loss": self.loss, **row}
-        print(f"epoch {epoch}/{epochs}", *(f"{k} {v:.4f}" for k, v in row.items()), sep="  ")
-        self.rows.append(json.dumps({"epoch": epoch, "step": step, **row}) + "\n")
+        lines = [json.dumps(row) + "\n" for row in history.rows]
+        (folder / "metrics.jsonl").write_text("".join(lines))
+        scalars = {name: value for name, value in row.items() if "/" in name}
+        print(f"epoch {epoch}/{epochs}", *(f"{k} {v:.4f}" for k, v in scalars.items()), sep="  ")
+        for name in scalars.keys() - {"train/loss"}:
+            self.writer.add_scalar(name, row[name], step)
         if (epoch - 1) % max(1, epochs // 10) == 0 or ended or epoch == epochs:
             with optional("pictures"):
                 shown = DataLoader(trainer.eval_dataset, 9, collate_fn=collate)
@@ -218,15 +222,6 @@ class Run(TrainerCallback):
                 if args.world_size == 1 and hasattr(network.model, "draw"):
                     network.model.draw(self.writer, step)
 
-    def write_rows(self, args: Any) -> None:
-        if self.rows:
-            with Path(args.output_dir, "metrics.jsonl").open("a") as file:
-                file.writelines(self.rows)
-        self.rows.clear()
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.write_rows(args)  # of what is saved by steps, or never
-
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.trainer.accelerator.wait_for_everyone()  # each process writes a part
         if self.writer:
@@ -234,7 +229,6 @@ class Run(TrainerCallback):
             whole.touch()
             for old in set(whole.parent.glob("last.*")) - {whole}:
                 old.unlink()
-            self.write_rows(args)
         if not self.stopped and self.signalled():
             self.stopped = control.should_training_stop = True
 

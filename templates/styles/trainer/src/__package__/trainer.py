@@ -132,8 +132,6 @@ def machine(config: Config) -> dict[str, Any]:
     kind = found.type if found and name != "cpu" else "cpu"
     if name not in ("auto", kind):
         raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
-    if precision == "fp16" and kind == "cpu":
-        raise SystemExit("--precision fp16 needs a GPU: try bf16")
     if kind == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
         torch.backends.cudnn.benchmark = True
