@@ -1,6 +1,5 @@
 """Train the model."""
 
-import logging
 import os
 import signal
 import sys
@@ -172,7 +171,7 @@ def machine(config: Config) -> dict[str, Any]:
 
 
 def hush() -> None:
-    """Leave out warnings of what is so on purpose, and an advertisement."""
+    """Leave out warnings of what is so on purpose."""
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the run's folder
         r".* does not have many workers",  # with_defaults has chosen their number
@@ -181,8 +180,6 @@ def hush() -> None:
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15
     ):
         warnings.filterwarnings("ignore", message)
-    lines = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    lines.addFilter(lambda record: "Tip: For seamless cloud" not in record.getMessage())
 
 
 if __name__ == "__main__":
