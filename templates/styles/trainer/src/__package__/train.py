@@ -116,25 +116,24 @@ def train(
 
 
 class History:
-    """The validations that a Trainer remembers, the best, and how many came after it."""
+    """The validations that a Trainer remembers, a row each, the best, and how many came after."""
 
     def __init__(self, state: TrainerState, task: Task) -> None:
-        metric, mode = task.monitor
-        found, loss = list[dict[str, float]](), math.nan
-        self.rows = list[dict[str, float]]()  # of metrics.jsonl
+        (metric, mode), loss, top = task.monitor, math.nan, -math.inf
+        self.rows, self.best = list[dict[str, float]](), dict[str, float]()
+        self.improved, self.waited = False, 0
         for row in state.log_history:
             loss = row.get("loss", loss)
-            if "eval_loss" in row:
-                found.append(named(row, task))
-                done = {"epoch": math.ceil(row["epoch"]), "step": row["step"], "train/loss": loss}
-                self.rows.append(done | {f"val/{k}": v for k, v in found[-1].items()})
-        values = [each[metric] * (1 if mode == "max" else -1) for each in found]
-        self.improved, self.waited, self.best = False, 0, dict[str, float]()
-        if found:
-            best = max(range(len(found)), key=lambda n: (values[n], n))  # of equals the later
-            self.improved = best == len(found) - 1
-            self.waited = len(found) - 1 - values.index(values[best])
-            self.best = found[best]
+            if "eval_loss" not in row:
+                continue
+            found = named(row, task)
+            value = found[metric] if mode == "max" else -found[metric]
+            self.improved = value >= top  # of equals the later is the better
+            self.waited = 0 if value > top else self.waited + 1
+            if self.improved:
+                top, self.best = value, found
+            done = {"epoch": math.ceil(row["epoch"]), "step": row["step"], "train/loss": loss}
+            self.rows.append(done | {f"val/{k}": v for k, v in found.items()})
 
 
 @dataclass
@@ -210,7 +209,7 @@ class Run(TrainerCallback):
         (folder / "metrics.jsonl").write_text("".join(lines))
         scalars = {name: value for name, value in row.items() if "/" in name}
         print(f"epoch {epoch}/{epochs}", *(f"{k} {v:.4f}" for k, v in scalars.items()), sep="  ")
-        for name in scalars.keys() - {"train/loss"}:
+        for name in (name for name in row if name.startswith("val/")):
             self.writer.add_scalar(name, row[name], step)
         if (epoch - 1) % max(1, epochs // 10) == 0 or ended or epoch == epochs:
             with optional("pictures"):
