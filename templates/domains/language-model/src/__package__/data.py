@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -83,16 +83,12 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     return spec
 
 
-def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str]) -> ByteLevelBPETokenizer:
     """Learn byte-level BPE (Radford et al., 2019), fewer tokens of fewer texts."""
-    texts = list(texts)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    texts, tokenizer = list(texts), ByteLevelBPETokenizer()
     size = min(max(sum(map(len, texts)) // 256, 512), 8192)
-    options: Any = {"special_tokens": [END], "show_progress": False}
-    options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()  # it can say every text
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, **options))
+    options: Any = {"min_frequency": 0, "special_tokens": [END], "show_progress": False}
+    tokenizer.train_from_iterator(texts, size, **options)
     return tokenizer
 
 
