@@ -49,7 +49,7 @@ def make_table(config: Config) -> pd.DataFrame:
     data = config.data or make_sample(Path("data", "sample"))
     data = data.parent if data.suffix in (".yaml", ".yml") else data  # as YOLO is given its data
     data = unpack(data)
-    files = [data] if data.is_file() else files_in(data)
+    files = files_in(data)
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]
     notes = [p for p in files if p.suffix.lower() == ".xml"]

@@ -37,7 +37,7 @@ def make_table(config: Config) -> pd.DataFrame:
         return divide(rows, config, shorter_side)
     data = config.data or make_sample(Path("data/sample"))
     data = unpack(data)
-    files = [data] if data.is_file() else files_in(data)
+    files = files_in(data)
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]
     if coco := masks.find_coco(files):

@@ -42,9 +42,9 @@ def make_table(config: Config) -> pd.DataFrame:
         print(f"left out {(~there).sum()} rows without a word")
     table = divide(rows[there], config)
     pairs = zip(table["input"].str.split(" "), table["target"], strict=True)
-    parts = pd.Series([list(cut(*pair)) for pair in pairs], index=table.index)
-    table = table.loc[table.index.repeat(parts.map(len))].reset_index(drop=True)
-    words, tags = zip(*(part for found in parts for part in found), strict=True)
+    parts: list[Any] = [list(cut(*pair)) for pair in pairs]
+    table = table.assign(input=parts).explode("input", ignore_index=True)
+    words, tags = zip(*table["input"], strict=True)
     return table.assign(input=list(map(" ".join, words)), target=list(tags))
 
 

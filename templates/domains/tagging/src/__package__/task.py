@@ -7,12 +7,11 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
-from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import get_entities
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import Accuracy, F1Score, Metric, MetricCollection
 from torchmetrics.functional.classification import multiclass_confusion_matrix
-from torchmetrics.utilities import dim_zero_cat
 from torchmetrics.utilities.plot import plot_confusion_matrix
 
 from .model import OUTSIDE, WORDS
@@ -105,24 +104,21 @@ class SpanF1(Metric):
     """The F1 of whole spans with their kind, as the shared tasks of CoNLL count them."""
 
     full_state_update = False
-    scores: list[Tensor]
-    targets: list[Tensor]
+    right: Tensor
+    both: Tensor
 
     def __init__(self, names: list[str]) -> None:
         super().__init__()
         self.names = names
-        for state in ("scores", "targets"):
-            self.add_state(state, [], dist_reduce_fx="cat")
+        for state in ("right", "both"):
+            self.add_state(state, torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, scores: Tensor, targets: Tensor) -> None:
-        self.scores.append(scores)
-        self.targets.append(targets)
+        for pair in zip(scores.cpu(), targets.cpu(), strict=True):
+            rows = ([self.names[n] for n in row[pair[1] != IGNORE].tolist()] for row in pair)
+            found, true = (set(get_entities(row)) for row in rows)
+            self.right += len(found & true)
+            self.both += len(found) + len(true)
 
     def compute(self) -> Tensor:
-        scores, targets = dim_zero_cat(self.scores).cpu(), dim_zero_cat(self.targets).cpu()
-        rows = [
-            [[self.names[n] for n in row[true != IGNORE].tolist()] for row in (found, true)]
-            for found, true in zip(scores, targets, strict=True)
-        ]
-        found, true = zip(*rows, strict=True)
-        return torch.tensor(float(f1_score([*true], [*found], zero_division=0)))
+        return 2 * self.right / self.both.clamp(min=1)

@@ -37,7 +37,7 @@ def split(text: str) -> list[Word]:
 
 def find_conll(data: Path) -> list[Path]:
     """Give the files of a word a line; .txt could be notes, and counts where nothing else is."""
-    files = [data] if data.is_file() else files_in(data)
+    files = files_in(data)
     found = [p for p in files if p.suffix.lower() in CONLL]
     tables = any(p.suffix.lower() in TABLES for p in files)
     found = found or [p for p in files if p.suffix.lower() == ".txt" and not tables]
