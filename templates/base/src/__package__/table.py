@@ -39,19 +39,17 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
     `suffixes` are those of the examples, none where tables hold them; `how` replaces `from_frame`.
     """
     data = unpack(data)
-    tables = [data]
+    tables = found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
     if data.is_dir():
-        found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
-        named = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
-        if not named and suffixes and how is None:
-            named = [p for p in found if p.parent == data and lists_examples(p)]
-        tables = named if suffixes else named or found
+        tables = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
+        if not tables and suffixes and how is None:
+            tables = [p for p in found if p.parent == data and lists_examples(p)]
         if not tables and suffixes:
             return read_folders(data, suffixes)
-    if not tables or tables[0].suffix.lower() not in TABLES:
+    if not found:
         raise SystemExit(f"{data}: give a folder, or a file of {', '.join(TABLES + ARCHIVES)}")
     frames = []
-    for path in tables:
+    for path in tables or found:
         split = split_at_end(path.stem) or split_of(path.parent.name) * (path.parent != data)
         frames.append((how or from_frame)(read_rows(path), config, suffixes, path, split))
     return pd.concat(frames, ignore_index=True)
@@ -75,10 +73,10 @@ def lists_examples(path: Path) -> bool:
     return False
 
 
-def files_in(folder: Path) -> list[Path]:
-    """List the files that a person has put into a folder, behind links too."""
-    found = list[Path]()
-    for parent, folders, names in os.walk(folder, onerror=print, followlinks=True):
+def files_in(data: Path) -> list[Path]:
+    """List the files that a person has put into a folder, behind links too, or the one file."""
+    found = [data] if data.is_file() else list[Path]()
+    for parent, folders, names in os.walk(data, onerror=print, followlinks=True):
         folders[:] = [name for name in folders if not hidden(name)]
         found += [Path(parent, name) for name in names if not hidden(name)]
     return sorted(found)
@@ -101,10 +99,7 @@ def unpack(archive: Path) -> Path:
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
         options: Any = {} if archive.suffix == ".zip" else {"filter": "data"}
-        try:
-            shutil.unpack_archive(archive, scratch, **options)
-        except Exception as error:  # every format has errors of its own
-            raise SystemExit(f"cannot unpack {archive}: {error}") from None
+        shutil.unpack_archive(archive, scratch, **options)
         scratch.rename(folder)
     inside = [p for p in folder.iterdir() if not hidden(p.name)]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
@@ -284,8 +279,8 @@ def divide(
         chosen = rest["key"][strata.cumcount() < (strata.transform("size") * share).round()]
         table.loc[table["key"].isin(chosen) & (table["split"] == "train"), "split"] = part
     table = table.drop(columns="key").sample(frac=1, random_state=seed, ignore_index=True)
-    counts = {part: int((table["split"] == part).sum()) for part in ("train", "val", "test")}
-    sizes = ", ".join(f"{part} {count}" for part, count in counts.items() if count)
+    counts = Counter(table["split"])
+    sizes = ", ".join(f"{part} {counts[part]}" for part in ("train", "val", "test") if counts[part])
     kinds = {"classification": "classes", "multilabel": "labels"}
     if config.task not in kinds:
         print(f"{config.task}, {sizes}")
