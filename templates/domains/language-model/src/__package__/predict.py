@@ -30,8 +30,6 @@ def main(
         top_p: leave out the tokens that together are less likely than the rest of 1
         seed: of what is drawn by chance
     """
-    if temperature < 0 or tokens < 1 or not 0 < top_p <= 1:
-        raise SystemExit("--temperature from 0, --tokens from 1, --top-p above 0 and to 1")
     model: Any
     model, _, spec = load_model(checkpoint)
     transform = make_transform(spec)

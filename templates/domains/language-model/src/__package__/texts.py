@@ -156,13 +156,8 @@ def render(chat: Chat, pretrained: str | None) -> str:
     """Write down what was said, and that an answer follows, as the network knows it."""
     tokenizer = pretrained_tokenizer(pretrained) if pretrained else None
     if tokenizer and tokenizer.chat_template:
-        from jinja2 import TemplateError
-
         options = {"tokenize": False, "add_generation_prompt": True}
-        try:
-            return str(tokenizer.apply_chat_template(chat, **options))
-        except TemplateError as error:  # not every network knows a system turn
-            raise SystemExit(f"--pretrained {pretrained}: {error}") from None
+        return str(tokenizer.apply_chat_template(chat, **options))
     return "".join(f"{turn['role']}: {turn['content']}\n" for turn in chat) + "assistant: "
 
 
