@@ -11,6 +11,7 @@ import tyro
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from .config import Config
 from .data import collate, make_table
 from .dataset import Examples
 from .device import RANK, WORLD_SIZE, start
@@ -25,9 +26,8 @@ def evaluate(
     examples: Dataset[Any],
     task: Task,
     device: torch.device,
+    config: Config,
     autocast: AbstractContextManager[Any] | None = None,
-    batch_size: int = 64,
-    num_workers: int = 0,
 ) -> tuple[dict[str, float], Tensor, Tensor]:
     """Give the metrics, the scores (N, C) and the targets of all examples, from all processes."""
     training = model.training
@@ -36,8 +36,8 @@ def evaluate(
     each = -(-size // WORLD_SIZE)  # in all processes as many: the shards of a model come together
     part = Subset(examples, [(RANK + i * WORLD_SIZE) % size for i in range(each)])
     found, loss = [], torch.zeros(1)
-    options: dict[str, Any] = {"num_workers": num_workers, "collate_fn": collate}
-    for inputs, targets in DataLoader(part, batch_size, **options):
+    options: dict[str, Any] = {"num_workers": config.num_workers, "collate_fn": collate}
+    for inputs, targets in DataLoader(part, config.batch_size, **options):
         targets = targets.to(device)
         with autocast or nullcontext():
             logits = model(inputs.to(device))
@@ -90,8 +90,7 @@ def main(
     if rows.empty:
         raise SystemExit(f"the data has no split {split}")
     examples = Examples(rows, task, spec)
-    options = {"batch_size": config.batch_size, "num_workers": config.num_workers}
-    result, _, _ = evaluate(model, examples, task, device, None, **options)
+    result, _, _ = evaluate(model, examples, task, device, config)
     last = task.monitor[0]
     print(split, *(f"{name} {value:.4f}" for name, value in result.items() if name != last))
     print(f"{last} {result[last]:.4f} on {len(examples)} examples")

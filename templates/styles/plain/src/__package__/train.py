@@ -139,9 +139,7 @@ def train(
             if writer:
                 writer.close()
             leave(folder, stop)
-        result, scores, targets = evaluate(
-            model, val_set, task, device, autocast, config.batch_size, config.num_workers
-        )
+        result, scores, targets = evaluate(model, val_set, task, device, config, autocast)
         log(writer, {f"val/{name}": value for name, value in result.items()}, state["step"])
         state |= {"epoch": epoch + 1, "batch": 0, "waited": state["waited"] + 1}
         better = result[metric] if mode == "max" else -result[metric]
