@@ -20,18 +20,18 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1476, 12, 400, 120),
-    "segmentation": (1684, 13, 400, 120),
-    "detection": (1927, 14, 400, 120),
-    "text": (1500, 13, 400, 120),
-    "tagging": (1730, 13, 400, 120),
-    "language-model": (1808, 14, 400, 120),
-    "audio": (1636, 13, 400, 120),
-    "speech-recognition": (1822, 15, 400, 120),
-    "tabular": (1523, 13, 400, 120),
+    "vision": (1451, 12, 400, 120),
+    "segmentation": (1658, 13, 400, 120),
+    "detection": (1901, 14, 400, 120),
+    "text": (1473, 13, 400, 120),
+    "tagging": (1699, 13, 400, 120),
+    "language-model": (1772, 14, 400, 120),
+    "audio": (1611, 13, 400, 120),
+    "speech-recognition": (1799, 15, 400, 120),
+    "tabular": (1496, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal.
-MORE: Final = {"trainer": 46}
+MORE: Final = {"trainer": 37}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {
