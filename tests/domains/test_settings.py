@@ -77,3 +77,9 @@ def test_half_of_the_texts_are_enough(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "1-2.trans.txt").write_text("1-2-0001 SAID\n")
     assert list(package("transcripts").from_folder(tmp_path, {".wav"})["target"]) == ["said"]
     assert "left out 2 sounds without a text" in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_its_settings_is_one_line(tmp_path: Path) -> None:
+    load_config = assemble("alone", "base", "domains/text", "styles/plain")("run").load_config
+    with pytest.raises(SystemExit, match=r"has no settings.json: it lies in the folder of the run"):
+        load_config(tmp_path)

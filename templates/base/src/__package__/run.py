@@ -1,5 +1,6 @@
 """The run: its flags, its folder, and how it ends when it is stopped."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import HTTPError
+from zipfile import is_zipfile
 
 import torch
 import tyro
@@ -23,6 +25,7 @@ from .config import Config
 
 RUNS, TIME = Path("runs"), "%Y-%m-%d_%H-%M-%S-%f"  # a run is named by when it began
 FREE = {"patience", "device", "precision", "compile", "num_workers", "resume", "run_dir"}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parse(description: str | None) -> Config:
@@ -58,20 +61,24 @@ def check(config: Config) -> Config:
 
 
 def main(train: Callable[[Config], object], description: str | None) -> None:
-    """Train as the flags say."""
+    """Train as the flags say; what no code can mend is one line."""
     config = parse(description)
     try:
         train(config)
     except KeyboardInterrupt:  # the second
         raise SystemExit(128 + signal.SIGINT) from None
-    except RuntimeError as error:
-        if "inline_container" not in str(error):  # so torch.save says that a disk is full
-            raise
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:  # of --run-dir
+        raise SystemExit(str(error)) from None
+    except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", 0) not in FULL and "inline_container" not in str(error):
+            raise  # a full disk is the latter to torch.save
         folder = config.run_dir or RUNS
         raise SystemExit(f"cannot write to {folder}, is its disk full? {error}") from None
 
 
 def load_settings(folder: Path) -> dict[str, Any]:
+    if not (folder / "settings.json").is_file():
+        raise SystemExit(f"{folder} has no settings.json: it lies in the folder of the run")
     return json.loads((folder / "settings.json").read_text(encoding="utf-8"))
 
 
@@ -89,6 +96,8 @@ def find(where: str | Path | None, name: str) -> Path:
     if not found:
         raise SystemExit(f"no {name} in {where or RUNS}: train first")
     newest = max(found, key=lambda path: path.stat().st_mtime)
+    if name.startswith("best") and newest.is_file() and not is_zipfile(newest):
+        raise SystemExit(f"{newest} is damaged, or no checkpoint of PyTorch")
     if where in (None, "auto"):
         print(f"taking {newest}", file=sys.stderr)
     return newest
@@ -118,7 +127,8 @@ def start_run(config: Config, **what: Any) -> Path:
 
 def settings(config: Config) -> dict[str, Any]:
     """Give the numbers of a configuration as they are, the rest as texts for TensorBoard."""
-    return {k: v if isinstance(v, int | float) else str(v) for k, v in asdict(config).items()}
+    texts = {k: str(v).encode(errors="replace").decode() for k, v in asdict(config).items()}
+    return texts | {k: v for k, v in asdict(config).items() if isinstance(v, int | float)}
 
 
 def catch_signals() -> list[int]:

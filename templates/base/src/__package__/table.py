@@ -75,7 +75,9 @@ def lists_examples(path: Path) -> bool:
 
 def files_in(data: Path) -> list[Path]:
     """List the files that a person has put into a folder, behind links too, or the one file."""
-    found = [data] if data.is_file() else list[Path]()
+    if data.is_file():
+        return [data]
+    found = list[Path]()
     for parent, folders, names in os.walk(data, onerror=print, followlinks=True):
         folders[:] = [name for name in folders if not hidden(name)]
         found += [Path(parent, name) for name in names if not hidden(name)]
@@ -99,7 +101,10 @@ def unpack(archive: Path) -> Path:
         scratch = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(scratch, ignore_errors=True)
         options: Any = {} if archive.suffix == ".zip" else {"filter": "data"}
-        shutil.unpack_archive(archive, scratch, **options)
+        try:
+            shutil.unpack_archive(archive, scratch, **options)
+        except Exception as error:  # every format has errors of its own
+            raise SystemExit(f"cannot unpack {archive}: {error}") from None
         scratch.rename(folder)
     inside = [p for p in folder.iterdir() if not hidden(p.name)]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
@@ -234,9 +239,11 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 
 
 def tidy(label: Any) -> str:
-    """Spell a label in one way: 1.0 as 1, accents as one character."""
-    text = re.sub(r"^(-?\d+)\.0+$", r"\1", str(label).strip())
-    return unicodedata.normalize("NFC", text)
+    """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
+    text = str(label).strip()
+    with suppress(UnicodeEncodeError):  # half of a character stays
+        text = os.fsencode(text).decode(errors="replace")
+    return unicodedata.normalize("NFC", re.sub(r"^(-?\d+)\.0+$", r"\1", text))
 
 
 def divide(

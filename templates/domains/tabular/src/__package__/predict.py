@@ -18,6 +18,8 @@ def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
     """Give the rows of files, of standard input, or of the arguments themselves."""
     for item in inputs:
         if item != "-" and Path(item).suffix.lower() in TABLES:
+            if not Path(item).is_file():
+                raise SystemExit(f"{item}: no such file")
             for row in read_rows(Path(item)).to_dict("records"):
                 yield {name: cell for name, cell in row.items() if cell == cell}  # NaN: no cell
             continue

@@ -20,6 +20,8 @@ def read_inputs(inputs: list[str]) -> Iterator[str]:
         if item == "-":
             text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
         elif item.lower().endswith(".txt") and len(item.split()) == 1:
+            if not Path(item).is_file():
+                raise SystemExit(f"{item}: no such file")
             text = Path(item).read_text(encoding="utf-8-sig", errors="replace")
         else:
             yield item

@@ -69,6 +69,8 @@ def read_inputs(inputs: list[str]) -> Iterator[str]:
     """Give texts: as they are, or the lines of files."""
     for item in inputs:
         if item.lower().endswith(".txt") and len(item.split()) == 1:
+            if not Path(item).is_file():
+                raise SystemExit(f"{item}: no such file")
             text = Path(item).read_text(encoding="utf-8-sig", errors="replace")
             yield from (line.strip() for line in text.split("\n") if line.strip())
         else:

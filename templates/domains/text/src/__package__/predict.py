@@ -19,6 +19,8 @@ def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
             lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
             yield from ((line.strip(), line) for line in lines if line.strip())
         elif Path(item).suffix.lower() in SUFFIXES and len(item.split()) == 1:
+            if not Path(item).is_file():
+                raise SystemExit(f"{item}: no such file")
             yield item, read_text(Path(item))
         else:
             yield item, item

@@ -42,6 +42,8 @@ if __name__ == "__main__":
     for item in flags.inputs:
         path = Path(item)
         file = path.suffix.lower() in (".txt", ".text", ".md") and len(item.split()) == 1
+        if file and not path.is_file():
+            raise SystemExit(f"{item}: no such file")
         text = path.read_text(encoding="utf-8-sig") if file else item
         [scores] = session.run(["scores"], {"inputs": prepare(text, about["spec"])})[0]
         result = decode(scores, about["task"])
