@@ -153,6 +153,7 @@ def start(
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(PROBE), *sources]),
         "OMP_NUM_THREADS": str(os.cpu_count()),
+        "THP_MEM_ALLOC_ENABLE": "1",  # or chance gives huge pages to some loops alone
         "METER": str(output),
         "STEPS": str(STEPS),
         "PACKAGE": f"{work.domain}_plain",

@@ -26,12 +26,15 @@ def start(path: Path) -> None:
     times: list[float] = []
     copies: list[tuple[float, dict[str, Tensor]]] = []
     models: list[nn.Module] = []
+    split: list[Any] = []
     every = int(os.environ["STEPS"]) // 2
+    from peer_work import make_split
 
     def note(optimizer: Any, *args: Any) -> None:
-        times.append(time.perf_counter())
         if not models:
             models.append(find_model(optimizer))
+            split.append(make_split("val"))  # at exit no threads can be started to read it
+        times.append(time.perf_counter())
         if len(times) % every == 0:
             weights = models[0].state_dict()
             copies.append((times[-1], {name: value.clone() for name, value in weights.items()}))
@@ -42,7 +45,7 @@ def start(path: Path) -> None:
         losses = []
         for moment, weights in copies:
             models[0].load_state_dict(weights)
-            losses.append((moment - times[0], loss(models[0])))
+            losses.append((moment - times[0], loss(models[0], split[0])))
         path.write_text(json.dumps({"steps": times, "losses": losses}), encoding="utf-8")
 
     register_optimizer_step_post_hook(note)
@@ -68,10 +71,7 @@ def find_model(optimizer: Any) -> nn.Module:
     """Find the network of `peer_work.py` whose weights this optimizer changes."""
     from peer_work import make_model
 
-    if hasattr(optimizer, "all_params"):  # one of fastai's
-        trained = {id(p) for p, *_ in optimizer.all_params()}
-    else:
-        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     kind = type(make_model()).__name__
     for found in gc.get_objects():
         names = [base.__name__ for base in type(found).__mro__]
@@ -82,13 +82,13 @@ def find_model(optimizer: Any) -> nn.Module:
 
 
 @torch.inference_mode()
-def loss(model: nn.Module) -> float:
-    """Mean cross-entropy of the validation split."""
-    from peer_work import make_split, stack
+def loss(model: nn.Module, split: Any) -> float:
+    """Mean cross-entropy of a split."""
+    from peer_work import stack
 
     model.eval()
     total, count = 0.0, 0
-    batches: DataLoader[Any] = DataLoader(make_split("val"), 256, collate_fn=stack)
+    batches: DataLoader[Any] = DataLoader(split, 256, collate_fn=stack)
     for inputs, labels in batches:
         total += float(F.cross_entropy(model(inputs), labels, reduction="sum"))
         count += len(labels)
