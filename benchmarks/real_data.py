@@ -196,7 +196,7 @@ def train(
 ) -> dict[str, float] | None:
     """Train and evaluate in a folder of its own; give accuracy and seconds, None for a failure."""
     folder.mkdir(parents=True, exist_ok=True)
-    package = f"{cell.work.domain}_{cell.style}"
+    package = f"{cell.work.domain}_{cell.style}".replace("-", "_")
     asked = ["--data", str(cell.work.data), "--seed", str(cell.seed)]
     asked += ["--pretrained", str(pretrained)] if pretrained else []
     start = time.perf_counter()

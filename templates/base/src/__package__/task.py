@@ -1,7 +1,7 @@
 """What is learned: the loss, the metrics and their names, for training, validation and test."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import torch
@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from torchmetrics import Accuracy, F1Score, MeanAbsoluteError, MetricCollection, R2Score
-from torchmetrics.functional.classification import multiclass_confusion_matrix
-from torchmetrics.utilities.plot import plot_confusion_matrix
-from torchmetrics.wrappers import LambdaInputTransformer
+
+if TYPE_CHECKING:  # it takes seconds to import, which predict can do without
+    from torchmetrics import MetricCollection
 
 Kind = Literal["classification", "multilabel", "regression"]
 
@@ -90,8 +89,11 @@ class Task:
             return logits.sigmoid()
         return logits * logits.new_tensor(self.std) + logits.new_tensor(self.mean)
 
-    def metrics(self) -> MetricCollection:
+    def metrics(self) -> "MetricCollection":
         """Give the metrics of scores (N, C) and targets."""
+        from torchmetrics import Accuracy, F1Score, MeanAbsoluteError, MetricCollection, R2Score
+        from torchmetrics.wrappers import LambdaInputTransformer
+
         if self.kind == "regression":
             r2 = LambdaInputTransformer(R2Score(), self.standard, self.standard)
             return MetricCollection({"mae": MeanAbsoluteError(), "r2": r2})
@@ -144,6 +146,9 @@ class Task:
             tag = f"precision_recall/{name}"
             writer.add_pr_curve(tag, true[:, number], scores[:, number], step)
         if self.kind == "classification":
+            from torchmetrics.functional.classification import multiclass_confusion_matrix
+            from torchmetrics.utilities.plot import plot_confusion_matrix
+
             counts = multiclass_confusion_matrix(scores, targets, size)
             figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
             names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
