@@ -101,11 +101,10 @@ class GPT(LanguageModel):
     From few texts the table learns what counts of pairs of tokens would tell.
     """
 
-    weight_decay = 2.0  # so much, or few texts are known by heart
-
     def __init__(self, spec: Spec, num_outputs: int) -> None:
         super().__init__()
         dim, depth, dropout = (256, 6, 0.1) if spec.large else (128, 2, 0.2)
+        self.weight_decay = 0.05 if spec.large else 2.0  # or few texts are known by heart
         self.spec, self.dropout = spec, nn.Dropout(dropout)
         self.left_out = nn.Dropout1d(0.5)  # of whole pairs, or else these are known by heart
         self.tokens, self.pairs = nn.Embedding(num_outputs, dim), nn.Embedding(ROWS, dim)

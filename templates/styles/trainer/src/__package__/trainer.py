@@ -1,6 +1,7 @@
 """The Trainer of transformers around a network: the loss, the optimizer, the metrics."""
 
 import io
+import logging
 import os
 import sys
 from typing import Any
@@ -137,6 +138,8 @@ def machine(config: Config) -> dict[str, Any]:
         if precision == "auto":
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
             precision = "bf16" if bf16 else "fp16"
+    hushed = logging.getLogger("transformers.trainer_utils")  # of short epochs
+    hushed.addFilter(lambda record: "mtime may not be reliable" not in record.getMessage())
     state = PartialState(cpu=kind == "cpu")
     if not state.is_main_process:
         sys.stdout = io.StringIO()  # the first process speaks
