@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,8 @@ def train(
     if config.compile:
         model.compile()
 
-    def save(name: str) -> None:
-        content = {key: part.state_dict() for key, part in objects.items()}
+    def save(name: str, parts: Iterable[str]) -> None:
+        content = {part: objects[part].state_dict() for part in parts}
         if RANK == 0:
             torch.save(content | described | {"state": state}, folder / "saving.tmp")
             (folder / "saving.tmp").replace(folder / name)  # a crash leaves the old or the new
@@ -135,7 +135,7 @@ def train(
             if stop and WORLD_SIZE == 1:  # several have to agree, which takes time
                 break
         if state["batch"] < len(loader) and agreed(bool(stop), device):
-            save("last.pt")
+            save("last.pt", objects)
             if writer:
                 writer.close()
             leave(folder, stop)
@@ -146,8 +146,8 @@ def train(
         if state["best"] is None or better >= state["best"]:  # of equals the later is the better
             waited = state["waited"] if better == state["best"] else 0
             state |= {"best": better, "waited": waited, "result": result}
-            save("best.pt")
-        save("last.pt")
+            save("best.pt", ["model"])
+        save("last.pt", objects)
         ended = state["waited"] >= config.patience or epoch + 1 == config.epochs
         ended |= ends(epoch, result[metric])
         if writer:
