@@ -151,8 +151,7 @@ def read_frames(file: soundfile.SoundFile, start: int, frames: int, rate: int) -
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
     """Give sounds (B, samples) to play, and spectrograms with what is predicted, (text, right)."""
     figure = Figure(figsize=(9, 7))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 3), ylim=(3, 0))  # one: nine take far longer
-    axes.axis("off")
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(-0.03, 3), ylim=(3, 0))
     for number, (sound, (text, right)) in enumerate(zip(inputs, titles, strict=False)):
         name, picture = f"sound_{number + 1}", sound  # of a feature extractor: nothing to play
         if sound.dim() == 1:
@@ -160,8 +159,7 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
             writer.add_audio(f"predictions/{name}", loud, step, spec.sample_rate)
             picture = LogMel(spec.sample_rate)(sound[None])[0, 0]  # (mels, frames)
         y, x = divmod(number, 3)
-        extent = (x + 0.03, x + 0.97, y + 0.99, y + 0.15)
-        axes.imshow(picture.flip(0), aspect="auto", extent=extent)
+        axes.imshow(picture.flip(0), aspect="auto", extent=(x, x + 0.95, y + 1, y + 0.15))
         color, text = "green" if right else "red", f"{name}, {spec.seconds:.3g} s\n{text}"
-        axes.text(x + 0.03, y + 0.13, text, fontsize=8, color=color, parse_math=False)
+        axes.text(x, y + 0.13, text, color=color, size=8, parse_math=False)
     writer.add_figure("predictions/spectrograms", figure, step)

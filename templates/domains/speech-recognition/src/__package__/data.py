@@ -145,8 +145,7 @@ def read_sound(item: Any, rate: int) -> np.ndarray:
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
     """Give sounds (B, samples) to play, and spectrograms with each letter where it is heard."""
     figure = Figure(figsize=(9, 2 * len(inputs)))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 1), ylim=(len(inputs), 0))  # many take long
-    axes.axis("off")
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(0, 1), ylim=(len(inputs), 0))
     for y, (sound, (letters, found, true)) in enumerate(zip(inputs, titles, strict=False)):
         loud, name = sound / sound.abs().max().clamp(min=1e-6), f"sound_{y + 1}"
         writer.add_audio(f"predictions/{name}", loud, step, spec.sample_rate)

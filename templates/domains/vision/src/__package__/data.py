@@ -122,13 +122,11 @@ def load(item: Any, size: int) -> Image.Image:
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
     """Show images (B, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
     figure = Figure(figsize=(7, 7))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 3), ylim=(3, 0))  # one: nine take far longer
-    axes.axis("off")
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(-0.03, 3), ylim=(3, -0.03))
     for number, (image, (text, right)) in enumerate(zip(inputs, titles, strict=False)):
         y, x = divmod(number, 3)
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
-        shown = pixels.clamp(0, 1).permute(1, 2, 0)
-        axes.imshow(shown, extent=(x + 0.03, x + 0.87, y + 0.99, y + 0.15))
-        color, text = "green" if right else "red", text.replace(" (", "\n(")
-        axes.text(x + 0.03, y + 0.13, text, fontsize=9, color=color, parse_math=False)
+        extent, color = (x, x + 0.85, y + 1, y + 0.15), "green" if right else "red"
+        axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0), extent=extent)
+        axes.text(x, y + 0.13, text.replace(" (", "\n("), color=color, size=9, parse_math=False)
     writer.add_figure("predictions", figure, step)
