@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from fastai.data.transforms import ColSplitter
+from fastai.optimizer import Adam
 from fastai.text.all import DataBlock, DataLoaders, Learner, TensorText, TransformBlock
 from fastai.torch_basics import TensorBase, TitledStr, Transform, dispatch, display_df
 
@@ -65,5 +66,7 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    options = {"wd": getattr(model, "weight_decay", None)} | for_task(task) | options
+    # fastai's own, which leaves norms and biases out of a decay that is large
+    own = {"opt_func": Adam, "wd": getattr(model, "weight_decay", None)}
+    options = for_task(task) | own | options
     return Learner(dls, model, splitter=make_splitter(model), **options)

@@ -3,17 +3,17 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
+from fastai.basics import AccumMetric, Callback, CancelEpochException, OptimWrapper, set_seed
 from fastai.callback.all import GradientClip  # and what it gives a Learner, such as fit_one_cycle
-from fastai.callback.core import Callback, CancelEpochException
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from fastai.data.core import DataLoaders
-from fastai.metrics import AccumMetric
-from fastai.torch_core import set_seed
 from torch import Tensor, nn
+from torch.optim import AdamW
 from torch.utils.tensorboard import SummaryWriter
 
 from .config import Config
@@ -38,9 +38,10 @@ def loaders(block: DataBlock, table: pd.DataFrame, config: Config) -> DataLoader
 
 
 def for_task(task: Task) -> dict[str, Any]:
-    """Give the loss and the metrics of a Learner."""
-    names = [str(name) for name in task.metrics()]
-    return {"loss_func": TaskLoss(task), "metrics": [TaskMetric(task, name) for name in names]}
+    """Give the loss, the metrics and the optimizer of a Learner: fastai's Adam, but fused."""
+    metrics = [TaskMetric(task, str(name)) for name in task.metrics()]
+    adam = partial(OptimWrapper, opt=AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    return {"loss_func": TaskLoss(task), "metrics": metrics, "opt_func": adam}
 
 
 class TaskMetric(AccumMetric):
