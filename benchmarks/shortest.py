@@ -8,6 +8,7 @@ to TensorBoard by itself, it does so here, as often as a project.
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ def lightning(config: Any) -> None:
 
 
 def fastai(config: Any, *callbacks: Any) -> None:
-    from fastai.basics import Learner, accuracy, set_seed
+    from fastai.basics import Learner, OptimWrapper, accuracy, set_seed
     from fastai.callback.all import GradientClip
     from fastai.losses import CrossEntropyLossFlat
 
@@ -81,8 +82,9 @@ def fastai(config: Any, *callbacks: Any) -> None:
     table, spec, task, model = prepare(config, "fastai")
     dls = importlib.import_module("vision_fastai.dls").make_dls(table, task, spec, config)
     loss = CrossEntropyLossFlat(label_smoothing=0.1)
-    cbs = [GradientClip(1.0), *callbacks]
-    learn = Learner(dls, model, loss, metrics=accuracy, cbs=cbs, path=config.run_dir)
+    options = {"cbs": [GradientClip(1.0), *callbacks], "metrics": accuracy}
+    options["opt_func"] = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)
+    learn = Learner(dls, model, loss, path=config.run_dir, **options)
     with learn.no_bar():
         learn.fit_one_cycle(config.epochs, config.lr)
 

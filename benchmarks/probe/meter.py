@@ -8,9 +8,7 @@ import atexit
 import gc
 import json
 import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +47,7 @@ def start(path: Path) -> None:
         path.write_text(json.dumps({"steps": times, "losses": losses}), encoding="utf-8")
 
     register_optimizer_step_post_hook(note)
-    if any("fastai" in argument for argument in sys.orig_argv):
-        watch_fastai(note)
     atexit.register(finish)
-
-
-def watch_fastai(note: Callable[[Any], None]) -> None:
-    """Call `note` after each step of fastai's optimizers, which are none of torch's."""
-    from fastai.optimizer import Optimizer
-
-    step = Optimizer.step
-
-    def step_and_note(self: Any, closure: Any = None) -> None:
-        step(self, closure)
-        note(self)
-
-    Optimizer.step = step_and_note
 
 
 def find_model(optimizer: Any) -> nn.Module:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -146,6 +145,7 @@ class Task:
             tag = f"precision_recall/{name}"
             writer.add_pr_curve(tag, true[:, number], scores[:, number], step)
         if self.kind == "classification":
+            from matplotlib.figure import Figure
             from torchmetrics.functional.classification import multiclass_confusion_matrix
             from torchmetrics.utilities.plot import plot_confusion_matrix
 

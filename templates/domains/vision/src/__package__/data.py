@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 import torchvision
-from matplotlib.figure import Figure
 from PIL import Image, ImageFile, ImageOps
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -121,10 +120,11 @@ def load(item: Any, size: int) -> Image.Image:
 
 def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Spec) -> None:
     """Show images (B, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
+    from matplotlib.figure import Figure  # here: it takes a second
+
     figure = Figure(figsize=(7, 7))
     axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(-0.03, 3), ylim=(3, -0.03))
-    for number, (image, (text, right)) in enumerate(zip(inputs, titles, strict=False)):
-        y, x = divmod(number, 3)
+    for (y, x), image, (text, right) in zip(np.ndindex(3, 3), inputs, titles, strict=False):
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
         extent, color = (x, x + 0.85, y + 1, y + 0.15), "green" if right else "red"
         axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0), extent=extent)
