@@ -15,7 +15,7 @@ import pytest
 from tool.conftest import Run
 
 import ptscaffold
-from ptscaffold.cli.completion import ASKED
+from ptscaffold.cli.options import ASKED
 from ptscaffold.project.journal import FOLDER
 
 SHELLS = {name: shutil.which(name) for name in ("bash", "fish", "zsh")}

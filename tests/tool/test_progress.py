@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from tool.test_process import _drain
 
-from ptscaffold.cli import progress
-from ptscaffold.cli.console import say
+from ptscaffold.cli.console import say, step
 
 GIT = shutil.which("git")
 
@@ -36,8 +35,8 @@ def watch(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Terminal:
 
 def test_a_line_is_written_anew_while_steps_last(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = watch(monkeypatch)
-    with progress.step("install"):
-        with progress.step("a check with a long name"):
+    with step("install"):
+        with step("a check with a long name"):
             time.sleep(0.6)
         say("one has ended")
         time.sleep(0.4)
@@ -53,7 +52,7 @@ def test_one_step_after_the_other_has_one_line(monkeypatch: pytest.MonkeyPatch) 
     watch(monkeypatch)
     before = threading.active_count()
     for number in range(5):
-        with progress.step(f"step {number}"):
+        with step(f"step {number}"):
             assert threading.active_count() == before + 1
     time.sleep(0.6)
     assert threading.active_count() == before
@@ -62,7 +61,7 @@ def test_one_step_after_the_other_has_one_line(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("CI", "1")])
 def test_nobody_watches(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     terminal = watch(monkeypatch, **{name: value})
-    with progress.step("install"):
+    with step("install"):
         time.sleep(0.4)
     assert terminal.getvalue() == ""
 

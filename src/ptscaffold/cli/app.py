@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptscaffold import __version__
-from ptscaffold.cli import completion, console, project, trial
+from ptscaffold.cli import options, project, trial
 from ptscaffold.cli.console import Command, Commands, Said, run_app
 
 if TYPE_CHECKING:
@@ -59,22 +59,22 @@ def new(
         str | None,
         typer.Argument(metavar="[NAME]", help="Project name, or a path that ends with it."),
     ] = None,
-    domain: console.Domain = None,
-    style: console.Style = None,
-    feature: console.Feature = None,
-    set_: console.Set = None,
-    answers: console.AnswersFile = None,
-    pack: console.Pack = None,
-    preset: console.Preset = None,
-    no_preset: console.NoPreset = False,
-    engine: console.Engine = None,
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    set_: options.Set = None,
+    answers: options.AnswersFile = None,
+    pack: options.Pack = None,
+    preset: options.Preset = None,
+    no_preset: options.NoPreset = False,
+    engine: options.Engine = None,
     into: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Adopt this folder; none of its files is changed."),
     ] = None,
-    dry_run: console.DryRun = False,
+    dry_run: options.DryRun = False,
     install: Annotated[bool, typer.Option("--install", help="Make its environment too.")] = False,
-    no_input: console.NoInput = False,
+    no_input: options.NoInput = False,
 ) -> Said:
     """Make a project.
 
@@ -112,19 +112,19 @@ def export(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to; a new folder, or the last export.")
     ],
-    domain: console.Domain = None,
-    style: console.Style = None,
-    feature: console.Feature = None,
-    set_: console.Set = None,
-    answers: console.AnswersFile = None,
-    pack: console.Pack = None,
-    preset: console.Preset = None,
-    no_preset: console.NoPreset = False,
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    set_: options.Set = None,
+    answers: options.AnswersFile = None,
+    pack: options.Pack = None,
+    preset: options.Preset = None,
+    no_preset: options.NoPreset = False,
     engine: Annotated[
         str | None,
-        console.named("For cookiecutter or copier only; for both otherwise.", completion.engines),
+        options.named("For cookiecutter or copier only; for both otherwise.", options.engines),
     ] = None,
-    dry_run: console.DryRun = False,
+    dry_run: options.DryRun = False,
 ) -> Said:
     """Write a template for cookiecutter and copier.
 
@@ -158,7 +158,7 @@ def _where(result: Result | Export, paths: Iterable[str]) -> str | None:
     return None if sys.stdout.isatty() else str(result.plan.directory)
 
 
-def list_(pack: console.Pack = None) -> Said:
+def list_(pack: options.Pack = None) -> Said:
     """List the domains, styles and features."""
     from ptscaffold.cli import report
     from ptscaffold.layers.catalogue import Catalogue
@@ -175,13 +175,13 @@ def show(
         typer.Argument(
             metavar="[WHAT]",
             help="A layer such as domains/vision, or a project's folder.",
-            autocompletion=completion.layers,
+            autocompletion=options.layers,
         ),
     ] = None,
-    domain: console.Domain = None,
-    style: console.Style = None,
-    feature: console.Feature = None,
-    pack: console.Pack = None,
+    domain: options.Domain = None,
+    style: options.Style = None,
+    feature: options.Feature = None,
+    pack: options.Pack = None,
 ) -> Said:
     """Show a layer, a choice of layers, or a project.
 
@@ -206,8 +206,8 @@ def complete(
         str,
         typer.Argument(
             metavar="SHELL",
-            help=f"{', '.join(completion.SHELLS)}.",
-            autocompletion=completion.shells,
+            help=f"{', '.join(options.SHELLS)}.",
+            autocompletion=options.shells,
         ),
     ],
 ) -> Said:
@@ -219,7 +219,7 @@ def complete(
     ptscaffold completion fish | source     # in ~/.config/fish/config.fish
     ptscaffold completion powershell | Out-String | Invoke-Expression    # in $PROFILE
     """
-    script = completion.script(shell)
+    script = options.completion_script(shell)
     return Said({"shell": shell, "script": script}, script)
 
 
@@ -248,7 +248,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
-    completion.prepare()
+    options.prepare_completion()
     return run_app(_app_of(arguments), arguments)
 
 

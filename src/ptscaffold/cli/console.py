@@ -1,23 +1,34 @@
-"""What all commands share: their flags, what they print, how errors become text and exit codes."""
+"""How all commands end and talk: data on stdout, errors as text and exit codes, what lasts shown.
+
+A line of the terminal says what is being done and for how long, for a person who waits. There is
+none where nobody watches: in a pipe, with CI set, on a terminal that is dumb.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from threading import RLock, Thread
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ptscaffold import __version__
-from ptscaffold.cli import completion, progress
 from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, printable, unknown
+
+_lock = RLock()
+_running: dict[object, tuple[str, float]] = {}  # what, and since when
+_shown = ""
+_drawing = False  # one thread does it, until nothing is being done
 
 
 class Said(NamedTuple):
@@ -133,8 +144,56 @@ def _print(said: Said, *, as_json: bool) -> None:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
-    progress.clear()
+    _clear()
     sys.stderr.write(f"{printable(text)}\n")
+
+
+def watched() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show what is being done as long as it is; several may be at a time."""
+    global _drawing
+    key = object()
+    with _lock:
+        if watched() and not _drawing:
+            _drawing = True
+            Thread(target=_draw, daemon=True).start()
+        _running[key] = what, time.monotonic()
+    try:
+        yield
+    finally:
+        with _lock:
+            del _running[key]
+            _clear()
+
+
+def _clear() -> None:
+    """Make room for other text."""
+    global _shown
+    with _lock:
+        if _shown:
+            sys.stderr.write(f"\r{' ' * len(_shown)}\r")
+            sys.stderr.flush()
+            _shown = ""
+
+
+def _draw() -> None:
+    global _shown, _drawing
+    while True:
+        time.sleep(0.25)
+        with _lock:
+            if not _running:
+                _drawing = False
+                return
+            now = time.monotonic()
+            parts = [f"{what} {now - began:.0f} s" for what, began in _running.values()]
+            _clear()
+            _shown = ", ".join(parts)[: shutil.get_terminal_size().columns - 1]
+            sys.stderr.write(_shown)
+            sys.stderr.flush()
 
 
 _FLAGS = {
@@ -161,10 +220,10 @@ class Command(TyperCommand):
                 )
 
     def invoke(self, ctx: Any) -> Any:
-        if progress.watched():
+        if watched():
             from ptscaffold.layers import git
 
-            git.watch = progress.step
+            git.watch = step
         return super().invoke(ctx)
 
 
@@ -188,72 +247,3 @@ def explain(error: Exception) -> UsageError:
         return UsageError(unknown("option", str(option), command, [*known, "--help"]), hint=hint)
     text = str(getattr(error, "format_message", lambda: error)()).rstrip(".")
     return UsageError(text[:1].lower() + text[1:], hint=hint)
-
-
-def _settled(ctx: typer.Context, project: Path) -> Path:
-    """The project, with what a run that died has left half-done put back, and that said."""
-    if not ctx.resilient_parsing:  # a shell that completes changes nothing
-        from ptscaffold.project.apply import recover
-
-        if done := recover(project):
-            say(f"{project}: {done}")
-    return project
-
-
-def named(text: str, offer: Any, *, metavar: str = "NAME", envvar: str | None = None) -> Any:
-    """An option that takes a name, which shells complete."""
-    return typer.Option(metavar=metavar, help=text, autocompletion=offer, envvar=envvar)
-
-
-Pack = Annotated[
-    list[str] | None,
-    named(
-        "More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
-        completion.packs,
-        metavar="SOURCE",
-    ),
-]
-Preset = Annotated[
-    str | None,
-    named(
-        "A team's answers, packs and fixed values.",
-        completion.presets,
-        metavar="FILE|NAME",
-        envvar="PTSCAFFOLD_PRESET",
-    ),
-]
-NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
-Engine = Annotated[
-    str | None,
-    named("Render by cookiecutter or copier; the files are the same.", completion.engines),
-]
-NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
-Domain = Annotated[
-    str | None, named("What it learns from; see `ptscaffold list`.", completion.domains)
-]
-Style = Annotated[str | None, named("How its training loop is written.", completion.styles)]
-Feature = Annotated[
-    list[str] | None, named("An optional layer; may be repeated.", completion.features)
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
-]
-AnswersFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
-ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="In spite of uncommitted changes.")]
-Project = Annotated[
-    Path,
-    typer.Argument(
-        metavar="[PROJECT]",
-        help="Folder of the project; this one by default.",
-        callback=_settled,
-    ),
-]
-ProjectOption = Annotated[
-    Path,
-    typer.Option("--project", metavar="DIR", help="Folder of the project.", callback=_settled),
-]

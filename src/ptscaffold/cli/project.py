@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ptscaffold.cli import completion, console
+from ptscaffold.cli import options
 from ptscaffold.cli.console import Said
 
 if TYPE_CHECKING:
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def update(
-    project: console.Project = Path(),
-    set_: console.Set = None,
+    project: options.Project = Path(),
+    set_: options.Set = None,
     to: Annotated[
         str | None,
-        console.named(
-            "To this version; --set is for that one then.", completion.releases, metavar="VERSION"
+        options.named(
+            "To this version; --set is for that one then.", options.releases, metavar="VERSION"
         ),
     ] = None,
     skip: Annotated[
         str | None,
-        console.named(
+        options.named(
             "Leave out what this release, the next, has changed.",
-            completion.releases,
+            options.releases,
             metavar="VERSION",
         ),
     ] = None,
-    dry_run: console.DryRun = False,
-    diff_: console.ShowDiff = False,
-    force: console.Force = False,
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="Conflicts are resolved: end the update.")
     ] = False,
@@ -46,7 +46,7 @@ def update(
             "--record", help="Only write .ptscaffold.toml anew, as after a merge of two branches."
         ),
     ] = False,
-    pack: console.Pack = None,
+    pack: options.Pack = None,
 ) -> Said:
     """Bring a project to the newest template.
 
@@ -88,13 +88,13 @@ def update(
 def add(
     feature: Annotated[
         list[str],
-        typer.Argument(metavar="FEATURE...", help="What to add.", autocompletion=completion.to_add),
+        typer.Argument(metavar="FEATURE...", help="What to add.", autocompletion=options.to_add),
     ],
-    project: console.ProjectOption = Path(),
-    dry_run: console.DryRun = False,
-    diff_: console.ShowDiff = False,
-    force: console.Force = False,
-    pack: console.Pack = None,
+    project: options.ProjectOption = Path(),
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
+    pack: options.Pack = None,
 ) -> Said:
     """Add features to a project."""
     from ptscaffold.project.update import add as run_add
@@ -107,14 +107,14 @@ def remove(
     feature: Annotated[
         list[str],
         typer.Argument(
-            metavar="FEATURE...", help="What to remove.", autocompletion=completion.to_remove
+            metavar="FEATURE...", help="What to remove.", autocompletion=options.to_remove
         ),
     ],
-    project: console.ProjectOption = Path(),
-    dry_run: console.DryRun = False,
-    diff_: console.ShowDiff = False,
-    force: console.Force = False,
-    pack: console.Pack = None,
+    project: options.ProjectOption = Path(),
+    dry_run: options.DryRun = False,
+    diff_: options.ShowDiff = False,
+    force: options.Force = False,
+    pack: options.Pack = None,
 ) -> Said:
     """Remove features from a project.
 
@@ -127,9 +127,9 @@ def remove(
 
 
 def diff(
-    project: console.Project = Path(),
+    project: options.Project = Path(),
     stat: Annotated[bool, typer.Option("--stat", help="Count the lines only.")] = False,
-    pack: console.Pack = None,
+    pack: options.Pack = None,
 ) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
@@ -144,12 +144,12 @@ def diff(
 
 
 def check(
-    project: console.Project = Path(),
+    project: options.Project = Path(),
     locked: Annotated[
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Files that must not be edited; may be repeated."),
     ] = None,
-    pack: console.Pack = None,
+    pack: options.Pack = None,
 ) -> Said:
     """Check that a project follows its template.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ptscaffold.cli import completion, console, progress
-from ptscaffold.cli.console import Said, say
+from ptscaffold.cli import options
+from ptscaffold.cli.console import Said, say, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,21 +44,21 @@ def try_templates(
         typer.Argument(metavar="[PROJECT]", help="Test a copy of this project instead."),
     ] = None,
     domain: Annotated[
-        list[str] | None, console.named("Only these; may be repeated.", completion.domains)
+        list[str] | None, options.named("Only these; may be repeated.", options.domains)
     ] = None,
     style: Annotated[
-        list[str] | None, console.named("Only these; may be repeated.", completion.styles)
+        list[str] | None, options.named("Only these; may be repeated.", options.styles)
     ] = None,
     feature: Annotated[
         list[str] | None,
-        console.named("In every project, and no other; may be repeated.", completion.features),
+        options.named("In every project, and no other; may be repeated.", options.features),
     ] = None,
-    pack: console.Pack = None,
+    pack: options.Pack = None,
     matrix: Annotated[
         str | None,
-        console.named(
+        options.named(
             "minimal: each layer once (default); pairwise: each two together; or all.",
-            completion.matrices,
+            options.matrices,
         ),
     ] = None,
     shard: Annotated[
@@ -70,8 +70,8 @@ def try_templates(
     ] = None,
     only: Annotated[
         list[str] | None,
-        console.named(
-            "Only these and what they need; may be repeated.", completion.checks, metavar="CHECK"
+        options.named(
+            "Only these and what they need; may be repeated.", options.checks, metavar="CHECK"
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the projects and all logs.")] = False,
@@ -94,7 +94,7 @@ def try_templates(
     def report(name: str, outcome: Outcome) -> None:
         say(_line(name, outcome, width))
 
-    manner = Manner(jobs=jobs, only=only or (), during=progress.step, keep=keep, report=report)
+    manner = Manner(jobs=jobs, only=only or (), during=step, keep=keep, report=report)
     wrong = unheard(only or ())
     if junit is not None and not junit.absolute().parent.is_dir():
         wrong.append(f"--junit {str(junit)!r}: there is no folder {str(junit.parent)!r}")

@@ -1,4 +1,4 @@
-"""Completion by shells: the script that each takes, and the values that can stand at a place.
+"""The flags that commands share, and completion by shells: its script, and the values it offers.
 
 The functions that give values run when somebody completes, and import what they need then.
 Nothing is fetched for them, and what cannot be read offers nothing.
@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ptscaffold.cli.console import say
 from ptscaffold.errors import PtscaffoldError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ ASKED: Final = "_PTSCAFFOLD_COMPLETE"  # the variable by which the scripts ask
 Values = Iterable[str | tuple[str, str]]
 
 
-def prepare() -> None:
+def prepare_completion() -> None:
     """Let Typer answer the scripts, when one asks."""
     if ASKED in os.environ:
         from typer._completion_classes import completion_init
@@ -35,7 +37,7 @@ def prepare() -> None:
         completion_init()
 
 
-def script(shell: str) -> str:
+def completion_script(shell: str) -> str:
     """What a shell has to run; UsageError when it is none that is known."""
     from typer._completion_shared import get_completion_script
 
@@ -115,3 +117,68 @@ matrices = _offer(partial(_constant, "trial.matrix", "MATRICES"))
 checks = _offer(partial(_constant, "trial.checks", "CHECKS"))
 shells = _offer(lambda _typed: SHELLS)
 to_add, to_remove = (_offer(partial(_features, there=there)) for there in (False, True))
+
+
+def _settled(ctx: typer.Context, project: Path) -> Path:
+    """The project, with what a run that died has left half-done put back, and that said."""
+    if not ctx.resilient_parsing:  # a shell that completes changes nothing
+        from ptscaffold.project.apply import recover
+
+        if done := recover(project):
+            say(f"{project}: {done}")
+    return project
+
+
+def named(text: str, offer: Any, *, metavar: str = "NAME", envvar: str | None = None) -> Any:
+    """An option that takes a name, which shells complete."""
+    return typer.Option(metavar=metavar, help=text, autocompletion=offer, envvar=envvar)
+
+
+Pack = Annotated[
+    list[str] | None,
+    named(
+        "More layers: a folder, git+URL, or the name of an installed pack; may be repeated.",
+        packs,
+        metavar="SOURCE",
+    ),
+]
+Preset = Annotated[
+    str | None,
+    named(
+        "A team's answers, packs and fixed values.",
+        presets,
+        metavar="FILE|NAME",
+        envvar="PTSCAFFOLD_PRESET",
+    ),
+]
+NoPreset = Annotated[bool, typer.Option("--no-preset", help="Take no preset.")]
+Engine = Annotated[
+    str | None,
+    named("Render by cookiecutter or copier; the files are the same.", engines),
+]
+NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
+Domain = Annotated[str | None, named("What it learns from; see `ptscaffold list`.", domains)]
+Style = Annotated[str | None, named("How its training loop is written.", styles)]
+Feature = Annotated[list[str] | None, named("An optional layer; may be repeated.", features)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Give any answer; may be repeated."),
+]
+AnswersFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Answers from a TOML or JSON file.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
+ShowDiff = Annotated[bool, typer.Option("--diff", help="Show it as a patch; write nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="In spite of uncommitted changes.")]
+Project = Annotated[
+    Path,
+    typer.Argument(
+        metavar="[PROJECT]",
+        help="Folder of the project; this one by default.",
+        callback=_settled,
+    ),
+]
+ProjectOption = Annotated[
+    Path,
+    typer.Option("--project", metavar="DIR", help="Folder of the project.", callback=_settled),
+]
