@@ -90,7 +90,7 @@ def _packs(_typed: Mapping[str, Any]) -> Values:
 
 
 def _presets(typed: Mapping[str, Any]) -> Values:
-    from ptscaffold.layers.packs import presets
+    from ptscaffold.render.given import presets
 
     return presets(_catalogue(typed).packs)
 

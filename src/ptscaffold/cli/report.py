@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from ptscaffold.export.template import Export
     from ptscaffold.layers.manifest import Goal
-    from ptscaffold.layers.packs import Preset
     from ptscaffold.project.conflicts import Ended
     from ptscaffold.project.new import Result
     from ptscaffold.project.plan import Plan
     from ptscaffold.project.show import Report
     from ptscaffold.project.state import Rendered
     from ptscaffold.project.update import Update
+    from ptscaffold.render.given import Preset
 
 # What to look at comes last, where a terminal shows it.
 _ORDER: Final = ("same", "updated", "added", "removed", "merged", "kept", "aside", "conflict")

@@ -4,34 +4,25 @@ A pack has the shape of `templates/` (`base`, `domains`, `styles`, `features`, e
 in `pack.toml` its name and version. It is given as a folder, as the address of a git repository
 (`git+https://host/team/pack.git@v1#subdirectory=templates`), or by the name under which a package
 that is installed offers it (entry point `ptscaffold.packs`). Nothing in a pack is executed.
-
-A preset is a TOML file with a team's answers, packs and fixed values:
-
-    packs = ["git+https://host/team/pack.git"]    # folders are relative to this file
-    [answers]                                     # defaults; whoever makes a project may differ
-    features = ["docker", "ci"]
-    [locked.style]                                # may not differ
-    value = "lightning"
-    reason = "the platform team looks after Lightning only"
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ptscaffold.errors import LayerError, PackError, UsageError, unknown
+from ptscaffold.errors import LayerError, PackError, unknown
 from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
-from ptscaffold.layers.manifest import KINDS, MOST_PROBLEMS, Layer, read_table, refuse_link
+from ptscaffold.layers.manifest import KINDS, Layer, read_table, refuse_link
 
 MANIFEST: Final = "pack.toml"
 GROUP: Final = "ptscaffold.packs"
@@ -41,8 +32,6 @@ _KEYS = ("name", "version")
 _LONGEST = 100  # characters of either
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
-FOLDER: Final = "presets"
-_PRESET_KEYS: Final = ("answers", "locked", "packs")
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
         pack = read_pack(fetched.root, public(source), fetched.name)
         return replace(pack, commit=fetched.commit, stale=fetched.stale)
     folder = _folder(source)
-    bare = _NAME.fullmatch(source) is not None
+    bare = is_name(source)
     offered = installed_packs() if bare else {}
     if source in offered:
         return read_pack(offered[source], source)
@@ -112,6 +101,11 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
     if bare:
         raise PackError(unknown("pack", source, "", sorted(offered)))
     raise PackError(f"there is no pack at {source}: no such folder")
+
+
+def is_name(source: str) -> bool:
+    """Whether a source can be the name of an installed pack."""
+    return _NAME.fullmatch(source) is not None
 
 
 def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) -> dict[str, Origin]:
@@ -192,96 +186,3 @@ def _folder(source: str) -> Path | None:
         if folder.is_dir():
             return folder
     return None
-
-
-class Locked(NamedTuple):
-    """A value that the answers must have, and why."""
-
-    value: str | list[str]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What a preset file says."""
-
-    path: Path
-    packs: tuple[str, ...] = ()
-    answers: Mapping[str, Any] = field(default_factory=dict)
-    locked: Mapping[str, Locked] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-
-def find_preset(given: str, packs: Sequence[Pack]) -> Preset:
-    """Read a preset by its file, or by its name in a pack or in the person's own folder.
-
-    UsageError when there is none of that name, LayerError when the file is wrong.
-    """
-    with suppress(OSError, RuntimeError, ValueError):  # such as a name too long to ask for
-        file = Path(given).expanduser()
-        if file.is_file():
-            return read_preset(file.resolve() if file.is_symlink() else file)
-    known = presets(packs)
-    if given not in known:
-        raise UsageError(
-            unknown("preset", given, "", known),
-            hint=f"give a file, or a name of {FOLDER}/NAME.toml in a pack or in {_own_folder()}",
-        )
-    path, sources = known[given]
-    own = path.is_symlink() and path.parent == _own_folder()
-    return read_preset(path.resolve() if own else path, sources)
-
-
-def presets(packs: Sequence[Pack]) -> dict[str, tuple[Path, tuple[str, ...]]]:
-    """The presets that have a name, each with its file and the packs that belong to it."""
-    known: dict[str, tuple[Path, tuple[str, ...]]] = {}
-    places: list[tuple[Path, tuple[str, ...]]] = [(pack.root / FOLDER, ()) for pack in packs]
-    places += [(root / FOLDER, (name,)) for name, root in installed_packs().items()]
-    for folder, sources in [*places, (_own_folder(), ())]:
-        if folder != _own_folder():
-            refuse_link(folder)
-        for path in sorted(folder.glob("*.toml")):
-            known.setdefault(path.stem, (path, sources))
-    return known
-
-
-def read_preset(path: Path, packs: Sequence[str] = ()) -> Preset:
-    """Read a preset file, which `packs` belong to as well; LayerError says all that is wrong."""
-    table = read_table(path)
-    strange = [key for key in table if key not in _PRESET_KEYS]
-    problems = [unknown("key", key, "", _PRESET_KEYS) for key in strange[:MOST_PROBLEMS]]
-    listed = table.get("packs", [])
-    if not isinstance(listed, list) or not all(isinstance(source, str) for source in listed):
-        problems.append("'packs' must be a list of strings")
-    tables = {key: table.get(key, {}) for key in ("answers", "locked")}
-    problems += [f"{key!r} must be a table" for key in tables if not isinstance(tables[key], dict)]
-    locked = tables["locked"] if isinstance(tables["locked"], dict) else {}
-    for key, entry in locked.items():
-        if not isinstance(entry, dict) or entry.keys() != {"value", "reason"}:
-            problems.append(f"'locked.{key}' must be a table of value and reason")
-    if problems:
-        raise LayerError(*(f"{path}: {problem}" for problem in problems), hint="fix the preset")
-    return Preset(
-        path,
-        (*packs, *(_beside(path, source) for source in listed)),
-        tables["answers"],
-        {key: Locked(entry["value"], str(entry["reason"])) for key, entry in locked.items()},
-    )
-
-
-def _beside(path: Path, source: str) -> str:
-    """A pack that a preset names: a folder counts from the preset's own, whether it is there."""
-    with suppress(OSError, RuntimeError, ValueError):
-        folder = os.path.normpath(path.parent / Path(source).expanduser())
-        bare = _NAME.fullmatch(source) is not None
-        if not is_address(source) and (not bare or Path(folder).is_dir()):
-            return folder
-    return source
-
-
-def _own_folder() -> Path:
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home, "ptscaffold", FOLDER)

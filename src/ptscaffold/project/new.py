@@ -17,12 +17,12 @@ from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.git import public
 from ptscaffold.layers.manifest import Goal, goal_of, number_of
 from ptscaffold.layers.names import split_path
-from ptscaffold.layers.packs import Pack, Preset, find_preset, keep, open_packs, origins_of
+from ptscaffold.layers.packs import Pack, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
 from ptscaffold.project.trust import allow
 from ptscaffold.render.answers import Answers, complete, defaults_of, problems_of, select_layers
-from ptscaffold.render.given import Given, gather
+from ptscaffold.render.given import Given, Preset, find_preset, gather
 from ptscaffold.render.renderer import Renderer
 
 STDERR = 2

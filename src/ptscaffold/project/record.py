@@ -20,8 +20,9 @@ from ptscaffold.errors import PtscaffoldError, UsageError, in_project
 from ptscaffold.layers.content import Content, Tree, digest, read_plain, with_endings_of
 from ptscaffold.layers.git import is_commit
 from ptscaffold.layers.names import leads_astray
-from ptscaffold.layers.packs import Locked, Origin, Preset
+from ptscaffold.layers.packs import Origin
 from ptscaffold.render.answers import Answers
+from ptscaffold.render.given import Locked, Preset
 from ptscaffold.render.renderer import toml_value
 
 RECORD: Final = ".ptscaffold.toml"
