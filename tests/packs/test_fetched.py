@@ -12,8 +12,8 @@ from packs.conftest import Run, put
 from packs.test_packs import CHOICE, commit_of, git, record
 
 from ptscaffold.errors import PackError
+from ptscaffold.layers.catalogue import open_pack
 from ptscaffold.layers.git import fetch, public
-from ptscaffold.layers.packs import open_pack
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,7 @@ def test_a_folder_beside_the_project_is_no_installed_pack(
     run: Run, remote: Remote, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered = {"acme": remote.folder}
-    for module in ("layers.packs", "project.state", "project.trust"):
+    for module in ("layers.catalogue", "project.state", "project.trust"):
         monkeypatch.setattr(f"ptscaffold.{module}.installed_packs", lambda: offered)
     put(work, {"acme/notes.txt": "another thing\n"})
     assert run("new", "net", *CHOICE, "--pack", "acme").code == 0

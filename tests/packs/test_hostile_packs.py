@@ -25,10 +25,9 @@ from hypothesis import strategies as st
 
 from ptscaffold.errors import LayerError, PackError, PtscaffoldError, UsageError
 from ptscaffold.export.template import export_template
-from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.catalogue import Catalogue, open_packs
 from ptscaffold.layers.files import tree_under
 from ptscaffold.layers.history import ARCHIVE, History
-from ptscaffold.layers.packs import open_packs
 from ptscaffold.project import show as describe
 from ptscaffold.project.new import Request, create
 

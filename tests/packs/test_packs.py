@@ -15,8 +15,7 @@ from packs.conftest import ACME, Run, files, put
 
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers import history
-from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.packs import installed_packs, open_packs
+from ptscaffold.layers.catalogue import Catalogue, installed_packs, open_packs
 from ptscaffold.trial.matrix import layers_of
 
 WANDB = "features/wandb/wandb.txt"

@@ -161,8 +161,7 @@ def _where(result: Result | Export, paths: Iterable[str]) -> str | None:
 def list_(pack: options.Pack = None) -> Said:
     """List the domains, styles and features."""
     from ptscaffold.cli import report
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.packs import open_packs
+    from ptscaffold.layers.catalogue import Catalogue, open_packs
     from ptscaffold.project.show import list_layers
 
     layers = list_layers(Catalogue(packs=open_packs(pack or ())))
@@ -190,8 +189,7 @@ def show(
     and answers.
     """
     from ptscaffold.cli import report
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.packs import open_packs
+    from ptscaffold.layers.catalogue import Catalogue, open_packs
     from ptscaffold.project import show as describe
 
     catalogue = Catalogue(packs=open_packs(pack or ()))

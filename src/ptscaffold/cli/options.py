@@ -65,8 +65,7 @@ def _offer(
 
 
 def _catalogue(typed: Mapping[str, Any]) -> Catalogue:
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.packs import open_pack
+    from ptscaffold.layers.catalogue import Catalogue, open_pack
 
     return Catalogue(packs=[open_pack(pack, online=False) for pack in typed.get("pack") or ()])
 
@@ -84,7 +83,7 @@ def _features(typed: Mapping[str, Any], *, there: bool) -> Values:
 
 
 def _packs(_typed: Mapping[str, Any]) -> Values:
-    from ptscaffold.layers.packs import installed_packs
+    from ptscaffold.layers.catalogue import installed_packs
 
     return installed_packs()
 

@@ -85,8 +85,7 @@ def try_templates(
     package registry. Exit code 1: a check failed; the logs are kept.
     """
     from ptscaffold.errors import UsageError
-    from ptscaffold.layers.catalogue import Catalogue
-    from ptscaffold.layers.packs import open_packs
+    from ptscaffold.layers.catalogue import Catalogue, open_packs
     from ptscaffold.trial.checks import unheard
     from ptscaffold.trial.matrix import choose_cells
     from ptscaffold.trial.run import Manner, try_cells, try_project

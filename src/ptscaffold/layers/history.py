@@ -27,11 +27,11 @@ from typing import Any, Final
 from ptscaffold import __version__
 from ptscaffold.errors import PackError, ProvenanceError, PtscaffoldError, raised_as
 from ptscaffold.layers import catalogue
+from ptscaffold.layers.catalogue import Origin, Pack, open_pack, read_pack
 from ptscaffold.layers.content import EXECUTABLE, REGULAR, TEMPORARY, Content, text_of
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import kept
 from ptscaffold.layers.manifest import read_plain
-from ptscaffold.layers.packs import Origin, Pack, open_pack, read_pack
 
 ARCHIVE: Final = "history.json.xz"
 LARGEST: Final = 200_000_000  # bytes, unpacked

@@ -13,11 +13,10 @@ from typing import Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import InstallError, in_project, not_an_option, shell_command
-from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.catalogue import Catalogue, Pack, keep, open_packs, origins_of
 from ptscaffold.layers.git import public
 from ptscaffold.layers.manifest import Goal, goal_of, number_of
 from ptscaffold.layers.names import split_path
-from ptscaffold.layers.packs import Pack, keep, open_packs, origins_of
 from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
 from ptscaffold.project.trust import allow

@@ -11,9 +11,9 @@ from typing import Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import DestinationError, raised_as, shell_command
+from ptscaffold.layers.catalogue import Origin
 from ptscaffold.layers.content import Content, Obstacle, Tree, digest, read_content
 from ptscaffold.layers.manifest import Layer
-from ptscaffold.layers.packs import Origin
 from ptscaffold.project.record import RECORD, read_record, write_record
 from ptscaffold.render.answers import Answers
 from ptscaffold.render.given import Preset

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import PtscaffoldError, UsageError, in_project
+from ptscaffold.layers.catalogue import Origin
 from ptscaffold.layers.content import Content, Tree, digest, read_plain, with_endings_of
 from ptscaffold.layers.git import is_commit
 from ptscaffold.layers.names import leads_astray
-from ptscaffold.layers.packs import Origin
 from ptscaffold.render.answers import Answers
 from ptscaffold.render.given import Locked, Preset
 from ptscaffold.render.renderer import toml_value

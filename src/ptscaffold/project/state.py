@@ -18,12 +18,8 @@ from ptscaffold.errors import (
     in_project,
     unknown,
 )
-from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, Tree, digest, read_content, read_plain
-from ptscaffold.layers.git import is_address, public
-from ptscaffold.layers.history import History, packs_at
-from ptscaffold.layers.manifest import Layer
-from ptscaffold.layers.packs import (
+from ptscaffold.layers.catalogue import (
+    Catalogue,
     Origin,
     Pack,
     installed_packs,
@@ -32,6 +28,10 @@ from ptscaffold.layers.packs import (
     open_packs,
     origins_of,
 )
+from ptscaffold.layers.content import Content, Tree, digest, read_content, read_plain
+from ptscaffold.layers.git import is_address, public
+from ptscaffold.layers.history import History, packs_at
+from ptscaffold.layers.manifest import Layer
 from ptscaffold.project.apply import pending, recover, write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, write_record

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from ptscaffold.layers.catalogue import installed_packs
 from ptscaffold.layers.content import own_folder, read_plain
 from ptscaffold.layers.git import is_address, repository_of
-from ptscaffold.layers.packs import installed_packs
 
 _BYTES: Final = 32
 _LARGEST: Final = 1_000_000

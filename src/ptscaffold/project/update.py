@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
-from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.catalogue import Catalogue, keep, origins_of
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
-from ptscaffold.layers.packs import keep, origins_of
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.guard import locked
 from ptscaffold.project.merge import Change, merge_trees

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, UsageError, unknown
+from ptscaffold.layers.catalogue import Pack, installed_packs, is_name
 from ptscaffold.layers.git import is_address
 from ptscaffold.layers.manifest import MOST_PROBLEMS, read_table, refuse_link
-from ptscaffold.layers.packs import Pack, installed_packs, is_name
 
 PRESETS: Final = "presets"  # the folder of those that have a name
 _KEYS: Final = ("answers", "locked", "packs")

@@ -22,9 +22,8 @@ from ptscaffold.errors import (
     shell_command,
     unknown,
 )
-from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.layers.catalogue import Catalogue, Pack
 from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
-from ptscaffold.layers.packs import Pack
 from ptscaffold.project.new import Request, create
 from ptscaffold.project.record import RECORD, read_record
 from ptscaffold.render.answers import chosen, problems_of
