@@ -125,7 +125,7 @@ def test_an_archive_of_another_form_is_said(tmp_path: Path, content: str) -> Non
 def test_making_a_project_does_not_open_it(tmp_path: Path, arguments: list[str]) -> None:
     code = (
         "import sys; from ptscaffold.cli import app; app.run(sys.argv[1:]); "
-        "unwanted = {'project.repository', 'layers.history', 'project.merge', 'project.update'}; "
+        "unwanted = {'project.git', 'layers.history', 'project.merge', 'project.update'}; "
         "unwanted |= {'export.template', 'export.formats', 'trial.run'}; "
         "print({f'ptscaffold.{name}' for name in unwanted} & sys.modules.keys())"
     )

@@ -12,10 +12,10 @@ from update.trees import Lab, commit, git, lab, put, text
 from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, PtscaffoldError, UsageError
 from ptscaffold.project.conflicts import continue_update
+from ptscaffold.project.git import make_patch
 from ptscaffold.project.record import RECORD, read_record
 from ptscaffold.project.show import check, edits
 from ptscaffold.project.state import record_anew
-from ptscaffold.project.texts import make_patch
 from ptscaffold.project.update import add, remove, update
 
 THEIRS = {"base/notes.txt": text({1: "theirs\n"}), "base/tail.txt": "new\n"}

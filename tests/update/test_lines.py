@@ -10,7 +10,7 @@ from update.trees import Lab, lab, put, text
 from ptscaffold.errors import PtscaffoldError
 from ptscaffold.layers.content import is_crlf, with_endings_of
 from ptscaffold.layers.history import History
-from ptscaffold.project.texts import MARKERS, merge_text
+from ptscaffold.project.git import MARKERS, merge_text
 
 
 @pytest.mark.parametrize(

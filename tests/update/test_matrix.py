@@ -18,11 +18,11 @@ from ptscaffold.cli import app as cli
 from ptscaffold.errors import PendingError, ProvenanceError, PtscaffoldError, UsageError
 from ptscaffold.layers.history import History
 from ptscaffold.project.conflicts import continue_update, undo_update
+from ptscaffold.project.git import make_patch
 from ptscaffold.project.guard import locked
 from ptscaffold.project.journal import FOLDER
 from ptscaffold.project.record import RECORD
 from ptscaffold.project.show import check, edits
-from ptscaffold.project.texts import make_patch
 from ptscaffold.project.update import Update, add, remove
 
 Act = Callable[[Path], object]

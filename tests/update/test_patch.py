@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptscaffold.layers.content import Content
-from ptscaffold.project.texts import Delta, make_patch, stat
+from ptscaffold.project.git import Delta, make_patch, stat
 
 CASES = {
     "added": (None, Content(b"a\nb\n", 0o644), (2, 0)),

@@ -133,9 +133,9 @@ def diff(
 ) -> Said:
     """Show what a project changed against its template, as a patch."""
     from ptscaffold.cli import report
+    from ptscaffold.project.git import make_patch
+    from ptscaffold.project.git import stat as count
     from ptscaffold.project.show import edits
-    from ptscaffold.project.texts import make_patch
-    from ptscaffold.project.texts import stat as count
 
     deltas = edits(project, packs=tuple(pack or ()))
     counts = count(deltas)
@@ -166,7 +166,7 @@ def check(
 
 def _updated(done: Update, *, show_diff: bool) -> Said:
     from ptscaffold.cli import report
-    from ptscaffold.project.texts import make_patch
+    from ptscaffold.project.git import make_patch
 
     data, patch = done.as_dict(), None
     if show_diff:

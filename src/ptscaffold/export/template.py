@@ -23,9 +23,9 @@ from ptscaffold.layers.content import TEMPORARY, Content, Tree, read_plain
 from ptscaffold.layers.files import read_folder, write_tree
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.project.apply import apply, write_files
+from ptscaffold.project.git import below_top, committed, listed, uncommitted
 from ptscaffold.project.new import Request, opened, settle
 from ptscaffold.project.plan import Plan, survey
-from ptscaffold.project.repository import below_top, committed, listed, uncommitted
 from ptscaffold.render.answers import Answers, select_layers
 from ptscaffold.render.renderer import Renderer
 

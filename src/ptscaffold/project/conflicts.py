@@ -1,26 +1,19 @@
-"""Ending an update that waits for a person: continued when all is resolved, or undone."""
+"""Conflicts of an update: told to git, and ended by a person, who resolves all or goes back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from ptscaffold.errors import PendingError, UsageError, in_project
-from ptscaffold.layers.content import Content, Obstacle, read_content
+from ptscaffold.layers.content import Content, Obstacle, read_content, with_endings_of
+from ptscaffold.project import git
 from ptscaffold.project.apply import abort, before, finish, pending
 from ptscaffold.project.journal import FOLDER, Entry, Journal, digest_of
 from ptscaffold.project.record import check_is_project, rewritten
-from ptscaffold.project.repository import (
-    branch_of,
-    has_come_after,
-    has_stash,
-    in_repository,
-    unmark_conflicts,
-    way_back,
-)
-from ptscaffold.project.texts import MARKERS
 
 
 class Ended(NamedTuple):
@@ -48,7 +41,7 @@ def continue_update(project: Path) -> Ended:
         )
     others = [entry for entry in found.files[:-1] if entry.path not in found.conflicts]
     changed = [entry for entry in others if entry.before is not None]
-    aside = _are_undone(project, found.files[:-1]) and has_stash(project)
+    aside = _are_undone(project, found.files[:-1]) and git.has_stash(project)
     if aside or (changed and _are_undone(project, changed)):
         way = in_project(project, "update", "--abort")
         raise PendingError(
@@ -68,8 +61,8 @@ def undo_update(project: Path) -> Ended:
     PendingError on another branch of git, or when git has put the update's files aside.
     """
     found = _waiting(project, "abort", "use git to go back further")
-    if _are_undone(project, found.files[:-1]) and has_stash(project):
-        branch, _ = way_back(found.branch)
+    if _are_undone(project, found.files[:-1]) and git.has_stash(project):
+        branch, _ = git.way_back(found.branch)
         raise PendingError(
             f"the files are as they were before the update of {branch}: git may have put it aside",
             hint="git stash pop, then --abort; if it is not there, remove"
@@ -86,13 +79,13 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
     found = pending(project)
     if found is None:
         raise UsageError(f"there is no update to {what}", hint=hint)
-    if not found.branch or not in_repository(project) or branch_of(project) == found.branch:
+    if not found.branch or not git.in_repository(project) or git.branch_of(project) == found.branch:
         return found
     files = found.files[:-1]
     done = all(_is_done(project, one) for one in files if one.path not in found.conflicts)
-    if done and has_come_after(project, found.commit, [one.path for one in files]):
+    if done and git.has_come_after(project, found.commit, [one.path for one in files]):
         return found  # it was committed, be it on a branch of its own
-    branch, command = way_back(found.branch)
+    branch, command = git.way_back(found.branch)
     raise PendingError(
         f"the update that waits was begun on {branch}, and this is another one",
         hint=f"{command} first; nothing was changed",
@@ -129,7 +122,60 @@ def _has_markers(project: Path, path: str, before: bytes) -> bool:
     lines = there.data.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
     was = before.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
     half = any(line == "=======" and above in was for above, line in pairwise(lines))
-    marked = any(line.startswith(MARKERS) for line in lines)
+    marked = any(line.startswith(git.MARKERS) for line in lines)
     # Of any program that merges; one alone may be an example
     fresh = {line[:8] for line in lines if line not in was}
     return marked or {"<<<<<<< ", ">>>>>>> "} <= fresh or (half and "=======" not in was)
+
+
+def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> None:
+    """Tell git's index of conflicts, so that editors show them; `sides` are base and theirs.
+
+    In vain where git does not track the file, or is itself about a merge.
+    """
+    lines = []
+    for path, (mode, digest, stage, name) in _entries(project, sides):
+        blob = git.output(project, "cat-file", "blob", digest)
+        made = (
+            git.output(project, "hash-object", "-w", "--stdin", given=_like(blob, side))
+            for side in sides[path]
+        )
+        base, theirs = (key.decode().strip() for key in made)
+        if stage == "0" and base and theirs:
+            lines += [f"0 {'0' * len(digest)}\t{name}"]
+            staged = enumerate((base, digest, theirs), 1)
+            lines += [f"{mode} {key} {number}\t{name}" for number, key in staged]
+    _set_index(project, lines)
+
+
+def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
+    """Forget what `mark_conflicts` has told, as far as nobody has settled it."""
+    lines = []
+    for _, (mode, digest, stage, name) in _entries(project, paths):
+        if stage == "2":
+            lines += [f"0 {'0' * len(digest)}\t{name}", f"{mode} {digest}\t{name}"]
+    _set_index(project, lines)
+
+
+def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]]]:
+    """What the index holds of files: each with mode, digest, stage and its name for git."""
+    if not paths or not git.is_own(project):
+        return []
+    if git.output(project, "rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
+        return []
+    prefix = os.fsdecode(git.output(project, "rev-parse", "--show-prefix")).rstrip("\n")
+    asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
+    listed = git.output(project, *asked).decode(errors="surrogateescape").split("\0")
+    rows = (line.partition("\t") for line in listed if line)
+    return [(name.removeprefix(prefix), [*head.split(" "), name]) for head, _, name in rows]
+
+
+def _set_index(project: Path, lines: Sequence[str]) -> None:
+    if lines:  # in vain or not: git without its index is no worse off
+        given = "".join(f"{line}\0" for line in lines).encode(errors="surrogateescape")
+        git.output(project, "update-index", "-z", "--index-info", given=given)
+
+
+def _like(blob: bytes, side: bytes) -> bytes:
+    """The side of a conflict with the line endings that git keeps of the file."""
+    return with_endings_of(blob, side if b"\r\n" in blob else side.replace(b"\r\n", b"\n"))

@@ -106,7 +106,7 @@ def start(
             number=os.urandom(8).hex(),
         )
         if conflicts:
-            from ptscaffold.project.repository import branch_of, commit_of  # not for `new`
+            from ptscaffold.project.git import branch_of, commit_of  # not for `new`
 
             journal = replace(journal, branch=branch_of(project), commit=commit_of(project))
         _write(folder, journal, project)

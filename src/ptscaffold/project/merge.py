@@ -24,7 +24,7 @@ from ptscaffold.layers.content import (
     with_endings_of,
 )
 from ptscaffold.layers.names import folded
-from ptscaffold.project.texts import merge_text
+from ptscaffold.project.git import merge_text
 
 # What happened to a file. `conflict` holds markers, `aside` has a second version beside it: both
 # want a person.

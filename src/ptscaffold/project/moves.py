@@ -13,8 +13,8 @@ from typing import Final
 from ptscaffold.errors import PtscaffoldError, shell_command
 from ptscaffold.layers.content import Content, Obstacle, read_content
 from ptscaffold.layers.files import target
+from ptscaffold.project.git import below_top
 from ptscaffold.project.merge import Change
-from ptscaffold.project.repository import below_top
 from ptscaffold.project.state import Rendered
 from ptscaffold.render.answers import Answers
 

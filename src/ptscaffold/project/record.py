@@ -190,7 +190,7 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
             if not settle:
                 raise ValueError("git has left conflict markers in it")
             hint = "choose between the sides by hand, then run it again"
-            from ptscaffold.project.repository import merge_base  # not for `new`
+            from ptscaffold.project.git import merge_base  # not for `new`
 
             data = settled(data, merge_base(folder, RECORD))
             content = Content(data, content.mode)

@@ -16,10 +16,9 @@ from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
 from ptscaffold.layers.manifest import KINDS, Layer
 from ptscaffold.project.apply import pending
+from ptscaffold.project.git import Delta, left_out
 from ptscaffold.project.record import RECORD, Record, read_record
-from ptscaffold.project.repository import left_out
 from ptscaffold.project.state import catalogues, open_project, recorded, render
-from ptscaffold.project.texts import Delta
 from ptscaffold.render.given import against, gather, presets
 from ptscaffold.render.renderer import Renderer
 

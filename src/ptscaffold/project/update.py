@@ -16,6 +16,8 @@ from ptscaffold.layers.catalogue import Catalogue, keep, origins_of
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
 from ptscaffold.project.apply import write_files
+from ptscaffold.project.conflicts import mark_conflicts
+from ptscaffold.project.git import Delta, ignored, refuse_dirty, refuse_sparse
 from ptscaffold.project.guard import locked
 from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.moves import (
@@ -27,12 +29,6 @@ from ptscaffold.project.moves import (
     with_successors,
 )
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.repository import (
-    ignored,
-    mark_conflicts,
-    refuse_dirty,
-    refuse_sparse,
-)
 from ptscaffold.project.state import (
     Rendered,
     catalogues,
@@ -42,7 +38,6 @@ from ptscaffold.project.state import (
     refuse_against_preset,
     render,
 )
-from ptscaffold.project.texts import Delta
 from ptscaffold.render.answers import defaults_of, migrate
 from ptscaffold.render.given import Given, gather
 

@@ -1,16 +1,22 @@
-"""What git says of a project, and is told of conflicts."""
+"""What git says of a project, and does with its texts: merging, and patches for `git apply`."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final, NamedTuple
 
-from ptscaffold.errors import PtscaffoldError, shell_command
-from ptscaffold.layers.content import is_link, with_endings_of
+from ptscaffold.errors import PtscaffoldError, raised_as, shell_command
+from ptscaffold.layers.content import TEMPORARY, Content, is_crlf, is_link, with_endings_of
+from ptscaffold.layers.files import write_tree
 from ptscaffold.layers.git import run_git
+
+YOURS: Final = "yours"
+MARKERS: Final = (f"<<<<<<< {YOURS}", ">>>>>>> template")
 
 
 def refuse_dirty(project: Path) -> None:
@@ -54,7 +60,7 @@ def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
 def left_out(project: Path, paths: Iterable[str]) -> list[str]:
     """Those of the files that are not there because of a sparse checkout of git."""
     absent = [path for path in paths if not os.path.lexists(project / path)]
-    listed = _said(project, "ls-files", "-t", "-z", "--", ".").split(b"\0") if absent else []
+    listed = output(project, "ls-files", "-t", "-z", "--", ".").split(b"\0") if absent else []
     skipped = {os.fsdecode(line[2:]) for line in listed if line.startswith(b"S ")}
     return [path for path in absent if path in skipped]
 
@@ -62,7 +68,7 @@ def left_out(project: Path, paths: Iterable[str]) -> list[str]:
 def ignored(project: Path, paths: Iterable[str]) -> list[str]:
     """Those of the files that git leaves out of every commit."""
     given = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
-    said = _said(project, "check-ignore", "--stdin", "-z", given=given) if given else b""
+    said = output(project, "check-ignore", "--stdin", "-z", given=given) if given else b""
     return [os.fsdecode(path) for path in said.split(b"\0") if path]
 
 
@@ -75,7 +81,7 @@ def below_top(project: Path) -> str:
 
 def commit_of(project: Path) -> str:
     """The commit that is checked out; nothing where there is none."""
-    return _said(project, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
+    return output(project, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
 
 
 def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
@@ -91,70 +97,18 @@ def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
 
 def branch_of(project: Path) -> str:
     """The branch that a project is on, or the commit; nothing where there is no repository."""
-    branch = _said(project, "symbolic-ref", "--quiet", "HEAD").decode(errors="replace").strip()
+    branch = output(project, "symbolic-ref", "--quiet", "HEAD").decode(errors="replace").strip()
     return branch or commit_of(project)
 
 
 def has_stash(project: Path) -> bool:
     """Whether git has put changes of this repository aside."""
-    return bool(_said(project, "rev-parse", "--verify", "--quiet", "refs/stash"))
-
-
-def mark_conflicts(project: Path, sides: Mapping[str, tuple[bytes, bytes]]) -> None:
-    """Tell git's index of conflicts, so that editors show them; `sides` are base and theirs.
-
-    In vain where git does not track the file, or is itself about a merge.
-    """
-    lines = []
-    for path, (mode, digest, stage, name) in _entries(project, sides):
-        blob = _said(project, "cat-file", "blob", digest)
-        base, theirs = (
-            _said(project, "hash-object", "-w", "--stdin", given=_like(blob, side)).decode().strip()
-            for side in sides[path]
-        )
-        if stage == "0" and base and theirs:
-            lines += [f"0 {'0' * len(digest)}\t{name}"]
-            staged = enumerate((base, digest, theirs), 1)
-            lines += [f"{mode} {key} {number}\t{name}" for number, key in staged]
-    _set_index(project, lines)
+    return bool(output(project, "rev-parse", "--verify", "--quiet", "refs/stash"))
 
 
 def merge_base(project: Path, path: str) -> bytes:
     """A file as it was where two branches parted that are being merged; or nothing."""
-    return _said(project, "cat-file", "blob", f":1:./{path}")
-
-
-def unmark_conflicts(project: Path, paths: Collection[str]) -> None:
-    """Forget what `mark_conflicts` has told, as far as nobody has settled it."""
-    lines = []
-    for _, (mode, digest, stage, name) in _entries(project, paths):
-        if stage == "2":
-            lines += [f"0 {'0' * len(digest)}\t{name}", f"{mode} {digest}\t{name}"]
-    _set_index(project, lines)
-
-
-def _entries(project: Path, paths: Collection[str]) -> list[tuple[str, list[str]]]:
-    """What the index holds of files: each with mode, digest, stage and its name for git."""
-    if not paths or not _is_own(project):
-        return []
-    if _said(project, "rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
-        return []
-    prefix = os.fsdecode(_said(project, "rev-parse", "--show-prefix")).rstrip("\n")
-    asked = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--full-name", "--", *paths]
-    listed = _said(project, *asked).decode(errors="surrogateescape").split("\0")
-    rows = (line.partition("\t") for line in listed if line)
-    return [(name.removeprefix(prefix), [*head.split(" "), name]) for head, _, name in rows]
-
-
-def _set_index(project: Path, lines: Sequence[str]) -> None:
-    if lines:  # in vain or not: git without its index is no worse off
-        given = "".join(f"{line}\0" for line in lines).encode(errors="surrogateescape")
-        _said(project, "update-index", "-z", "--index-info", given=given)
-
-
-def _like(blob: bytes, side: bytes) -> bytes:
-    """The side of a conflict with the line endings that git keeps of the file."""
-    return with_endings_of(blob, side if b"\r\n" in blob else side.replace(b"\r\n", b"\n"))
+    return output(project, "cat-file", "blob", f":1:./{path}")
 
 
 def way_back(branch: str) -> tuple[str, str]:
@@ -176,7 +130,7 @@ def _top(project: Path) -> Path | None:
     return next((folder for folder in above if os.path.lexists(folder / ".git")), None)
 
 
-def _is_own(project: Path) -> bool:
+def is_own(project: Path) -> bool:
     """Whether what git writes to the repository of a folder stays there.
 
     Links lead out of it, and so does a file `.git`, but for one that the other end knows of.
@@ -201,7 +155,7 @@ def _is_own(project: Path) -> bool:
     return False
 
 
-def _said(project: Path, *arguments: str, given: bytes = b"") -> bytes:
+def output(project: Path, *arguments: str, given: bytes = b"") -> bytes:
     """What git says; nothing where there is no repository, or no git."""
     with suppress(OSError):
         if in_repository(project):
@@ -249,3 +203,76 @@ def _try(
     # those around it, wherever it says that they are.
     bounds = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
     return run_git(arguments, project, settings, given, GIT_WORK_TREE=str(_top(project)), **bounds)
+
+
+def merge_text(yours: bytes, old: bytes, new: bytes, label: str) -> tuple[bytes, int]:
+    """Merge with git; gives the text and the number of conflicts, marked in it.
+
+    The result has the line endings of `yours`; where these are mixed, a line with another ending
+    is another line.
+    """
+    plain = yours.replace(b"\r\n", b"\n")
+    if is_crlf(yours) or plain == yours:
+        sides = plain, old.replace(b"\r\n", b"\n"), new.replace(b"\r\n", b"\n")
+    else:
+        sides = yours, old, new
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        names = ["yours", "old", "new"]
+        for name, data in zip(names, sides, strict=True):
+            Path(folder, name).write_bytes(data)
+        command = ["merge-file", "--stdout", "--quiet"]
+        for text in (YOURS, "template before", label):
+            command += ["-L", text]
+        merged, conflicts = _ran([*command, *names], Path(folder), 128)
+    return with_endings_of(yours, merged), conflicts
+
+
+class Delta(NamedTuple):
+    """A file before and after; None where it is absent."""
+
+    path: str
+    before: Content | None
+    after: Content | None
+
+
+def make_patch(deltas: Sequence[Delta]) -> bytes:
+    """All differences as one patch that `git apply` takes."""
+    return _compared(deltas, "--binary", "--full-index")
+
+
+def stat(deltas: Sequence[Delta]) -> dict[str, tuple[int, int] | None]:
+    """Lines added and removed by path; None for a file that is no text."""
+    counts: dict[str, tuple[int, int] | None] = {}
+    words = iter(_compared(deltas, "--numstat", "-z").decode(errors="surrogateescape").split("\0"))
+    for counted, old, new in zip(words, words, words, strict=False):
+        added, removed, _ = counted.split("\t")
+        path = (old if new == "/dev/null" else new)[2:]
+        counts[path] = None if added == "-" else (int(added), int(removed))
+    return counts
+
+
+def _compared(deltas: Sequence[Delta], *options: str) -> bytes:
+    """What `git diff` says of the files before and after."""
+    if not deltas:
+        return b""
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        for number, side in enumerate("ab", 1):
+            place = Path(folder, side)
+            place.mkdir()
+            write_tree(place, {d.path: there for d in deltas if (there := d[number])})
+        command = ["diff", "--no-index", "--no-prefix", "--no-renames", "--no-color", *options]
+        return _ran([*command, "--no-ext-diff", "--no-textconv", "a", "b"], Path(folder), 2)[0]
+
+
+def _ran(arguments: Sequence[str], folder: Path, worst: int) -> tuple[bytes, int]:
+    """Run git on files in a folder; PtscaffoldError when there is no git, or it fails."""
+    # Neither a person's settings nor those of a repository around the folder have a say.
+    settings = ["merge.conflictStyle=merge", "core.autocrlf=false", "core.attributesFile=/dev/null"]
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
+    alone["GIT_CEILING_DIRECTORIES"] = str(folder.resolve().parent)
+    with raised_as(PtscaffoldError, "cannot run git: ", hint="install git; merging is its work"):
+        done = run_git(arguments, folder.resolve(), settings, b"", **alone)
+    if not 0 <= done.returncode < worst:
+        said = done.stderr.decode(errors="replace")
+        raise PtscaffoldError(f"git {arguments[0]} failed: {said}")
+    return done.stdout, done.returncode
