@@ -194,7 +194,7 @@ def show(
 
     catalogue = Catalogue(packs=open_packs(pack or ()))
     data = describe.show(
-        what, domain=domain, style=style, features=tuple(feature or ()), catalogue=catalogue
+        what, domain=domain, style=style, features=feature or (), catalogue=catalogue
     )
     return Said(data, report.shown(data))
 

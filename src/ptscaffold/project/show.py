@@ -25,13 +25,12 @@ from ptscaffold.render.renderer import Renderer
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
 
 
-def list_layers(catalogue: Catalogue | None = None) -> dict[str, list[dict[str, Any]]]:
+def list_layers(catalogue: Catalogue) -> dict[str, list[dict[str, Any]]]:
     """Every domain, style and feature: name, label, one phrase about it, what it excludes.
 
     Of a domain also its field; of packs also the `base` that comes with each project; and presets,
     where there are any, with their files.
     """
-    catalogue = catalogue or Catalogue()
     keys = ("name", "label", "help", "conflicts")
     layers = {kind: catalogue.choices(kind) for kind in KINDS}
     if catalogue.packs:
@@ -56,8 +55,8 @@ def show(
     *,
     domain: str | None = None,
     style: str | None = None,
-    features: tuple[str, ...] = (),
-    catalogue: Catalogue | None = None,
+    features: Sequence[str] = (),
+    catalogue: Catalogue,
 ) -> dict[str, Any]:
     """Show a layer by its path, or the project in a folder, here by default.
 
@@ -68,7 +67,7 @@ def show(
         raise UsageError("give either a layer or folder, or --domain and --style", hint=_FORMS)
     if chosen:
         given = gather({"domain": domain, "style": style, "features": features}, (), None)
-        made = render(given, __version__, catalogue or Catalogue())
+        made = render(given, __version__, catalogue)
         return {
             "layers": [layer.path for layer in made.layers],
             "answers": dict(made.answers.more),
@@ -79,7 +78,6 @@ def show(
         return show_project(folder)
     if what is None:
         raise UsageError(f"{folder.resolve()} is no ptscaffold project", hint=_FORMS)
-    catalogue = catalogue or Catalogue()
     paths = catalogue.paths()
     if what not in paths:
         raise UsageError(unknown("layer", what, "", paths), hint=_FORMS)

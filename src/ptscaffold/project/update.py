@@ -15,19 +15,12 @@ from ptscaffold.errors import UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue, keep, origins_of
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
+from ptscaffold.project import moves
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.conflicts import mark_conflicts
 from ptscaffold.project.git import Delta, ignored, refuse_dirty, refuse_sparse
 from ptscaffold.project.guard import locked
 from ptscaffold.project.merge import Change, merge_trees
-from ptscaffold.project.moves import (
-    left_behind,
-    lost_imports,
-    missed,
-    renames,
-    replaced,
-    with_successors,
-)
 from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.state import (
     Rendered,
@@ -204,12 +197,13 @@ def _follow(
             new.tree,
             project,
             label=f"template {version}",
-            renames=renames(old, new),
-            replaced=replaced(old.answers, new.answers),
+            renames=moves.renames(old, new),
+            replaced=moves.replaced(old.answers, new.answers),
         )
-        changes = with_successors(changes, new)
-        notes += left_behind(old, new, project) + lost_imports(changes, new, project)
-        notes += missed(changes, new, project)
+        changes = moves.with_successors(changes, new)
+        notes += moves.left_behind(old, new, project)
+        notes += moves.lost_imports(changes, new, project)
+        notes += moves.missed(changes, new, project)
         unseen = ignored(project, [change.path for change in changes if change.kind == "added"])
         notes += tuple(f"{path} is ignored by git: git add -f {path}" for path in unseen)
         origins = origins_of(after.packs, new.layers, project)
