@@ -68,11 +68,7 @@ def taken(imports: Iterable[str], python: Iterable[str] = ()) -> list[str]:
 
 def jinja_text(text: str) -> str:
     """Jinja that renders to `text`, whatever stands in it."""
-    return _SPECIAL.sub(lambda found: "{{ " + _literal(found[0]) + " }}", text)
-
-
-def _literal(text: str) -> str:
-    return "'" + "".join(c if c >= " " else f"\\x{ord(c):02x}" for c in text) + "'"
+    return _SPECIAL.sub(lambda found: f"{{{{ {found[0]!r} }}}}", text)
 
 
 class Branched(Exception):

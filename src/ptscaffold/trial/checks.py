@@ -126,10 +126,8 @@ class Bench:
     goal: Goal | None = None
 
     def run(self, command: str, log: Path, *, offline: bool = True) -> Done:
-        return self.children.run(command, self.folder, self.environment(offline=offline), log)
-
-    def environment(self, *, offline: bool = True) -> dict[str, str]:
-        return environment(self.threads, offline=offline)
+        env = environment(self.threads, offline=offline)
+        return self.children.run(command, self.folder, env, log)
 
 
 def perform(step: Step, bench: Bench, log: Path) -> Outcome:
@@ -221,7 +219,7 @@ def _serve(step: Step, bench: Bench, log: Path) -> Outcome:
     page = ""
     reason = "it did not say where it listens"
     children = bench.children
-    env = {**bench.environment(), "PORT": "0"}  # any that is free, where a server heeds it
+    env = {**environment(bench.threads), "PORT": "0"}  # any that is free, where a server heeds it
     with children.started(step.command, bench.folder, env, log) as process:
         while time.monotonic() < began + min(60, children.limit) and process.poll() is None:
             if address := address_of(log):
@@ -249,7 +247,7 @@ def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
     began = time.monotonic()
     children, run = bench.children, bench.folder / _INTERRUPTED
     command = f"{step.command} --run-dir {_INTERRUPTED} --epochs 3"
-    with children.started(command, bench.folder, bench.environment(), log) as process:
+    with children.started(command, bench.folder, environment(bench.threads), log) as process:
         while time.monotonic() < began + children.limit and process.poll() is None:
             if _rows(run):
                 process.terminate()

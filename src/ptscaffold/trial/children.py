@@ -48,7 +48,7 @@ class Done:
     stderr: str
 
 
-def environment(threads: int, *, offline: bool) -> dict[str, str]:
+def environment(threads: int, *, offline: bool = True) -> dict[str, str]:
     """The environment of a newcomer's shell, for as many threads as a command may use."""
     replaced = OFFLINE if offline else {}
     kept = {
