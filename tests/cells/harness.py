@@ -14,9 +14,9 @@ import pytest
 from fitting import fitting
 
 from ptscaffold.layers.catalogue import Catalogue
+from ptscaffold.trial.children import Outcome
 from ptscaffold.trial.matrix import Cell, choose_cells
-from ptscaffold.trial.results import Outcome, Tried
-from ptscaffold.trial.run import Manner, try_cells
+from ptscaffold.trial.run import Manner, Tried, try_cells
 
 
 def new_in(cell: Cell) -> tuple[bool, bool]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ptscaffold.trial.results import Outcome, Trial, Tried, junit
+from ptscaffold.trial.children import Outcome
+from ptscaffold.trial.run import Trial, Tried, junit
 
 
 def test_every_cell_is_a_suite_and_every_step_a_case(tmp_path: Path) -> None:

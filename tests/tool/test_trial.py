@@ -23,9 +23,8 @@ import ptscaffold
 from ptscaffold.errors import UsageError
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.trial.checks import CHECKS, needed, steps_of
-from ptscaffold.trial.children import LEFT_OUT, Children, Stopped, environment
+from ptscaffold.trial.children import LEFT_OUT, Children, Outcome, Stopped, environment
 from ptscaffold.trial.matrix import Cell, choose_cells
-from ptscaffold.trial.results import Outcome
 from ptscaffold.trial.run import Manner, try_cells
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")

@@ -14,8 +14,9 @@ from ptscaffold.cli.console import Said, say, step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ptscaffold.trial.children import Outcome
     from ptscaffold.trial.doctor import Patient
-    from ptscaffold.trial.results import Outcome, Trial, Tried
+    from ptscaffold.trial.run import Trial, Tried
 
 _WORDS: Final = {"ok": "ok", "failed": "FAIL", "skipped": "skip"}
 
@@ -88,7 +89,7 @@ def try_templates(
     from ptscaffold.layers.catalogue import Catalogue, open_packs
     from ptscaffold.trial.checks import unheard
     from ptscaffold.trial.matrix import choose_cells
-    from ptscaffold.trial.run import Manner, try_cells, try_project
+    from ptscaffold.trial.run import Manner, try_cells, try_project, write_junit
 
     def report(name: str, outcome: Outcome) -> None:
         say(_line(name, outcome, width))
@@ -122,8 +123,6 @@ def try_templates(
         width = len(project.resolve().name)
         trial = try_project(project, manner, packs=pack or ())
     if junit is not None:
-        from ptscaffold.trial.results import write_junit
-
         write_junit(trial, junit)
     return Said(trial.as_dict(), _table(trial), _ended(trial), 0 if trial.ok else 1)
 

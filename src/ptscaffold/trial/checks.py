@@ -17,8 +17,7 @@ from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.manifest import Goal
-from ptscaffold.trial.children import Children, Done, address_of, code_of, environment
-from ptscaffold.trial.results import Outcome
+from ptscaffold.trial.children import Children, Done, Outcome, address_of, code_of, environment
 
 CHECKS: Final = (
     *("new", "install", "prepare", "train", "evaluate", "tensorboard", "own-data", "predict"),

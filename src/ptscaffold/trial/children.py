@@ -1,4 +1,4 @@
-"""Commands run as a person types them, each with its output in files, all of them to be ended."""
+"""Commands run as a person types them, all of them to be ended, and what came of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 # Whatever tries to reach the network fails at once, but for a server of the command's own.
 OFFLINE: Final = {
@@ -46,6 +46,45 @@ class Done:
     seconds: float
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a step. `status` is ok, failed or skipped; `metrics` has a row an epoch."""
+
+    check: str
+    command: str
+    status: str = "ok"
+    seconds: float = 0.0
+    reason: str = ""
+    log: Path | None = None
+    stdout: str = ""
+    stderr: str = ""
+    metrics: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def found(self) -> tuple[str, float] | None:
+        """What `evaluate` has found: its last line begins with `accuracy 0.9556`."""
+        lines = self.stdout.split("\n") if self.check == "evaluate" else []
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        found = re.match(r"(\w+) (\d+\.?\d*)", last)
+        return (found[1], float(found[2])) if found else None
+
+    def tail(self, count: int = 15) -> list[str]:
+        """The last lines of the log."""
+        if self.log is None:
+            return []
+        return self.log.read_text(encoding="utf-8").splitlines()[-count:]
+
+    def as_dict(self, *, logs_kept: bool) -> dict[str, Any]:
+        return {
+            "name": self.check,
+            "command": self.command,
+            "seconds": round(self.seconds, 2),
+            "ok": {"ok": True, "failed": False}.get(self.status),
+            "reason": self.reason,
+            "log": str(self.log) if self.log is not None and logs_kept else None,
+        }
 
 
 def environment(threads: int, *, offline: bool = True) -> dict[str, str]:

@@ -1,32 +1,87 @@
 """`ptscaffold test`: projects made from their templates, and everything a newcomer does with them.
 
 Each is made in a folder of its own below a temporary one, with the logs of all commands beside it.
+What came of them is given as data, and as JUnit XML, which CI systems show.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
 
-from ptscaffold.errors import PtscaffoldError, UsageError
+from ptscaffold.errors import PtscaffoldError, UsageError, WriteError, raised_as
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.manifest import goal_of
 from ptscaffold.project.guard import deferred
 from ptscaffold.project.record import check_is_project, read_record
 from ptscaffold.project.state import packs_of
 from ptscaffold.trial.checks import Bench, needed, perform, steps_of
-from ptscaffold.trial.children import Children
+from ptscaffold.trial.children import Children, Outcome
 from ptscaffold.trial.matrix import Cell, Maker, copy_of, layers_of, new_project, write_scripts
-from ptscaffold.trial.results import Outcome, Report, Trial, Tried
+
+# XML has no place for these, in whatever form.
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A cell and what came of each step."""
+
+    name: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(outcome.status == "ok" for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """All that was tried. `logs` is the folder that was kept, None when it was removed."""
+
+    cells: tuple[Tried, ...]
+    seconds: float
+    logs: Path | None
+
+    @property
+    def ok(self) -> bool:
+        return all(cell.ok for cell in self.cells)
+
+    @property
+    def score(self) -> float:
+        """The share of checks that were passed; one that was skipped was not."""
+        passed = [o.status == "ok" for cell in self.cells for o in cell.outcomes]
+        return sum(passed) / len(passed) if passed else 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        cells = []
+        for cell in self.cells:
+            checks = [outcome.as_dict(logs_kept=self.logs is not None) for outcome in cell.outcomes]
+            cells.append({"name": cell.name, "ok": cell.ok, "checks": checks})
+        return {
+            "cells": cells,
+            "ok": self.ok,
+            "score": round(self.score, 4),
+            "seconds": round(self.seconds, 2),
+            "logs": None if self.logs is None else str(self.logs),
+        }
+
+
+# Called with the name of a cell and what came of a step, as soon as it has come, from any thread.
+Report = Callable[[str, Outcome], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,3 +226,50 @@ def _outcomes(
             outcome = perform(step, bench, log)
         installed = step.check != "install" or outcome.status == "ok"
         yield outcome
+
+
+def junit(trial: Trial) -> bytes:
+    """The report as a file; of a failure it holds the reason and the last lines of the output."""
+    root = ElementTree.Element("testsuites", name="ptscaffold test", time=f"{trial.seconds:.3f}")
+    for cell in trial.cells:
+        root.append(_suite(cell))
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data + b"\n"
+
+
+def write_junit(trial: Trial, path: Path) -> None:
+    with raised_as(WriteError, f"cannot write {path}: ", hint="choose another file for --junit"):
+        path.write_bytes(junit(trial))
+
+
+def _suite(cell: Tried) -> ElementTree.Element:
+    status = Counter(outcome.status for outcome in cell.outcomes)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=_text(cell.name),
+        tests=str(len(cell.outcomes)),
+        failures=str(status["failed"]),
+        errors="0",
+        skipped=str(status["skipped"]),
+        time=f"{sum(outcome.seconds for outcome in cell.outcomes):.3f}",
+    )
+    seen: Counter[str] = Counter()
+    for outcome in cell.outcomes:
+        seen[name := outcome.check] += 1
+        nth = f" {seen[name]}" if seen[name] > 1 else ""
+        suite.append(_case(cell.name, name + nth, outcome))
+    return suite
+
+
+def _case(cell: str, name: str, outcome: Outcome) -> ElementTree.Element:
+    time = f"{outcome.seconds:.3f}"
+    case = ElementTree.Element("testcase", classname=_text(cell), name=name, time=time)
+    if kind := {"failed": "failure", "skipped": "skipped"}.get(outcome.status):
+        said = ElementTree.SubElement(case, kind, message=_text(outcome.reason))
+        said.text = _text("\n".join(outcome.tail())) or None
+    return case
+
+
+def _text(text: str) -> str:
+    return _NO_XML.sub("\ufffd", text)
