@@ -157,15 +157,16 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         if sides.untouched:
             return change("removed", "the template dropped it", file=None)
         return change("kept", "the template dropped it, you changed it")
+    # The template's where it changes it, else the one the file has.
+    mode = yours.mode if old is not None and old.mode == new.mode else new.mode
     if old is not None and yours.data == old.data != new.data and _alike(old, new):
-        return change("updated", "its line endings only", file=Content(new.data, _mode(sides)))
+        return change("updated", "its line endings only", file=Content(new.data, mode))
     if _alike(yours, new) or _alike(old, new):
-        if _mode(sides) == yours.mode:
+        if mode == yours.mode:
             return change("same", "you have it already")
-        return change("updated", "its mode only", file=Content(yours.data, _mode(sides)))
+        return change("updated", "its mode only", file=Content(yours.data, mode))
     if sides.untouched:
         same = old is not None and yours.data == old.data
-        mode = _mode(sides)
         file = Content(new.data, mode) if same else _like(yours, new, mode)
         return change("updated", "you had not changed it", file=file)
     if old is None:
@@ -178,11 +179,11 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         return _beside(path, new, place, "both changed it, and it is no text")
     if not path.endswith(".md") and _written_anew(old.data, new.data):
         kept = place.free_name(f"{path}.yours")
-        writes = {path: _like(yours, new, _mode(sides)), kept: yours}
+        writes = {path: _like(yours, new, mode), kept: yours}
         why = f"the template has written it anew; yours is kept as {kept}"
         return Change(path, "aside", why, writes)
     text, conflicts = merge_text(yours.data, old.data, new.data, place.label)
-    merged = Content(text, _mode(sides))
+    merged = Content(text, mode)
     if conflicts:
         places = "1 place" if conflicts == 1 else f"{conflicts} places"
         return change("conflict", f"both changed the same lines: {places}", file=merged)
@@ -251,15 +252,6 @@ def _written_anew(old: bytes, new: bytes) -> bool:
     """
     before, after = (Counter(filter(bytes.strip, side.splitlines())) for side in (old, new))
     return before.total() >= SHORTEST and (before & after).total() < before.total() / 3
-
-
-def _mode(sides: Sides) -> int:
-    """The new mode: the template's where it changes it, else the one the file has."""
-    assert sides.new is not None
-    assert sides.yours is not None
-    if sides.old is not None and sides.old.mode == sides.new.mode:
-        return sides.yours.mode
-    return sides.new.mode
 
 
 def _like(yours: Content, new: Content, mode: int) -> Content:
