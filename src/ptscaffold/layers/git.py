@@ -124,14 +124,13 @@ def fetch(source: str, commit: str = "", *, online: bool = True) -> Fetched:
 def _addresses(source: str) -> list[_Address]:
     """What an address may mean: an @ stands before a commit, tag or branch, or in the path."""
     address, _, below = source.removeprefix("git+").partition("#subdirectory=")
-    wrong = not source.isprintable() or re.search(r"#\w+=", address)
-    if wrong or ".." in Path(below).parts or Path(below).is_absolute():
-        raise PackError(f"{public(source)!r} is no address of a pack")
     head, at, tail = address.rpartition("@")
     found = [_Address(address, "HEAD", below)]
     if at and "/" in head.partition("://")[2] and ":" not in tail:
         found = [_Address(head, tail, below), *(found if "/" in tail else [])]
-    if any(a.url.startswith("-") or a.ref.startswith("-") for a in found):
+    wrong = not source.isprintable() or re.search(r"#\w+=", address)
+    option = any(a.url.startswith("-") or a.ref.startswith("-") for a in found)
+    if wrong or option or ".." in Path(below).parts or Path(below).is_absolute():
         raise PackError(f"{public(source)!r} is no address of a pack")
     return found
 

@@ -30,11 +30,9 @@ def refuse_dirty(project: Path) -> None:
 
 def uncommitted(project: Path, untracked: str = "no") -> list[str]:
     """The files that git would commit, by their way from the top of the repository."""
-    if not in_repository(project):
-        return []
     asked = ["status", "--porcelain", "-z", "--no-renames", f"--untracked-files={untracked}"]
     asked += ["--ignore-submodules=all", "--", ".", ":(exclude)uv.lock"]  # `uv run` may write it
-    return [os.fsdecode(line[3:]) for line in _asked(project, asked) if line]
+    return [os.fsdecode(line[3:]) for line in _asked(project, asked)]
 
 
 def listed(paths: Sequence[str]) -> str:
@@ -43,9 +41,7 @@ def listed(paths: Sequence[str]) -> str:
 
 def committed(project: Path) -> list[str]:
     """The files under a folder that git keeps; none where there is no repository."""
-    if not in_repository(project):
-        return []
-    return [os.fsdecode(path) for path in _asked(project, ["ls-files", "-z", "--", "."]) if path]
+    return [os.fsdecode(path) for path in _asked(project, ["ls-files", "-z", "--", "."])]
 
 
 def refuse_sparse(project: Path, paths: Iterable[str]) -> None:
@@ -91,7 +87,7 @@ def has_come_after(project: Path, commit: str, paths: Sequence[str]) -> bool:
     with suppress(OSError, PtscaffoldError):
         behind = _try(project, ["merge-base", "--is-ancestor", commit, "HEAD"]).returncode == 0
         asked = ["--literal-pathspecs", "status", "--porcelain", "-z", "--untracked-files=all"]
-        return behind and not any(_asked(project, [*asked, "--", *paths]))
+        return behind and not _asked(project, [*asked, "--", *paths])
     return False
 
 
@@ -164,14 +160,16 @@ def output(project: Path, *arguments: str, given: bytes = b"") -> bytes:
 
 
 def _asked(project: Path, arguments: Sequence[str]) -> list[bytes]:
-    """The parts of what git says, with zeros between; PtscaffoldError when it cannot tell."""
+    """The parts of what git says, none without a repository; PtscaffoldError if it cannot tell."""
+    if not in_repository(project):
+        return []
     try:
         done = _try(project, arguments, _filters(project))
     except OSError as error:
         raise _untold(project, f"cannot be run: {error.strerror}") from error
     if done.returncode and b"not a git repository" not in done.stderr:
         raise _untold(project, done.stderr.decode(errors="replace"))
-    return [] if done.returncode else done.stdout.split(b"\0")
+    return [] if done.returncode else [part for part in done.stdout.split(b"\0") if part]
 
 
 def _untold(project: Path, reason: str) -> PtscaffoldError:

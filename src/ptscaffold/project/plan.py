@@ -79,7 +79,9 @@ def survey(plan: Plan) -> Survey:
     """Compare a plan with its destination; DestinationError when it must not go there."""
     directory = plan.directory
     if not os.path.lexists(directory):
-        _check_way(directory)
+        above = next(p for p in directory.absolute().parents if os.path.lexists(p))
+        if not above.is_dir():
+            raise DestinationError(f"{above} is not a folder", hint="choose another place")
         return Survey(tuple(plan.files))
     if not directory.is_dir():
         raise DestinationError(
@@ -103,15 +105,6 @@ def survey(plan: Plan) -> Survey:
         same = isinstance(there, Content) and digest(there.data) == digest(file.data)
         found["missing" if there is None else "same" if same else "kept"].append(path)
     return Survey(*map(tuple, found.values()))
-
-
-def _check_way(directory: Path) -> None:
-    """Refuse a destination whose parent is a file."""
-    for parent in directory.absolute().parents:
-        if os.path.lexists(parent):
-            if parent.is_dir():
-                return
-            raise DestinationError(f"{parent} is not a folder", hint="choose another place")
 
 
 def _occupied(directory: Path, present: list[str]) -> DestinationError:
