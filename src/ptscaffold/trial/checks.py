@@ -9,9 +9,9 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,36 +136,26 @@ def perform(step: Step, bench: Bench, log: Path) -> Outcome:
     if step.check in ("tensorboard", "serve"):
         return _serve(step, bench, log)
     done = bench.run(step.command, log, offline=step.check != "install")
-    metrics = _rows(_newest_run(bench.folder)) if step.check == "train" else ()
-    outcome = _outcome(step, done, log, _how_it_ended(done), metrics)
-    if outcome.reason:
-        return outcome
-    reason = ""
-    if step.check == "evaluate" and bench.goal is not None:
-        reason = _missed(outcome.found, bench.goal)
-    elif step.check == "predict":
-        reason = _no_objects(done.stdout)
-    return _outcome(step, done, log, reason, metrics)
+    outcome = _outcome(step, done, log, _how_it_ended(done))
+    if step.check == "train":
+        return replace(outcome, metrics=_rows(_newest_run(bench.folder)))
+    if step.check == "evaluate" and bench.goal is not None and not outcome.reason:
+        return _outcome(step, done, log, _missed(outcome.found, bench.goal))
+    if step.check == "predict" and not outcome.reason:
+        return _outcome(step, done, log, _no_objects(done.stdout))
+    return outcome
 
 
-def _outcome(
-    step: Step,
-    done: Done,
-    log: Path,
-    reason: str,
-    metrics: Sequence[Mapping[str, Any]] = (),
-    before: float = 0.0,
-) -> Outcome:
+def _outcome(step: Step, done: Done, log: Path, reason: str) -> Outcome:
     return Outcome(
         check=step.check,
         command=done.command,
         status="failed" if reason else "ok",
-        seconds=before + done.seconds,
+        seconds=done.seconds,
         reason=reason,
         log=log,
         stdout=done.stdout,
         stderr=done.stderr,
-        metrics=tuple(metrics),
     )
 
 
@@ -259,7 +249,7 @@ def _interrupt(step: Step, bench: Bench, log: Path) -> Outcome:
     again = log.with_name(f"{log.stem}-resume.log")
     resumed = bench.run(f"{step.command} --resume {_INTERRUPTED}", again)
     reason = _how_it_ended(resumed) or _epochs_missing(run)
-    return _outcome(step, resumed, again, reason, before=done.seconds)
+    return replace(_outcome(step, resumed, again, reason), seconds=done.seconds + resumed.seconds)
 
 
 def _epochs_missing(run: Path) -> str:
