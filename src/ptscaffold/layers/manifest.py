@@ -29,7 +29,7 @@ LONGEST_TABLE: Final = 64_000  # bytes; ours have 5,000
 MOST_DOTS: Final = 100  # in a line: the time that TOML takes grows with the square of a key's parts
 MOST_PROBLEMS: Final = 20  # of one sort that are told
 LONGEST_NAME: Final = 100  # characters
-LONGEST_DEFAULT: Final = 4_000  # characters
+LONGEST_ANSWER: Final = 4_000  # characters
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _LAYER = re.compile(r"(domains|styles|features)/[a-z][a-z0-9-]*")
@@ -192,8 +192,8 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
             for layer in layers.split() or [layers]
             if not _LAYER.fullmatch(layer)
         ][:MOST_PROBLEMS]
-    if not problems and any(len(text) > LONGEST_DEFAULT for text in declared.values()):
-        problems.append(f"'answers' has a default of more than {LONGEST_DEFAULT:,} characters")
+    if not problems and any(len(text) > LONGEST_ANSWER for text in declared.values()):
+        problems.append(f"'answers' has a default of more than {LONGEST_ANSWER:,} characters")
     return problems
 
 

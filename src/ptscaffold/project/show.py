@@ -12,15 +12,15 @@ from ptscaffold import __version__
 from ptscaffold.errors import ProvenanceError, UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
+from ptscaffold.layers.files import read_folder
 from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
-from ptscaffold.layers.manifest import KINDS, Layer
+from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
 from ptscaffold.project.apply import pending
 from ptscaffold.project.git import Delta, left_out
 from ptscaffold.project.record import RECORD, Record, read_record
 from ptscaffold.project.state import catalogues, open_project, recorded, render
 from ptscaffold.render.given import against, gather, presets
-from ptscaffold.render.renderer import Renderer
 
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
 
@@ -92,7 +92,7 @@ def show_layer(layer: Layer) -> dict[str, Any]:
         **{key: getattr(layer, key) for key in ("label", "help", "summary")},
         **{key: list(getattr(layer, key)) for key in lists},
         "answers": dict(layer.answers),
-        "files": Renderer().names(layer),
+        "files": [path for path in read_folder(layer.folder, layer.path) if path != MANIFEST],
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.manifest import KINDS, Layer
+from ptscaffold.layers.manifest import KINDS, LONGEST_ANSWER, Layer
 from ptscaffold.layers.names import check_name, normalize, package_name
 from ptscaffold.render.given import Given
 
@@ -25,8 +25,6 @@ FLAGS: Final[Mapping[str, str]] = {
     "name": "NAME",
     "description": "--set description=TEXT",
 }
-
-LONGEST: Final = 4_000  # characters of an answer
 
 _KIND_OF: Final = {"domain": "domains", "style": "styles", "features": "features"}
 
@@ -166,8 +164,8 @@ def conflicts_of(layers: Iterable[Layer]) -> list[str]:
 
 
 def _unprintable(key: str, value: str) -> list[str]:
-    if len(value) > LONGEST:
-        return [f"{key} has more than {LONGEST:,} characters"]
+    if len(value) > LONGEST_ANSWER:
+        return [f"{key} has more than {LONGEST_ANSWER:,} characters"]
     if any("\ud800" <= character <= "\udfff" for character in value):
         return [f"{key} is not valid UTF-8 text"]
     control = any((c < " " and c not in "\n\t") or c == "\x7f" for c in value)

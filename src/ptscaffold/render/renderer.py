@@ -86,10 +86,6 @@ class Renderer:
             raise LayerError("next-steps of a layer hold what cannot be shown")
         return steps
 
-    def names(self, layer: Layer) -> list[str]:
-        """The files of a layer as they are named in it."""
-        return list(self._read(layer))
-
     def _context(
         self, answers: Answers, layers: Sequence[Layer], tool_version: str
     ) -> dict[str, Any]:
