@@ -98,14 +98,10 @@ def _arriving() -> Iterator[None]:
 
 def as_keyboard_interrupt() -> None:
     """Let termination and hang-up end the program as Ctrl-C does, unless ignored (nohup)."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
+            signal.signal(number, signal.default_int_handler)
 
 
 def _open_what_is_closed() -> None:
