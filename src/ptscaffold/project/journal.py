@@ -130,11 +130,7 @@ def waiting(project: Path, journal: Journal) -> Content:
 def put_last(project: Path, journal: Journal, before: Content, after: Content) -> Journal:
     """Let another file wait, for a place that holds `before` by now."""
     *others, last = journal.files
-    place = project / FOLDER / "after" / str(len(others))
-    fresh = place.with_name(f"{place.name}.tmp")
-    fresh.unlink(missing_ok=True)
-    stage_file(fresh, after)
-    fresh.replace(place)
+    _replace(project / FOLDER / "after" / str(len(others)), after)
     return replace(journal, files=(*others, _entry(last.path, before, after)))
 
 
@@ -153,12 +149,15 @@ def _entry(path: str, before: Content | None, after: Content | None) -> Entry:
 
 def _write(folder: Path, journal: Journal, project: Path) -> None:
     body = json.dumps({**asdict(journal), "here": _identity(project, folder)}).encode()
-    fresh = folder / f"{_JOURNAL}.tmp"
-    with fresh.open("wb") as stream:
-        stream.write(seal(body, project).encode() + b"\n" + body)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(folder / _JOURNAL)
+    _replace(folder / _JOURNAL, Content(seal(body, project).encode() + b"\n" + body))
+
+
+def _replace(place: Path, content: Content) -> None:
+    """Write a file whole and on the disk, or leave the one that is there."""
+    fresh = place.with_name(f"{place.name}.tmp")
+    fresh.unlink(missing_ok=True)
+    stage_file(fresh, content)
+    fresh.replace(place)
 
 
 def _parsed(data: bytes, project: Path) -> Journal:
