@@ -12,15 +12,7 @@ from typing import Any, Final
 
 from ptscaffold import __version__
 from ptscaffold.errors import UsageError, unknown
-from ptscaffold.export.skeleton import (
-    NAME,
-    PACKAGE,
-    TEXT,
-    WRONG_NAME,
-    WRONG_TEXT,
-    make_skeleton,
-    taken,
-)
+from ptscaffold.export import skeleton
 from ptscaffold.layers.content import Content, Tree, text_of
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.layers.names import LONGEST
@@ -117,12 +109,12 @@ def check_engine(name: str) -> str:
 
 def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
     variables = {key: f"cookiecutter.{key}" for key in asks} | {"package": "cookiecutter.__package"}
-    skeleton = make_skeleton(tree, variables)
+    made = skeleton.make_skeleton(tree, variables)
     # cookiecutter renders every text: what looks like Jinja, or is not UTF-8, is kept from it.
-    odd = [path for path, file in skeleton.static.items() if _odd(file.data)]
+    odd = [path for path, file in made.static.items() if _odd(file.data)]
     settings: dict[str, Any] = {
         **asks,
-        "__package": PACKAGE.replace("<name>", "cookiecutter.name"),
+        "__package": skeleton.PACKAGE.replace("<name>", "cookiecutter.name"),
         "__prompts__": {key: _question(key) for key in asks},
     }
     if odd:
@@ -134,20 +126,20 @@ def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Laye
     hook = HOOK.format(
         mark=MARK,
         texts=texts,
-        taken="\n".join(wrap(" ".join(taken(imports_of(layers))), 98)),
-        name=NAME,
-        text=TEXT,
+        taken="\n".join(wrap(" ".join(skeleton.taken(imports_of(layers))), 98)),
+        name=skeleton.NAME,
+        text=skeleton.TEXT,
         longest=LONGEST,
-        wrong_name=WRONG_NAME,
-        wrong_text=WRONG_TEXT,
+        wrong_name=skeleton.WRONG_NAME,
+        wrong_text=skeleton.WRONG_TEXT,
         taken_name=TAKEN_NAME,
     )
     folder = "{{cookiecutter.name}}"
     return {
         "cookiecutter.json": _file(json.dumps(settings, indent=2, ensure_ascii=False) + "\n"),
         "hooks/pre_gen_project.py": _file(hook),
-        **{f"{folder}/{path}": file for path, file in skeleton.templates.items()},
-        **{f"{folder}/{path}": file for path, file in skeleton.static.items()},
+        **{f"{folder}/{path}": file for path, file in made.templates.items()},
+        **{f"{folder}/{path}": file for path, file in made.static.items()},
     }
 
 
@@ -157,28 +149,28 @@ def _odd(data: bytes) -> bool:
 
 
 def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
-    skeleton = make_skeleton(tree, {key: key for key in (*asks, "package")})
+    made = skeleton.make_skeleton(tree, {key: key for key in (*asks, "package")})
     questions = [
         QUESTION.format(
             key=key,
             named=_plain(key),
             help=_plain(_question(key)),
             default=_yaml(asks[key]),
-            wrong=f"{key}: {WRONG_TEXT}",
+            wrong=f"{key}: {skeleton.WRONG_TEXT}",
         )
         for key in asks
         if key != "name"
     ]
-    words = taken(imports_of(layers), {*keyword.kwlist, *sys.stdlib_module_names})
+    words = skeleton.taken(imports_of(layers), {*keyword.kwlist, *sys.stdlib_module_names})
     settings = COPIER.format(
         mark=MARK,
-        name=NAME,
-        text=TEXT.replace("'", "''"),
+        name=skeleton.NAME,
+        text=skeleton.TEXT.replace("'", "''"),
         taken=indent("\n".join(wrap(" ".join(words), 96)), "    "),
         default=_yaml(asks["name"]),
-        package=PACKAGE.replace("<name>", "name").strip("{} "),
+        package=skeleton.PACKAGE.replace("<name>", "name").strip("{} "),
         longest=LONGEST,
-        wrong_name=f"name: {WRONG_NAME}",
+        wrong_name=f"name: {skeleton.WRONG_NAME}",
         taken_name=f"name: {TAKEN_NAME}",
         questions="".join(questions),
     )
@@ -186,8 +178,8 @@ def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) ->
     return {
         "copier.yml": _file(settings),
         answers_file: _file("{{ _copier_answers | to_nice_yaml }}"),
-        **{f"template/{path}.jinja": file for path, file in skeleton.templates.items()},
-        **{f"template/{path}": file for path, file in skeleton.static.items()},
+        **{f"template/{path}.jinja": file for path, file in made.templates.items()},
+        **{f"template/{path}": file for path, file in made.static.items()},
     }
 
 

@@ -15,22 +15,14 @@ from ptscaffold.errors import UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue, keep, origins_of
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
-from ptscaffold.project import moves
+from ptscaffold.project import moves, state
 from ptscaffold.project.apply import write_files
 from ptscaffold.project.conflicts import mark_conflicts
 from ptscaffold.project.git import Delta, ignored, refuse_dirty, refuse_sparse
 from ptscaffold.project.guard import locked
 from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.record import RECORD, Record, write_record
-from ptscaffold.project.state import (
-    Rendered,
-    catalogues,
-    check_skipped,
-    open_project,
-    recorded,
-    refuse_against_preset,
-    render,
-)
+from ptscaffold.project.state import Rendered
 from ptscaffold.render.answers import defaults_of, migrate
 from ptscaffold.render.given import Given, gather
 
@@ -119,15 +111,15 @@ def update(
     if given.problems:
         raise UsageError(*given.problems)
     with nullcontext() if dry_run else locked(project):
-        record = open_project(project)
+        record = state.open_project(project)
         known = [*dict.fromkeys([*history.releases(), history.version])]
         if to is not None and to not in known:
             raise UsageError(unknown("version", to, "--to", known))
         stays = bool(sets) and to is None and skip is None
         version = record.template_version if stays else to or history.version
         if skip is not None:
-            check_skipped(project, skip, record.template_version, version, known)
-        way = catalogues(project, record, history, packs, newest=None if stays else version)
+            state.check_skipped(project, skip, record.template_version, version, known)
+        way = state.catalogues(project, record, history, packs, newest=None if stays else version)
         base = None if skip is None else partial(_left_out, project, record, history, skip)
         return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
 
@@ -153,7 +145,7 @@ def _with_features(
     force: bool = False,
 ) -> Update:
     with nullcontext() if dry_run else locked(project):
-        record = open_project(project)
+        record = state.open_project(project)
         there = record.answers["features"]
         wrong = [f"the project has the feature {name!r} already" for name in more if name in there]
         unheard = [name for name in fewer if name not in there]
@@ -161,7 +153,7 @@ def _with_features(
         if wrong:
             raise UsageError(*wrong, hint="ptscaffold show tells which features it has")
         given = Given({"features": tuple(f for f in (*there, *more) if f not in fewer)})
-        way = catalogues(project, record, history or History(), packs)
+        way = state.catalogues(project, record, history or History(), packs)
         version = record.template_version
         return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
 
@@ -181,11 +173,11 @@ def _follow(
 
     `base` gives what the new side is compared with, where that is not what the project was.
     """
-    refuse_against_preset(record, given.values)
+    state.refuse_against_preset(record, given.values)
     if not force:
         refuse_sparse(project, record.files)
     with way as (before, after):
-        old = made = recorded(record, before)
+        old = made = state.recorded(record, before)
         if base is not None:
             old = base(made, before)
         migrated, notes = migrate(old.answers.as_dict(), after, given, defaults_of(old.layers))
@@ -247,7 +239,7 @@ def _rendered(
 ) -> Rendered:
     try:
         named = Given(given.values, name=record.answers.get("name"))
-        return render(named, version, catalogue)
+        return state.render(named, version, catalogue)
     except UsageError as error:
         hint = "ptscaffold list shows the names; add and remove take another folder by --project"
         packs = [pack for pack in catalogue.packs if pack.name in record.packs]
