@@ -17,16 +17,7 @@ from ptscaffold.errors import DestinationError, PtscaffoldError, WriteError, rai
 from ptscaffold.layers.content import Content, clear_old, read_plain
 from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
-from ptscaffold.project.journal import (
-    FOLDER,
-    Journal,
-    digest_of,
-    note,
-    put_last,
-    read_journal,
-    start,
-    waiting,
-)
+from ptscaffold.project.journal import FOLDER, Journal, note, put_last, read_journal, start, waiting
 from ptscaffold.project.plan import Plan, Survey
 from ptscaffold.project.record import RECORD
 
@@ -111,18 +102,6 @@ def recover(project: Path) -> str | None:
                 text = "an update was cut short; all files are as they were before it"
         sweep(project)
     return "; ".join([text, *exchange.kept])
-
-
-def before(project: Path, journal: Journal) -> dict[str, bytes]:
-    """The files that an update has replaced, as they were."""
-    found = {}
-    for number, entry in enumerate(journal.files):
-        if entry.before is not None and entry.after is not None:
-            with suppress(OSError):
-                data = read_plain(project / FOLDER / "before" / str(number)).data
-                if digest_of(data) == entry.before:
-                    found[entry.path] = data
-    return found
 
 
 def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from ptscaffold.errors import PendingError, UsageError, in_project
-from ptscaffold.layers.content import Content, Obstacle, read_content, with_endings_of
+from ptscaffold.layers.content import Content, Obstacle, read_content, read_plain, with_endings_of
 from ptscaffold.project import git
-from ptscaffold.project.apply import abort, before, finish, pending
+from ptscaffold.project.apply import abort, finish, pending
 from ptscaffold.project.journal import FOLDER, Entry, Journal, digest_of
 from ptscaffold.project.record import check_is_project, rewritten
 
@@ -31,7 +32,7 @@ def continue_update(project: Path) -> Ended:
     them were, as by half a stash, it is said which.
     """
     found = _waiting(project, "continue", "ptscaffold update starts one")
-    was = before(project, found)
+    was = _before(project, found)
     left = [p for p in found.conflicts if _has_markers(project, p, was.get(p, b""))]
     if left:
         raise PendingError(
@@ -90,6 +91,18 @@ def _waiting(project: Path, what: str, hint: str) -> Journal:
         f"the update that waits was begun on {branch}, and this is another one",
         hint=f"{command} first; nothing was changed",
     )
+
+
+def _before(project: Path, journal: Journal) -> dict[str, bytes]:
+    """The files that an update has replaced, as they were."""
+    found = {}
+    for number, entry in enumerate(journal.files):
+        if entry.before is not None and entry.after is not None:
+            with suppress(OSError):
+                data = read_plain(project / FOLDER / "before" / str(number)).data
+                if digest_of(data) == entry.before:
+                    found[entry.path] = data
+    return found
 
 
 def _are_undone(project: Path, entries: Sequence[Entry]) -> bool:

@@ -10,14 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ptscaffold import __version__
-from ptscaffold.errors import (
-    PackError,
-    PendingError,
-    ProvenanceError,
-    UsageError,
-    in_project,
-    unknown,
-)
+from ptscaffold.errors import PackError, PendingError, ProvenanceError, UsageError, in_project
 from ptscaffold.layers.catalogue import (
     Catalogue,
     Origin,
@@ -82,24 +75,6 @@ def refuse_against_preset(record: Record, values: Mapping[str, Any]) -> None:
     if record.preset and (problems := against(values, record.preset)):
         hint = f"ask who keeps the preset; what it has fixed stands under [preset] in {RECORD}"
         raise UsageError(*problems, hint=hint)
-
-
-def check_skipped(
-    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
-) -> None:
-    """UsageError when a release is not the next one on the way to a version."""
-    first = known.index(recorded) + 1 if recorded in known else len(known)
-    coming = known[first : known.index(version) + 1]
-    if not coming:
-        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
-    if skip not in coming:
-        raise UsageError(unknown("coming release", skip, "--skip", coming))
-    if skip != coming[0]:
-        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
-        raise UsageError(
-            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
-            hint=f"take those before it first: {way}",
-        )
 
 
 def recorded(record: Record, catalogue: Catalogue) -> Rendered:

@@ -118,10 +118,28 @@ def update(
         stays = bool(sets) and to is None and skip is None
         version = record.template_version if stays else to or history.version
         if skip is not None:
-            state.check_skipped(project, skip, record.template_version, version, known)
+            _check_skipped(project, skip, record.template_version, version, known)
         way = state.catalogues(project, record, history, packs, newest=None if stays else version)
         base = None if skip is None else partial(_left_out, project, record, history, skip)
         return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
+
+
+def _check_skipped(
+    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
+) -> None:
+    """UsageError when a release is not the next one on the way to a version."""
+    first = known.index(recorded) + 1 if recorded in known else len(known)
+    coming = known[first : known.index(version) + 1]
+    if not coming:
+        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
+    if skip not in coming:
+        raise UsageError(unknown("coming release", skip, "--skip", coming))
+    if skip != coming[0]:
+        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
+        raise UsageError(
+            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
+            hint=f"take those before it first: {way}",
+        )
 
 
 def add(project: Path, features: Sequence[str], **options: Any) -> Update:
