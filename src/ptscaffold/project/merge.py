@@ -12,17 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from ptscaffold.layers.content import (
-    Content,
-    Obstacle,
-    Tree,
-    digest,
-    free_name,
-    is_binary,
-    is_crlf,
-    read_content,
-    with_endings_of,
-)
+from ptscaffold.layers import content
+from ptscaffold.layers.content import Content, Obstacle, Tree
 from ptscaffold.layers.names import folded
 from ptscaffold.project.git import merge_text
 
@@ -67,7 +58,7 @@ class Sides(NamedTuple):
             return False
         if self.yours.data == self.old.data:
             return True
-        mixed = b"\r\n" in self.yours.data and not is_crlf(self.yours.data)
+        mixed = b"\r\n" in self.yours.data and not content.is_crlf(self.yours.data)
         return _alike(self.yours, self.old) and not mixed
 
 
@@ -82,13 +73,13 @@ class Place:
     seen: dict[str, Content | None] = field(default_factory=dict)
 
     def read(self, path: str) -> Content | Obstacle | None:
-        found = read_content(self.project, path, self.removed)
+        found = content.read_content(self.project, path, self.removed)
         if not isinstance(found, Obstacle):
             self.seen.setdefault(path, found)
         return found
 
     def free_name(self, path: str) -> str:
-        name = free_name(self.project, path, self.taken)
+        name = content.free_name(self.project, path, self.taken)
         self.taken.add(name)
         return name
 
@@ -139,7 +130,7 @@ def merge_trees(
 
 def _alike(a: Content | None, b: Content | None) -> bool:
     """Whether two files have the same lines, whatever their line endings."""
-    return a is not None and b is not None and digest(a.data) == digest(b.data)
+    return a is not None and b is not None and content.digest(a.data) == content.digest(b.data)
 
 
 def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Change:
@@ -175,7 +166,7 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         kept = place.free_name(f"{path}.{keep_as}")
         writes = {path: _like(yours, new, new.mode), kept: yours}
         return Change(path, "aside", f"replaced; yours is kept as {kept}", writes)
-    if any(is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
+    if any(content.is_binary(side.data.replace(b"\r\n", b"\n")) for side in (old, new, yours)):
         return _beside(path, new, place, "both changed it, and it is no text")
     if not path.endswith(".md") and _written_anew(old.data, new.data):
         kept = place.free_name(f"{path}.yours")
@@ -256,4 +247,4 @@ def _written_anew(old: bytes, new: bytes) -> bool:
 
 def _like(yours: Content, new: Content, mode: int) -> Content:
     """The new file with the line endings of the one that it replaces."""
-    return Content(with_endings_of(yours.data, new.data), mode)
+    return Content(content.with_endings_of(yours.data, new.data), mode)
