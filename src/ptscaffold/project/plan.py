@@ -79,7 +79,8 @@ def survey(plan: Plan) -> Survey:
     """Compare a plan with its destination; DestinationError when it must not go there."""
     directory = plan.directory
     if not os.path.lexists(directory):
-        above = next(p for p in directory.absolute().parents if os.path.lexists(p))
+        parents = directory.absolute().parents
+        above = next((p for p in parents if os.path.lexists(p)), parents[-1])  # a drive
         if not above.is_dir():
             raise DestinationError(f"{above} is not a folder", hint="choose another place")
         return Survey(tuple(plan.files))
