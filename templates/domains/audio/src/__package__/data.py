@@ -152,14 +152,14 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
     from matplotlib.figure import Figure  # here: it takes a second
 
     figure = Figure(figsize=(9, 7))
-    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(-0.03, 3), ylim=(3, 0))
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, yticks=[], xlim=(-0.03, 3), ylim=(3, 0))
     for (y, x), sound, (text, right) in zip(np.ndindex(3, 3), inputs, titles, strict=False):
         name, picture = f"sound_{3 * y + x + 1}", sound  # of a feature extractor: nothing to play
         if sound.dim() == 1:
             loud = sound / sound.abs().max().clamp(min=1e-6)
             writer.add_audio(f"predictions/{name}", loud, step, spec.sample_rate)
             picture = LogMel(spec.sample_rate)(sound[None])[0, 0]  # (mels, frames)
-        axes.imshow(picture.flip(0), aspect="auto", extent=(x, x + 0.95, y + 1, y + 0.15))
+        axes.imshow(picture.flip(0), aspect="auto", extent=(x, x + 0.95, y + 1, y + 0.18))
         color, text = "green" if right else "red", f"{name}, {spec.seconds:.3g} s\n{text}"
-        axes.text(x, y + 0.13, text, color=color, size=8, parse_math=False)
+        axes.text(x, y + 0.16, text, color=color, size=11, parse_math=False)
     writer.add_figure("predictions/spectrograms", figure, step)

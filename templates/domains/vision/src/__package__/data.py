@@ -122,11 +122,11 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
     """Show images (B, 3, H, W) and what is predicted, (text, right), in red where it is wrong."""
     from matplotlib.figure import Figure  # here: it takes a second
 
-    figure = Figure(figsize=(7, 7))
-    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xlim=(-0.03, 3), ylim=(3, -0.03))
+    figure = Figure(figsize=(7, 6.93))  # as the axes
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, yticks=[], xlim=(-0.03, 3), ylim=(3, 0))
     for (y, x), image, (text, right) in zip(np.ndindex(3, 3), inputs, titles, strict=False):
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
-        extent, color = (x, x + 0.85, y + 1, y + 0.15), "green" if right else "red"
+        extent, color = (x, x + 0.8, y + 1, y + 0.2), "green" if right else "red"
         axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0), extent=extent)
-        axes.text(x, y + 0.13, text.replace(" (", "\n("), color=color, size=9, parse_math=False)
+        axes.text(x, y + 0.18, text.replace(" (", "\n("), color=color, size=12, parse_math=False)
     writer.add_figure("predictions", figure, step)
