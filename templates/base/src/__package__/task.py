@@ -136,7 +136,7 @@ class Task:
         writer.add_embedding(scores, titles, tag="scores")
 
     def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
-        """Show which classes are taken for which, and curves of precision and recall."""
+        """Show precision and recall, and what is taken for what, with counts up to 30 classes."""
         size = len(self.names)
         if self.kind == "regression" or size > 50:
             return
@@ -152,5 +152,5 @@ class Task:
             counts = multiclass_confusion_matrix(scores, targets, size)
             figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
             names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
-            plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")
+            plot_confusion_matrix(counts, figure.add_subplot(), size <= 30, names, cmap="Blues")
             writer.add_figure("confusion_matrix", figure, step)

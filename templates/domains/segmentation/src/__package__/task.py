@@ -110,7 +110,7 @@ class Task:
         """Show nothing: images of classes are no points in TensorBoard's projector."""
 
     def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:
-        """Show which classes are taken for which."""
+        """Show which classes are taken for which, with their shares where they are 30 at most."""
         size = len(self.names)
         if size > 50:
             return
@@ -118,5 +118,5 @@ class Task:
         counts = multiclass_confusion_matrix(scores, targets, size, **options)
         figure = Figure(figsize=(3 + size / 2, 3 + size / 2), layout="constrained")
         names: Any = [name.replace("$", r"\$") for name in self.names]  # no formulas
-        plot_confusion_matrix(counts, figure.add_subplot(), labels=names, cmap="Blues")
+        plot_confusion_matrix(counts, figure.add_subplot(), size <= 30, names, cmap="Blues")
         writer.add_figure("confusion_matrix", figure, step)
