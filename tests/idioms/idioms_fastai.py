@@ -16,11 +16,13 @@ import pandas as pd
 import pytest
 import torch
 from fastai.basics import (
+    SGD,
     ClassificationInterpretation,
     DataLoaders,
     F1Score,
     Interpretation,
     Learner,
+    Optimizer,
     accuracy,
     load_learner,
 )
@@ -61,7 +63,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return pd.concat(parts).reset_index(drop=True)
 
 
-def learner(table: pd.DataFrame, path: Path, kind: str = "classification") -> Learner:
+def learner(
+    table: pd.DataFrame, path: Path, kind: str = "classification", **options: Any
+) -> Learner:
     table = table.copy()
     if kind == "multilabel":
         table["target"] = [[*label.split(), "any"] for label in table["target"]]
@@ -73,7 +77,7 @@ def learner(table: pd.DataFrame, path: Path, kind: str = "classification") -> Le
     config = with_defaults(config, SIZES["train"])
     task, spec = Task.fit(kind, table), make_spec(config, table)
     torch.manual_seed(0)
-    return make_learner(make_dls(table, task, spec, config), task, spec, path=path)
+    return make_learner(make_dls(table, task, spec, config), task, spec, path=path, **options)
 
 
 @pytest.fixture(params=KINDS)
@@ -284,6 +288,16 @@ def test_freeze(learn: Learner) -> None:
     learn.fit(1)
     learn.unfreeze()
     assert all(p.requires_grad for p in learn.model.parameters())
+
+
+def test_options_of_a_learner_of_one_s_own(sample: pd.DataFrame, tmp_path: Path) -> None:
+    def split(model: Any) -> list[list[Any]]:
+        return [list(model.parameters())]
+
+    learn = learner(sample, tmp_path, opt_func=SGD, metrics=[accuracy], splitter=split)
+    learn.create_opt()
+    assert [type(learn.opt), len(learn.opt.param_lists)] == [Optimizer, 1]
+    assert learn.metrics.attrgot("name") == ["accuracy"]
 
 
 def test_mixup(learn: Learner) -> None:

@@ -47,6 +47,16 @@ def test_evaluation_in_two_processes_is_that_of_one(package: Package) -> None:
     assert len(one) == len(two) == 4
 
 
+def test_a_notebook_evaluates_what_it_has_trained_in_any_precision(package: Package) -> None:
+    lines = f"""
+from pathlib import Path
+from {package.name} import config, evaluate, train
+train.train(config.Config(dry_run=True, device="cpu", precision="bf16", num_workers=0))
+evaluate.main(Path("runs/dry-run"))
+"""
+    assert " on " in finish(package.python("-c", lines)).splitlines()[-1]
+
+
 def test_a_batch_that_processes_cannot_share_is_an_error(package: Package) -> None:
     process = package.start_processes(2, *FLAGS, "--batch-size", "33", "--run-dir", "runs/x")
     _, stderr = process.communicate(timeout=120)

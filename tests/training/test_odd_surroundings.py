@@ -97,6 +97,16 @@ def test_a_checkpoint_from_elsewhere_is_evaluated_here_or_refused_in_one_line(
     assert stderr == f"runs/moved/{checkpoint.name} is damaged, or no checkpoint of PyTorch\n"
 
 
+@pytest.mark.parametrize("package", ["vision-fastai"], indirect=True)
+def test_a_checkpoint_without_its_settings_predicts_nothing_in_one_line(package: Package) -> None:
+    package.run("--device", "cpu", "--dry-run", "--run-dir", "runs/x")
+    (package.folder / "runs/x/settings.json").unlink()
+    command = (f"{package.name}.predict", "x.png", "--checkpoint", "runs/x")
+    _, stderr = (process := package.python("-m", *command)).communicate(timeout=120)
+    assert process.returncode == 1
+    assert stderr == "runs/x has no settings.json: it lies in the folder of the run\n"
+
+
 @pytest.mark.parametrize("package", ["vision-plain", "audio-plain"], indirect=True)
 def test_a_public_set_that_cannot_be_reached_is_one_line(
     package: Package, monkeypatch: pytest.MonkeyPatch

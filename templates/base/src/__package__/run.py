@@ -105,19 +105,19 @@ def find(where: str | Path | None, name: str) -> Path:
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    folder = config.run_dir or RUNS / f"{datetime.now():{TIME}}"
-    if config.dry_run and not config.run_dir:
-        folder = RUNS / "dry-run"
-        shutil.rmtree(folder, ignore_errors=True)
-    if config.resume is None and any(folder.glob("last.*")):
-        raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = config.run_dir or RUNS / ("dry-run" if config.dry_run else f"{datetime.now():{TIME}}")
     if config.resume:
+        folder = find(config.resume, "last.*").parent
         before = what | load_settings(folder)
         same = set(what) - ({"spec"} if config.pretrained else set())  # which a library may write
         now, then = ({k: json.dumps(d[k], default=str) for k in same} for d in (what, before))
         if now != then:
             raise SystemExit(f"the data of {folder} has changed since: start another run")
+    elif config.dry_run and not config.run_dir:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif any(folder.glob("last.*")):
+        raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
+    folder.mkdir(parents=True, exist_ok=True)
     status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
     what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
     content = {"config": asdict(config), **what}

@@ -91,7 +91,7 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    options |= for_task(task) | {"loss_func": BoxLoss(task)}
+    options = for_task(task) | {"loss_func": BoxLoss(task)} | options
     return Learner(dls, model, splitter=make_splitter(model), **options)
 
 

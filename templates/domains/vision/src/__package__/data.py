@@ -126,7 +126,7 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
     axes = figure.add_axes((0, 0, 1, 1), frame_on=False, yticks=[], xlim=(-0.03, 3), ylim=(3, 0))
     for (y, x), image, (text, right) in zip(np.ndindex(3, 3), inputs, titles, strict=False):
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
-        extent, color = (x, x + 0.8, y + 1, y + 0.2), "green" if right else "red"
-        axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0), extent=extent)
-        axes.text(x, y + 0.18, text.replace(" (", "\n("), color=color, size=12, parse_math=False)
+        axes.imshow(pixels.clamp(0, 1).permute(1, 2, 0), extent=(x, x + 0.8, y + 1, y + 0.2))
+        color, text = "green" if right else "red", text.replace(" (is ", "\n(is ")
+        axes.text(x, y + 0.18, text, color=color, size=12, parse_math=False)
     writer.add_figure("predictions", figure, step)

@@ -38,7 +38,7 @@ def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> Dat
 def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
-    options |= for_task(task)
+    options = for_task(task) | options
     if spec.arch is None:
         return Learner(dls, make_model(spec, len(task.names)), **options)
     arch = source(weights) if weights else spec.arch

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 import tyro
 from accelerate import Accelerator
+from accelerate.state import is_initialized
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -60,8 +61,8 @@ def main(
         columns: as for training; default: those of the run
     """
     path = find(checkpoint, "best.pt")
-    config = load_config(path.parent)
-    accelerator = start(replace(config, device="auto", precision="fp32"))
+    config = replace(load_config(path.parent), device="auto", precision="fp32")
+    accelerator = Accelerator() if is_initialized() else start(config)  # a notebook has one
     model, task, spec = load_model(path)
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()

@@ -1,6 +1,5 @@
 """Evaluate a checkpoint on a split of the data."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,14 +13,14 @@ from .data import make_table
 from .dls import make_dls, make_learner
 from .learner import for_task
 from .model import Spec
-from .run import find, load_config
+from .run import find, load_config, load_settings
 from .task import Task
 
 
 def load_model(checkpoint: Path | None, device: str = "cpu") -> tuple[nn.Module, Task, Spec]:
     """Rebuild a trained model, ready to predict, from the checkpoint and the settings beside it."""
     path = find(checkpoint, "best.pth")
-    saved = json.loads((path.parent / "settings.json").read_text(encoding="utf-8"))
+    saved = load_settings(path.parent)
     task, spec = Task(**saved["task"]), Spec(**saved["spec"])
     model = make_learner(DataLoaders(), task, spec).model
     load_weights(path, model, None, with_opt=False, device=device)

@@ -50,7 +50,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         module.model.compile()
     monitor: dict[str, Any] = {"monitor": f"val/{task.monitor[0]}", "mode": task.monitor[1]}
     files: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
-    best = Saver(**files, **monitor, filename="best", save_weights_only=True)
+    best = Saver(**files, **monitor, filename="best")
     progress = Progress()
     limit = 2 if config.dry_run else None
     chosen: dict[str, Any] = {
