@@ -236,6 +236,14 @@ def test_what_is_no_table_of_classes_is_told(tmp_path: Path) -> None:
         read_lines(tmp_path / "x.csv", lines, columns="text:a")
 
 
+def test_a_regression_needs_two_examples_to_validate(tmp_path: Path) -> None:
+    """Of one there is no r2."""
+    lines = ["text,label,split", *(f"text {i},{i % 2},train" for i in range(4)), "a text,1,val"]
+    assert counts(read_lines(tmp_path / "x.csv", lines)) == {"train": 4, "val": 1}
+    with pytest.raises(SystemExit, match="too few examples to train and to validate"):
+        read_lines(tmp_path / "x.csv", lines, "regression")
+
+
 def test_a_comma_parts_decimals_where_semicolons_part_columns(tmp_path: Path) -> None:
     lines = ['"text, said";value', *(f"a, b {i};-1,{i}" for i in range(50))]
     table = read_lines(tmp_path / "x.csv", lines, "regression", columns="text, said:value")

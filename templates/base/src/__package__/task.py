@@ -27,7 +27,7 @@ class Task:
         targets, train = table["target"], table["target"][table["split"] == "train"]
         if kind == "classification" and (size := targets.nunique()) > max(20, len(targets) / 2):
             raise SystemExit(f"{size} classes in {len(targets)} examples: is it --task regression?")
-        if not {"train", "val"} <= set(table["split"]):
+        if train.empty or (table["split"] == "val").sum() <= (kind == "regression"):  # r2 takes two
             raise SystemExit("too few examples to train and to validate")
         if kind == "classification":
             names = sorted(set(targets))
