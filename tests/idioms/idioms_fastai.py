@@ -291,12 +291,9 @@ def test_freeze(learn: Learner) -> None:
 
 
 def test_options_of_a_learner_of_one_s_own(sample: pd.DataFrame, tmp_path: Path) -> None:
-    def split(model: Any) -> list[list[Any]]:
-        return [list(model.parameters())]
-
-    learn = learner(sample, tmp_path, opt_func=SGD, metrics=[accuracy], splitter=split)
+    learn = learner(sample, tmp_path, opt_func=SGD, metrics=[accuracy])
     learn.create_opt()
-    assert [type(learn.opt), len(learn.opt.param_lists)] == [Optimizer, 1]
+    assert type(learn.opt) is Optimizer
     assert learn.metrics.attrgot("name") == ["accuracy"]
 
 

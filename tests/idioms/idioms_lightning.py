@@ -13,6 +13,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
     EarlyStopping,
+    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
     ModelSummary,
@@ -300,6 +301,20 @@ def test_another_optimizer_and_schedule_resume(
     resumed = fit(3, tmp_path / "last.ckpt")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_the_best_checkpoint_holds_the_averaged_weights_that_were_validated(
+    data: DataModule, tmp_path: Path
+) -> None:
+    config = replace(data.config, epochs=1, device="cpu", run_dir=tmp_path / "run")
+    train(config, callbacks=[EMAWeightAveraging(decay=0.9)])
+    best, last = (
+        torch.load(tmp_path / f"run/{name}.ckpt", weights_only=True)["state_dict"]
+        for name in ("best", "last")
+    )
+    torch.testing.assert_close(best, last, rtol=0, atol=0)
+    raw = torch.load(tmp_path / "run/last.ckpt", weights_only=True)["current_model_state"]
+    assert any(not torch.equal(raw[name], best[name]) for name in best)
 
 
 def test_profiler(data: DataModule, module: Module, caplog: pytest.LogCaptureFixture) -> None:

@@ -154,5 +154,5 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
         for place, letter in letters:
             axes.text(place, y + 0.96, letter, color="white", parse_math=False)
         color, text = "green" if found == true else "red", f"{name}, {spec.seconds:.3g} s: {true}"
-        axes.text(0.01, y + 0.12, text, fontsize=8, color=color, parse_math=False)
+        axes.text(0.01, y + 0.12, text, color=color, size=12, parse_math=False)
     writer.add_figure("predictions/spectrograms", figure, step)

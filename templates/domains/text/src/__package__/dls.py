@@ -55,5 +55,4 @@ def make_learner(
     dls: DataLoaders, task: Task, spec: Spec, weights: str | None = None, **options: Any
 ) -> Learner:
     model = make_model(spec, len(task.names), weights)
-    options = {"splitter": make_splitter(model)} | for_task(task) | options
-    return Learner(dls, model, **options)
+    return Learner(dls, model, splitter=make_splitter(model), **for_task(task) | options)

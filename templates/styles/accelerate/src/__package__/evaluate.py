@@ -62,7 +62,7 @@ def main(
     """
     path = find(checkpoint, "best.pt")
     config = replace(load_config(path.parent), device="auto", precision="fp32")
-    accelerator = Accelerator() if is_initialized() else start(config)  # a notebook has one
+    accelerator = Accelerator() if is_initialized() else start(config)  # a process has one state
     model, task, spec = load_model(path)
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()
