@@ -83,3 +83,15 @@ def test_a_checkpoint_without_its_settings_is_one_line(tmp_path: Path) -> None:
     load_config = assemble("alone", "base", "domains/text", "styles/plain")("run").load_config
     with pytest.raises(SystemExit, match=r"has no settings.json: it lies in the folder of the run"):
         load_config(tmp_path)
+
+
+def test_paths_may_be_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are written in a notebook."""
+    monkeypatch.chdir(tmp_path)
+    package = assemble("said", "base", "domains/text", "styles/plain")
+    rows = [f"some text {n},{'good' if n % 2 else 'bad'}" for n in range(20)]
+    Path("rows.csv").write_text("\n".join(["text,label", *rows]))
+    config = package("config").Config(data="rows.csv", run_dir="here")
+    assert len(package("data").make_table(config)) == 20
+    assert package("run").start_run(config) == Path("here")
+    assert package("run").load_config(Path("here")).data == Path("rows.csv")

@@ -105,9 +105,10 @@ def find(where: str | Path | None, name: str) -> Path:
 
 def start_run(config: Config, **what: Any) -> Path:
     """Make the folder of a run, with its settings and what else rebuilds the model."""
-    folder = config.run_dir or RUNS / ("dry-run" if config.dry_run else f"{datetime.now():{TIME}}")
+    name = "dry-run" if config.dry_run else f"{datetime.now():{TIME}}"
+    folder = Path(config.run_dir or RUNS / name)
     if config.resume:
-        folder = config.run_dir or find(config.resume, "last.*").parent
+        folder = Path(config.run_dir or find(config.resume, "last.*").parent)
         before = what | load_settings(folder)
         same = set(what) - ({"spec"} if config.pretrained else set())  # which a library may write
         now, then = ({k: json.dumps(d[k], default=str) for k in same} for d in (what, before))

@@ -89,9 +89,9 @@ def hidden(name: str) -> bool:
     return name.startswith((".", "@eaDir", "__MACOSX", "__pycache__", "_background_noise_"))
 
 
-def unpack(archive: Path) -> Path:
+def unpack(archive: str | Path) -> Path:
     """Give the folder that an archive holds; what is none stays as it is."""
-    if not archive.exists():
+    if not (archive := Path(archive)).exists():
         raise SystemExit(f"{archive}: no such file or folder")
     if not archive.name.lower().endswith(ARCHIVES):
         return archive

@@ -37,15 +37,14 @@ def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (a path, or bytes), target and split: replace this for other data."""
     data = config.data
     if data is None and config.dataset == "speech_commands":
-        archive = Path("data", SPEECH_COMMANDS.rpartition("/")[2])
-        if not archive.exists():
-            archive.parent.mkdir(exist_ok=True)
+        data = Path("data", SPEECH_COMMANDS.rpartition("/")[2])
+        if not data.exists():
+            data.parent.mkdir(exist_ok=True)
             with fetching("--dataset", config.dataset):
-                torch.hub.download_url_to_file(SPEECH_COMMANDS, str(archive), "af14739ee7dc3114")
-        data = unpack(archive)
+                torch.hub.download_url_to_file(SPEECH_COMMANDS, str(data), "af14739ee7dc3114")
     if data is None and config.dataset:
         return divide(from_hub(config.dataset, config, SUFFIXES), config, header)
-    data = data or make_sample(Path("data/sample"))
+    data = unpack(data or make_sample(Path("data/sample")))
     rows = read(data, config, SUFFIXES)
     if (data / "testing_list.txt").exists():  # Speech Commands lists what is not to train with
         names, rows["split"] = ["/".join(Path(p).parts[-2:]) for p in rows["input"]], "train"
