@@ -353,6 +353,7 @@ def test_two_processes_by_devices(few: Path, tmp_path: Path) -> None:
     script.write_text(f"""
 from dataclasses import asdict
 from pathlib import Path
+import torch
 from lightning import Trainer
 from project.config import Config
 from project.datamodule import DataModule
@@ -367,6 +368,15 @@ trainer = Trainer(accelerator="cpu", devices=2, max_epochs=1, **quiet)
 trainer.fit(module, data)
 assert trainer.global_step == 4 and trainer.world_size == 2, trainer.global_step
 print("rank", trainer.global_rank, "norm", float(sum(p.norm() for p in module.parameters())))
+held_out = data.val_set  # an odd number is shared out, and none of it counts twice
+held_out.inputs, held_out.targets = held_out.inputs[:15], held_out.targets[:15]
+[found] = trainer.validate(module, data, verbose=False)
+inputs, targets = map(torch.stack, zip(*held_out))
+with torch.no_grad():
+    logits = module.eval()(inputs)
+expected = [data.task.loss(logits, targets), (logits.argmax(dim=1) == targets).float().mean()]
+found = torch.tensor([found["val/loss"], found["val/accuracy"]])
+torch.testing.assert_close(found, torch.stack(expected))
 """)
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0, run.stderr

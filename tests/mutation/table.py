@@ -42,7 +42,7 @@ class Case:
 
     @property
     def package(self) -> str:
-        return f"{self.domain}_{self.style}"
+        return self.cell.replace("-", "_")
 
     def apply(self, sources: Mapping[str, str]) -> dict[str, str]:
         """Give the modules that the fault changes, by name; SyntaxError if one is no Python."""

@@ -21,7 +21,7 @@ def render(domain: str, style: str) -> dict[str, str]:
     catalogue = Catalogue()
     chosen = complete(gather({"domain": domain, "style": style}, (), None), catalogue)
     tree = Renderer().render(chosen, select_layers(chosen, catalogue), __version__)
-    package = f"src/{domain}_{style}/"
+    package = f"src/{domain}_{style}/".replace("-", "_")
     return {path.removeprefix(package): file.data.decode() for path, file in tree.items()}
 
 
@@ -36,6 +36,8 @@ def test_the_table_is_as_large_as_promised() -> None:
     assert len({(case.name, case.cell) for case in CASES}) == len(CASES)
     counts = Counter(case.cell for case in CASES)
     assert all(counts[f"vision-{style}"] == 8 for style in Catalogue().names("styles"))
+    others = set(Catalogue().names("domains")) - {"vision"}
+    assert all(counts[f"{domain}-plain"] == 3 for domain in others)
 
 
 def test_an_edit_that_does_not_fit_is_an_error() -> None:

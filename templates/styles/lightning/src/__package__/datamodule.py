@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from lightning import LightningDataModule, Trainer
+from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
@@ -53,13 +54,20 @@ class DataModule(LightningDataModule):
         return loader
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.val_set, batch_size=self.batch_size, **self.options)
+        return self.load_once(self.val_set)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        examples = self.examples("test") if "test" in set(self.table["split"]) else self.val_set
-        return DataLoader(examples, batch_size=self.batch_size, **self.options)
+        there = "test" in set(self.table["split"])
+        return self.load_once(self.examples("test") if there else self.val_set)
 
     predict_dataloader = test_dataloader
+
+    def load_once(self, examples: "Examples") -> DataLoader[Any]:
+        options, trainer = self.options, self.trainer
+        if trainer and trainer.world_size > 1:  # its own sampler repeats some, to give all as many
+            place = trainer.world_size, trainer.global_rank
+            options["sampler"] = UnrepeatedDistributedSampler(examples, *place, shuffle=False)
+        return DataLoader(examples, batch_size=self.batch_size, **options)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from .model import Spec, make_model
 from .task import Task
@@ -34,6 +34,7 @@ class Module(LightningModule):
         self.model = model.to(memory_format=torch.channels_last)
         self.val_metrics = self.task.metrics().clone(prefix="val/")
         self.test_metrics = self.task.metrics().clone(prefix="test/")
+        self.mean_loss = MeanMetric()  # exact over processes, as `log` alone is not
         if freeze:  # the running statistics of what is frozen too
             self.model.requires_grad_(False).eval()
             self.head.requires_grad_(True).train()
@@ -71,7 +72,8 @@ class Module(LightningModule):
         logits, targets = self(batch[0]), batch[1]
         scores = self.task.scores(logits, targets)
         metrics.update(scores, targets)
-        self.log(name, self.task.loss(logits, targets), sync_dist=True, batch_size=len(targets))
+        self.mean_loss.update(self.task.loss(logits, targets), len(targets))
+        self.log(name, self.mean_loss, batch_size=len(targets))
         self.log_dict(metrics, prog_bar=True, batch_size=len(targets))
         return scores
 
