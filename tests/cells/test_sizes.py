@@ -22,15 +22,15 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1476, 12, 400, 120),
-    "segmentation": (1677, 13, 400, 120),
-    "detection": (1920, 14, 400, 120),
-    "text": (1499, 13, 400, 120),
-    "tagging": (1720, 13, 400, 120),
-    "language-model": (1792, 14, 400, 120),
-    "audio": (1635, 13, 400, 120),
-    "speech-recognition": (1817, 15, 400, 120),
-    "tabular": (1522, 13, 400, 120),
+    "vision": (1481, 12, 400, 120),
+    "segmentation": (1694, 13, 400, 120),
+    "detection": (1925, 14, 400, 120),
+    "text": (1504, 13, 400, 120),
+    "tagging": (1724, 13, 400, 120),
+    "language-model": (1796, 14, 400, 120),
+    "audio": (1640, 13, 400, 120),
+    "speech-recognition": (1821, 15, 400, 120),
+    "tabular": (1527, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal; that of
 # Lightning lets several processes validate some examples twice.

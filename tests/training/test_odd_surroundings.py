@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,17 @@ def test_a_full_disk_is_one_line(package: Package) -> None:
     assert process.returncode == 1
     assert "cannot write to runs/full, is its disk full?" in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot fork")
+@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
+def test_no_example_is_sent_to_loading_processes(package: Package) -> None:
+    """As Python 3.14 starts processes, where each tensor that is sent is an open file."""
+    limited = "import multiprocessing, resource, runpy; multiprocessing.set_start_method("
+    limited += "'forkserver'); resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))"
+    module = f"runpy.run_module('{package.name}.train', run_name='__main__')"
+    flags = ("--device", "cpu", "--epochs", "1", "--num-workers", "1", "--image-size", "16")
+    finish(package.python("-c", f"{limited}; {module}", *flags))
 
 
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)

@@ -241,9 +241,11 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 def tidy(label: Any) -> str:
     """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
     text = str(label).strip()
+    if text.isascii():
+        return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text.endswith("0") else text
     with suppress(UnicodeEncodeError):  # half of a character stays
         text = os.fsencode(text).decode(errors="replace")
-    return unicodedata.normalize("NFC", re.sub(r"^(-?\d+)\.0+$", r"\1", text))
+    return unicodedata.normalize("NFC", text)
 
 
 def divide(

@@ -132,7 +132,8 @@ class Task:
 
     def embed(self, writer: SummaryWriter, scores: Tensor, targets: Tensor) -> None:
         """Show what the network takes for alike, in TensorBoard's projector."""
-        titles = [self.describe(*pair)[0] for pair in zip(scores, targets, strict=True)]
+        scores = scores[:1000]  # a text file, of all it would be larger than the model
+        titles = [self.describe(*pair)[0] for pair in zip(scores, targets, strict=False)]
         writer.add_embedding(scores, titles, tag="scores")
 
     def draw(self, writer: SummaryWriter, step: int, scores: Tensor, targets: Tensor) -> None:

@@ -1,5 +1,6 @@
 """Images and masks: the table of examples, and what becomes of both on the way to the network."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageFile, ImageOps
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -72,12 +72,11 @@ class Transform:
         normalize = v2.Normalize(spec.mean, spec.std)
         self.steps = v2.Compose([*steps, *to_float, normalize, v2.ToPureTensor()])
 
-    def __call__(self, item: Any, mask: Tensor | None = None) -> Any:
+    def __call__(self, item: Any, mask: Callable[[tuple[int, int]], Tensor] | None = None) -> Any:
         image = load(item, self.size)
         if mask is None:
             return self.steps(image)
-        mask = F.interpolate(mask[None, None], image.size[::-1], mode="nearest-exact")[0, 0]
-        inputs, target = self.steps(image, tv_tensors.Mask(mask))
+        inputs, target = self.steps(image, tv_tensors.Mask(mask(image.size)))
         return inputs, target.int()
 
 

@@ -16,22 +16,21 @@ from .model import Spec, make_model
 from .task import Task
 
 
-def square(image: Image.Image, size: int, how: Image.Resampling) -> Image.Image:
-    return image.resize((size, size), how)  # as make_transform
+def square(image: Image.Image, size: int) -> Image.Image:
+    return image.resize((size, size), Image.Resampling.BILINEAR)  # as make_transform
 
 
-def read_classes(target: Any, task: Task) -> Image.Image:
-    return Image.fromarray(task.classes(target).numpy())
+def read_classes(target: Any, task: Task, size: int) -> Image.Image:
+    return Image.fromarray(task.classes(target, (size, size)).numpy())
 
 
 def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> DataLoaders:
-    size, how = spec.image_size, Image.Resampling
-    image = [partial(load, size=size), partial(square, size=size, how=how.BILINEAR)]
-    mask = [partial(read_classes, task=task), partial(square, size=size, how=how.NEAREST)]
+    size = spec.image_size
+    image = [partial(load, size=size), partial(square, size=size)]
     block = DataBlock(
         blocks=(ImageBlock, MaskBlock(task.names)),
         get_x=Pipeline([ColReader("input"), *image]),
-        get_y=Pipeline([ColReader("target"), *mask]),
+        get_y=Pipeline([ColReader("target"), partial(read_classes, task=task, size=size)]),
         splitter=ColSplitter("split", on="val"),
         batch_tfms=[  # where left and right do not matter, let it flip
             *aug_transforms(do_flip=False, max_zoom=1.2),

@@ -43,14 +43,14 @@ def size_of(item: Any) -> tuple[int, int]:
     return 0, 0
 
 
-def read_mask(target: Any) -> npt.NDArray[np.int64]:
-    """Give the numbers (H, W) of a mask; a color is COLOR and the number RRGGBB."""
-    if isinstance(target, dict) and "polygons" in target:
-        drawn = Image.new("L", tuple(target["size"]))
-        for number, corners in target["polygons"]:
-            ImageDraw.Draw(drawn).polygon(corners, fill=number)
-        return np.asarray(drawn, dtype=np.int64)
-    with open_image(target) as image:
+def read_mask(target: Any, size: tuple[int, int] | None = None) -> npt.NDArray[np.int64]:
+    """Give the numbers (H, W) of a mask, at a (width, height); a color is COLOR and RRGGBB."""
+    polygons = target.get("polygons") if isinstance(target, dict) else None
+    drawn = open_image(target) if polygons is None else Image.new("L", tuple(target["size"]))
+    for number, corners in polygons or ():
+        ImageDraw.Draw(drawn).polygon(corners, fill=number)
+    with drawn as image:
+        image = image.resize(size, Image.Resampling.NEAREST) if size else image
         plain = image.mode in ("1", "L", "P") or image.mode.startswith("I")
         pixels = np.asarray(image if plain else image.convert("RGB"), dtype=np.int64)
     return pixels if pixels.ndim == 2 else pixels @ np.array([1 << 16, 1 << 8, 1]) + COLOR

@@ -125,16 +125,16 @@ def make_transform(spec: Spec, train: bool = False) -> Callable[[Any], Tensor]:
 
     A category is its place in the list of the column, from 1; 0 is one that is not in it.
     """
-    return partial(encode, spec=spec)
+    known = spec.categories.items()
+    places = {name: {cell: n for n, cell in enumerate(cells, 1)} for name, cells in known}
+    return partial(encode, numbers=list(spec.numbers), places=places)
 
 
-def encode(row: Any, spec: Spec) -> Tensor:
+def encode(row: Any, numbers: list[str], places: dict[str, dict[str, int]]) -> Tensor:
     if isinstance(row, Tensor):
         return row
-    values = [number(said(row.get(name))) for name in spec.numbers]
-    for name, known in spec.categories.items():
-        cell = said(row.get(name))
-        values.append(known.index(cell) + 1 if cell in known else 0)
+    values = [number(said(row.get(name))) for name in numbers]
+    values += [places[name].get(said(row.get(name)), 0) for name in places]
     return torch.tensor(values, dtype=torch.float32)
 
 
@@ -145,7 +145,7 @@ def preload(items: list[Any], spec: Spec) -> list[Tensor]:
         if lost == columns:
             raise SystemExit(f"the table has none of the columns {', '.join(sorted(columns))}")
         print(f"the table lacks the columns {', '.join(sorted(lost))}")
-    return [encode(item, spec) for item in items]
+    return list(map(make_transform(spec), items))
 
 
 def decode(values: Tensor, spec: Spec) -> dict[str, str]:

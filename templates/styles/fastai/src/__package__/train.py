@@ -80,6 +80,8 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
             writer.add_hparams(settings(config), final, run_name=".")
             found = learn.metrics[0]
             task.embed(writer, torch.cat(found.preds), torch.cat(found.targs))
+    for metric in learn.metrics:
+        metric.reset()  # of what it has gathered
     try:
         learn.export()
     except (RuntimeError, TypeError) as error:  # pickle refuses hooks and norms of transformers
