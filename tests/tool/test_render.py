@@ -175,6 +175,18 @@ def test_a_broken_layer_is_named_with_file_and_line(
     assert caught.value.hint
 
 
+def test_a_file_of_two_layers_is_overridden_as_the_hint_says(layers_root: Path) -> None:
+    put(layers_root, "styles/plain/src/__package__/data.py.jinja", "ours = 1\n")
+    with pytest.raises(LayerError) as caught:
+        render(layers_root)
+    line = "overrides = ['src/__package__/data.py']"
+    assert caught.value.hint.endswith(f"declare it in styles/plain/layer.toml: {line}")
+    manifest = layers_root / "styles/plain/layer.toml"
+    manifest.write_text(f"{line}\n{manifest.read_text()}")
+    for name in ("digits", "birds"):
+        assert render(layers_root, name=name)[f"src/{name}/data.py"].data == b"ours = 1\n"
+
+
 @pytest.mark.parametrize("target", ["/etc", "run.sh"])
 def test_links_are_refused(layers_root: Path, target: str) -> None:
     (layers_root / "base/link").symlink_to(target)

@@ -65,7 +65,7 @@ def lay(layers: Sequence[tuple[Layer, Mapping[str, Content]]], package: str) -> 
             if path in overrides:
                 overrides.remove(path)
             elif path in laid or other != path:
-                raise _two_owners(path, laid[other][0], layer)
+                raise _two_owners(path, laid[other][0], layer, source.removesuffix(SUFFIX))
             laid[path] = (layer, source, every[source])
     _check_folders(laid, spelled)
     return laid
@@ -104,12 +104,12 @@ def _walk(label: str, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
             yield path, Path(entry.path)
 
 
-def _two_owners(path: str, first: Layer, second: Layer) -> LayerError:
+def _two_owners(path: str, first: Layer, second: Layer, source: str) -> LayerError:
     if first == second:
         return LayerError(f"{first.path} holds {path} twice, or in two spellings of one name")
     return LayerError(
         f"{path} is in two layers, {first.path} and {second.path}",
-        hint=f"remove one, or declare it in {second.path}/{MANIFEST}: overrides = [{path!r}]",
+        hint=f"remove one, or declare it in {second.path}/{MANIFEST}: overrides = [{source!r}]",
     )
 
 
