@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.catalogue import Catalogue, templates_root
 from ptscaffold.layers.manifest import read_layer
+from ptscaffold.render.answers import complete, select_layers
+from ptscaffold.render.given import Given
 
 
 def test_the_catalogue_follows_the_order_that_manifests_ask_for(catalogue: Catalogue) -> None:
@@ -67,6 +70,36 @@ def test_a_wrong_manifest_names_its_file(
         read_layer(tmp_path, "domains/x")
     assert str(caught.value).startswith(f"{path}: ")
     assert problem in str(caught.value)
+
+
+def test_what_the_readme_needs_is_asked_for_before_anything_is_rendered(tmp_path: Path) -> None:
+    shutil.copytree(templates_root(), tmp_path / "templates")
+    for path, lost in (
+        ("domains/vision", ("predict", "data", "floor")),
+        ("styles/plain", ("gpu",)),
+    ):
+        manifest = tmp_path / "templates" / path / "layer.toml"
+        text = manifest.read_text()
+        for key in lost:
+            assert f"\n{key} = " in text
+            text = text.replace(f"\n{key} = ", f"\n{key}s = ")
+        manifest.write_text(text)
+    catalogue = Catalogue(tmp_path / "templates")
+    answers = complete(Given({"domain": "vision", "style": "plain"}), catalogue)
+    with pytest.raises(LayerError) as caught:
+        select_layers(answers, catalogue)
+    vision, plain = (
+        tmp_path / "templates" / path / "layer.toml" for path in ("domains/vision", "styles/plain")
+    )
+    assert caught.value.problems == tuple(
+        f"{manifest}: {what}, which the templates of base need"
+        for manifest, what in (
+            (vision, "[readme] has no 'data'"),
+            (vision, "[readme] has no 'predict'"),
+            (vision, "[test] has no 'floor' or 'ceiling'"),
+            (plain, "[readme] has no 'gpu'"),
+        )
+    )
 
 
 def test_every_problem_of_a_manifest_is_listed(tmp_path: Path) -> None:

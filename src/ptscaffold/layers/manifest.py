@@ -13,6 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -61,6 +62,7 @@ class Layer:
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)  # by kind, what its templates take of it
     only: Mapping[str, str] = field(default_factory=dict)  # files laid over certain layers alone
     renames: Mapping[str, str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)  # dropped files: what does their work
@@ -125,6 +127,22 @@ def goal_of(layers: Sequence[Layer]) -> Goal | None:
             if bound is not None:
                 return Goal(named[-1] if named else "accuracy", bound, kind)
     return None
+
+
+def refuse_lacking(layers: Sequence[Layer]) -> None:
+    """LayerError for all that one layer `needs` of those of a kind, and that is not there."""
+    problems = []
+    for asking, layer in product(layers, layers):
+        for need in asking.needs.get(layer.path.partition("/")[0], "").split():
+            table, _, keys = need.partition(".")
+            there = {"readme": layer.readme, "test": layer.test}.get(table, {})
+            if there.keys().isdisjoint(names := keys.split("|")):
+                problems.append(
+                    f"{layer.folder / MANIFEST}: [{table}] has no {' or '.join(map(repr, names))},"
+                    f" which the templates of {asking.path} need"
+                )
+    if problems:
+        raise LayerError(*problems)
 
 
 def refuse_link(path: Path, label: str = "") -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ptscaffold.errors import UsageError, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.manifest import KINDS, LONGEST_ANSWER, Layer
+from ptscaffold.layers.manifest import KINDS, LONGEST_ANSWER, Layer, refuse_lacking
 from ptscaffold.layers.names import check_name, normalize, package_name
 from ptscaffold.render.given import Given
 
@@ -121,8 +121,10 @@ def defaults_of(layers: Iterable[Layer]) -> dict[str, str]:
 
 
 def select_layers(answers: Answers, catalogue: Catalogue) -> tuple[Layer, ...]:
-    """The layers of a project in the order they are laid."""
-    return tuple(chosen(answers.as_dict(), catalogue))
+    """The layers of a project in the order they are laid; LayerError when one lacks something."""
+    layers = tuple(chosen(answers.as_dict(), catalogue))
+    refuse_lacking(layers)
+    return layers
 
 
 def declared_answers(values: Mapping[str, Any], catalogue: Catalogue) -> dict[str, str]:
