@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,6 +106,22 @@ def test_check_never_fetches(run: Run, remote: Remote, work: Path) -> None:
     ran = run("check", "net", "--pack", remote.source)
     assert ran.code == 3
     assert f"made from 1.0 ({first[:12]}) of the pack acme, which is 1.0 ({second[:12]})" in ran.err
+
+
+def test_check_names_the_command_that_leads_away_from_a_tag(
+    run: Run, remote: Remote, work: Path
+) -> None:
+    assert run("new", "net", *CHOICE, "--pack", f"{remote.source}@v1.0").code == 0
+    remote.commit({"pack.toml": 'name = "acme"\nversion = "1.1"\n', WANDB: "new\n"}, "v1.1")
+    assert "nothing to do" in run("update", "net").err
+    given = ("--pack", f"{remote.source}@v1.1")
+    ran = run("check", "net", *given)
+    assert ran.code == 3
+    way = shlex.join(("update", "net", *given))
+    assert f" now (ptscaffold {way})\n" in ran.err
+    assert run(*shlex.split(way)).code == 0
+    assert run("check", "net", *given).code == 0
+    assert (work / "net/wandb.txt").read_text() == "new\n"
 
 
 def test_check_says_what_it_would_have_to_fetch(

@@ -202,7 +202,7 @@ def is_name(source: str) -> bool:
 def origins_of(packs: Sequence[Pack], layers: Sequence[Layer], project: Path) -> dict[str, Origin]:
     """What the project in a folder records of the packs that its layers are from."""
     used = [p for p in packs if any(layer.folder.is_relative_to(p.root) for layer in layers)]
-    return {p.name: Origin(_way(p, project), p.version, p.commit, p.digest) for p in used}
+    return {p.name: Origin(way_to(p, project), p.version, p.commit, p.digest) for p in used}
 
 
 def keep(packs: Iterable[Pack]) -> None:
@@ -260,7 +260,7 @@ def installed_packs() -> dict[str, Path]:
     return found
 
 
-def _way(pack: Pack, project: Path) -> str:
+def way_to(pack: Pack, project: Path) -> str:
     """How a pack is found again from a project: a folder by the way that leads there."""
     if not is_address(pack.source) and Path(pack.source).expanduser().is_dir():
         with suppress(ValueError):  # Windows: on another drive

@@ -19,7 +19,7 @@ from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer
 from ptscaffold.project.apply import pending
 from ptscaffold.project.git import Delta, left_out
 from ptscaffold.project.record import RECORD, Record, read_record
-from ptscaffold.project.state import catalogues, open_project, recorded, render
+from ptscaffold.project.state import catalogues, from_elsewhere, open_project, recorded, render
 from ptscaffold.render.given import against, gather, presets
 
 _FORMS = "ptscaffold show LAYER | FOLDER, or ptscaffold show --domain DOMAIN --style STYLE"
@@ -221,5 +221,6 @@ def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple
             found.append((what, f"see that git reaches {pack.source}"))
         if origin.moved(pack):
             what = f"made from {origin.shown} of the pack {pack.name}, which is {pack.shown} now"
-            found.append((what, in_project(project, "update")))
+            way = from_elsewhere(project, record, [pack])
+            found.append((what, in_project(project, "update", *way)))
     return found

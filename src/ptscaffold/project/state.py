@@ -20,6 +20,7 @@ from ptscaffold.layers.catalogue import (
     open_pack,
     open_packs,
     origins_of,
+    way_to,
 )
 from ptscaffold.layers.content import Content, Tree, digest, read_content, read_plain
 from ptscaffold.layers.git import is_address, public
@@ -101,6 +102,13 @@ def as_recorded(record: Record, catalogue: Catalogue) -> Rendered:
     except UsageError as error:
         problems = (f"{RECORD} is wrong: {problem}" for problem in error.problems)
         raise ProvenanceError(*problems) from error
+
+
+def from_elsewhere(project: Path, record: Record, packs: Sequence[Pack]) -> list[str]:
+    """The flags that name packs which are not where a project records them."""
+    moved = [p for p in packs if p.name in record.packs]
+    moved = [p for p in moved if way_to(p, project) != record.packs[p.name].source]
+    return [word for pack in moved for word in ("--pack", pack.source)]
 
 
 def _who_gives(paths: Sequence[str], made: Rendered, catalogue: Catalogue) -> str:
