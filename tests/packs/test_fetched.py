@@ -124,6 +124,34 @@ def test_check_names_the_command_that_leads_away_from_a_tag(
     assert (work / "net/wandb.txt").read_text() == "new\n"
 
 
+@pytest.mark.parametrize("given", [(), ("--set", "review=monthly")])
+def test_what_the_coming_version_of_a_pack_asks_is_answered_with_it(
+    run: Run, remote: Remote, work: Path, given: tuple[str, ...]
+) -> None:
+    assert run("new", "net", *CHOICE, "--pack", f"{remote.source}@v1.0").code == 0
+    asks = 'label = "W"\nhelp = "w"\n[answers]\nreview = "yearly"\n'
+    remote.commit({"features/wandb/layer.toml": asks}, "v1.1")
+    ran = run("update", "net", "--pack", f"{remote.source}@v1.1", *given)
+    assert ran.code == 0, ran.err
+    said = "  review is asked for now and has its default, 'yearly' (ptscaffold update net --set"
+    assert (said in ran.err) is (not given)
+    answers = record(work / "net")["answers"]
+    assert isinstance(answers, dict)
+    assert answers["review"] == ("monthly" if given else "yearly")
+    assert "asked for now" not in run("update", "net", "--set", "review=daily").err
+
+
+def test_what_a_pack_requires_is_given_with_the_pack(run: Run, remote: Remote, work: Path) -> None:
+    assert run("new", "net", *CHOICE[:4], "--pack", f"{remote.source}@v1.0").code == 0
+    needs = 'label = "F"\nhelp = "f"\nrequires = ["features/wandb"]\n'
+    remote.commit({"styles/fabric/layer.toml": needs}, "v1.1")
+    ran = run("update", "net", "--pack", f"{remote.source}@v1.1")
+    assert "styles/fabric requires features/wandb" in ran.err
+    command = ran.err.partition("hint: give the answers for that version: ptscaffold ")[2]
+    assert run(*shlex.split(command.replace("KEY=VALUE", "features=wandb"))).code == 0
+    assert (work / "net/wandb.txt").is_file()
+
+
 def test_check_says_what_it_would_have_to_fetch(
     run: Run, remote: Remote, work: Path, home: Path
 ) -> None:

@@ -101,10 +101,11 @@ def update(
     """Bring a project to the templates of this ptscaffold, or with `sets` to other answers.
 
     Other answers leave the version of the template as it is: one thing at a time, unless it is said
-    `to` which version; the answers are for that one then. What the release `skip`, which must be
-    the next one, has changed is left out. `packs` are where packs of the project stand now, or join
-    it. PendingError while conflicts of an earlier update are open, PtscaffoldError when git has
-    uncommitted changes in the project and not `force`, WriteError with everything put back.
+    `to` which version; the answers are for that one then. `packs` are where packs of the project
+    stand now, or join it; with them packs are the newest, and the answers are for those. What the
+    release `skip`, which must be the next one, has changed is left out. PendingError while
+    conflicts of an earlier update are open, PtscaffoldError when git has uncommitted changes in the
+    project and not `force`, WriteError with everything put back.
     """
     history = history or History()
     given = gather({}, sets, None)
@@ -119,7 +120,8 @@ def update(
         version = record.template_version if stays else to or history.version
         if skip is not None:
             _check_skipped(project, skip, record.template_version, version, known)
-        way = state.catalogues(project, record, history, packs, newest=None if stays else version)
+        newest = None if stays and not packs else version
+        way = state.catalogues(project, record, history, packs, newest=newest)
         base = None if skip is None else partial(_left_out, project, record, history, skip)
         return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
 
@@ -202,6 +204,12 @@ def _follow(
         if old is not made:
             notes += (f"template {old.version} is left out: what it has changed does not come",)
         new = _rendered(project, record, migrated, version, after)
+        notes += tuple(
+            f"{key} is asked for now and has its default, {value!r}"
+            f" ({in_project(project, 'update', '--set', f'{key}=TEXT')})"
+            for key, value in new.answers.more.items()
+            if key not in migrated.values
+        )
         changes = merge_trees(
             old.tree,
             new.tree,
@@ -263,7 +271,8 @@ def _rendered(
         packs = [pack for pack in catalogue.packs if pack.name in record.packs]
         newer = any(record.packs[pack.name].moved(pack) for pack in packs)
         if newer or version != record.template_version:
-            way = in_project(project, "update", "--to", version, "--set")
+            where = state.from_elsewhere(project, record, packs)
+            way = in_project(project, "update", "--to", version, *where, "--set")
             hint = f"give the answers for that version: {way} KEY=VALUE"
         raise UsageError(*error.problems, hint=hint) from error
 

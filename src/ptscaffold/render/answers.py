@@ -246,10 +246,11 @@ def migrate(
         del values[key]
     fresh = defaults_of(chosen(values, catalogue))
     for key in sorted((unchosen & values.keys() & fresh.keys()) - told.values.keys()):
-        if values.pop(key) != fresh[key] and not (
+        if values[key] != fresh[key] and not (
             key == "description" and told.values.keys() & {"domain", "style"}
         ):
             notes.append(f"{key} was never chosen and follows the new default, {fresh[key]!r}")
+        values[key] = fresh[key]
     return replace(told, values=values), tuple(notes)
 
 
