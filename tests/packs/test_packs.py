@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import subprocess
@@ -285,6 +286,64 @@ def test_features_of_a_pack_come_and_go(run: Run, acme: Path, work: Path) -> Non
     assert run("remove", "wandb", "--project", "net").code == 0, "what the pack was is kept"
     assert "wandb.txt" not in files(work / "net")
     assert set(files(work / "net")) == {*before, "OWNERS"}
+
+
+ASKING = 'label = "W"\nhelp = "w"\n[answers]\nkeeper = "nobody"\n'
+TAKEN = (
+    "  keeper is asked for now and has its default, 'nobody' (ptscaffold update net --set "
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "typed", "keeper"),
+    [
+        ((), None, "nobody"),
+        (("--set", "keeper=me"), None, "me"),
+        (("--set", "keeper=me"), "", "me"),
+        ((), "you\n", "you"),
+        ((), "\n", "nobody"),
+        (("--no-input",), "you\n", "nobody"),
+    ],
+)
+def test_what_a_feature_that_is_added_asks_for(
+    given: tuple[str, ...],
+    typed: str | None,
+    keeper: str,
+    run: Run,
+    acme: Path,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(acme, {"features/wandb/layer.toml": ASKING})
+    assert run("new", "net", *CHOICE[:4], "--pack", "../acme").code == 0
+    monkeypatch.setattr(
+        "ptscaffold.cli.prompts.may_ask",
+        lambda *, no_input: typed is not None and not no_input,
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    ran = run("add", "wandb", "--project", "net", *given)
+    assert ran.code == 0, ran.err
+    answers = record(work / "net")["answers"]
+    assert isinstance(answers, dict)
+    assert (answers["keeper"], answers["team"]) == (keeper, "acme")
+    asked = typed is not None and not given
+    assert ("What features/wandb asks for." in ran.err) is asked
+    assert (TAKEN in ran.err) is (keeper == "nobody" and not asked)
+    assert "Team" not in ran.err, "what has been answered is not asked again"
+
+
+def test_a_wrong_answer_to_add_changes_nothing(run: Run, acme: Path, work: Path) -> None:
+    put(acme, {"features/wandb/layer.toml": ASKING})
+    assert run("new", "net", *CHOICE[:4], "--pack", "../acme").code == 0
+    before = files(work / "net")
+    for answer, message in (
+        ("keepr=me", "unknown answer 'keepr'"),
+        ("keeper", "--set 'keeper' is not of"),
+    ):
+        ran = run("add", "wandb", "--project", "net", "--set", answer)
+        assert ran.code == 2
+        assert message in ran.err
+    assert files(work / "net") == before
 
 
 def test_packs_come_and_go_in_a_record_that_people_wrote_to(

@@ -91,15 +91,29 @@ def add(
         typer.Argument(metavar="FEATURE...", help="What to add.", autocompletion=options.to_add),
     ],
     project: options.ProjectOption = Path(),
+    set_: options.Set = None,
     dry_run: options.DryRun = False,
     diff_: options.ShowDiff = False,
     force: options.Force = False,
     pack: options.Pack = None,
+    no_input: options.NoInput = False,
 ) -> Said:
-    """Add features to a project."""
+    """Add features to a project.
+
+    On a terminal it asks what they ask for; --set answers it.
+    """
+    from ptscaffold.cli import prompts
     from ptscaffold.project.update import add as run_add
 
-    done = run_add(project, feature, packs=pack or (), dry_run=dry_run or diff_, force=force)
+    done = run_add(
+        project,
+        feature,
+        sets=set_ or (),
+        ask=prompts.ask if prompts.may_ask(no_input=no_input) else None,
+        packs=pack or (),
+        dry_run=dry_run or diff_,
+        force=force,
+    )
     return _updated(done, show_diff=diff_)
 
 

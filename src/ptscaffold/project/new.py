@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,10 @@ from ptscaffold.project.apply import apply, recover
 from ptscaffold.project.plan import Plan, Survey, make_plan, survey
 from ptscaffold.project.trust import allow
 from ptscaffold.render.answers import Answers, complete, defaults_of, problems_of, select_layers
-from ptscaffold.render.given import Given, Preset, find_preset, gather
+from ptscaffold.render.given import Ask, Given, Preset, find_preset, gather
 from ptscaffold.render.renderer import Renderer
 
 STDERR = 2
-
-# Completes answers by asking a person.
-Ask = Callable[[Given, Catalogue], Given]
 
 
 @dataclass(frozen=True, kw_only=True)

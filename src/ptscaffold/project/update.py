@@ -23,8 +23,8 @@ from ptscaffold.project.guard import locked
 from ptscaffold.project.merge import Change, merge_trees
 from ptscaffold.project.record import RECORD, Record, write_record
 from ptscaffold.project.state import Rendered
-from ptscaffold.render.answers import defaults_of, migrate
-from ptscaffold.render.given import Given, gather
+from ptscaffold.render.answers import defaulted, defaults_of, migrate, problems_of
+from ptscaffold.render.given import Ask, Given, gather
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,10 @@ def _check_skipped(
 
 
 def add(project: Path, features: Sequence[str], **options: Any) -> Update:
-    """Lay features on top of a project; options and errors are those of `update`."""
+    """Lay features on top of a project; options and errors are those of `update`.
+
+    `ask` is what they ask for beside, as `new` does; else that has its default, which is said.
+    """
     return _with_features(project, features, (), **options)
 
 
@@ -159,11 +162,16 @@ def _with_features(
     more: Sequence[str],
     fewer: Sequence[str],
     *,
+    sets: Sequence[str] = (),
+    ask: Ask | None = None,
     history: History | None = None,
     packs: Sequence[str] = (),
     dry_run: bool = False,
     force: bool = False,
 ) -> Update:
+    told = gather({}, sets, None)
+    if told.problems:
+        raise UsageError(*told.problems)
     with nullcontext() if dry_run else locked(project):
         record = state.open_project(project)
         there = record.answers["features"]
@@ -172,10 +180,10 @@ def _with_features(
         wrong += [unknown("feature of this project", name, "", there) for name in unheard]
         if wrong:
             raise UsageError(*wrong, hint="ptscaffold show tells which features it has")
-        given = Given({"features": tuple(f for f in (*there, *more) if f not in fewer)})
+        given = told.also(features=tuple(f for f in (*there, *more) if f not in fewer))
         way = state.catalogues(project, record, history or History(), packs)
         version = record.template_version
-        return _follow(project, record, version, given, way, dry_run=dry_run, force=force)
+        return _follow(project, record, version, given, way, ask=ask, dry_run=dry_run, force=force)
 
 
 def _follow(
@@ -186,6 +194,7 @@ def _follow(
     way: AbstractContextManager[tuple[Catalogue, Catalogue]],
     base: Callable[[Rendered, Catalogue], Rendered] | None = None,
     *,
+    ask: Ask | None = None,
     dry_run: bool = False,
     force: bool = False,
 ) -> Update:
@@ -203,13 +212,11 @@ def _follow(
         migrated, notes = migrate(old.answers.as_dict(), after, given, defaults_of(old.layers))
         if old is not made:
             notes += (f"template {old.version} is left out: what it has changed does not come",)
+        migrated = replace(migrated, name=record.answers.get("name"))
+        if ask is not None and not problems_of(migrated, after):
+            migrated = ask(migrated, after)
         new = _rendered(project, record, migrated, version, after)
-        notes += tuple(
-            f"{key} is asked for now and has its default, {value!r}"
-            f" ({in_project(project, 'update', '--set', f'{key}=TEXT')})"
-            for key, value in new.answers.more.items()
-            if key not in migrated.values
-        )
+        notes += defaulted(migrated, new.answers, in_project(project, "update"))
         changes = merge_trees(
             old.tree,
             new.tree,

@@ -254,6 +254,15 @@ def migrate(
     return replace(told, values=values), tuple(notes)
 
 
+def defaulted(given: Given, answers: Answers, update: str) -> tuple[str, ...]:
+    """A sentence for each answer of layers that was not given, with the command that gives it."""
+    return tuple(
+        f"{key} is asked for now and has its default, {value!r} ({update} --set {key}=TEXT)"
+        for key, value in answers.more.items()
+        if key not in given.values
+    )
+
+
 def _renamed(kind: str, name: str, catalogue: Catalogue) -> str | None:
     """What a layer that is not there any more is called today; None when nothing says so."""
     if name in catalogue.names(kind):

@@ -17,14 +17,14 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ptscaffold.errors import LayerError, UsageError, unknown
-from ptscaffold.layers.catalogue import Pack, installed_packs, is_name
+from ptscaffold.layers.catalogue import Catalogue, Pack, installed_packs, is_name
 from ptscaffold.layers.git import is_address
 from ptscaffold.layers.manifest import MOST_PROBLEMS, read_table, refuse_link
 
@@ -64,6 +64,10 @@ class Given:
 
     def also(self, **values: Any) -> Given:
         return replace(self, values={**self.values, **values})
+
+
+# Completes answers by asking a person.
+Ask = Callable[[Given, Catalogue], Given]
 
 
 def gather(
