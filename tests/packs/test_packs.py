@@ -289,9 +289,7 @@ def test_features_of_a_pack_come_and_go(run: Run, acme: Path, work: Path) -> Non
 
 
 ASKING = 'label = "W"\nhelp = "w"\n[answers]\nkeeper = "nobody"\n'
-TAKEN = (
-    "  keeper is asked for now and has its default, 'nobody' (ptscaffold update net --set "
-)
+TAKEN = "  keeper is asked for now and has its default, 'nobody' (ptscaffold update net --set "
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,10 +129,23 @@ def test_what_a_preset_fixes_binds_later_changes(
     assert "is fixed" not in run(*command).err
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_a_lock_is_lifted_where_the_hint_says(both: bool, run: Run, team: Path, work: Path) -> None:
+    assert run("new", "net", "--preset", str(team)).code == 0
+    change = ("update", "net", "--set", "style=fabric")
+    ran = run(*change)
+    assert "to lift a lock, remove [preset.locked.NAME] from .ptscaffold.toml\n" in ran.err
+    record = work / "net/.ptscaffold.toml"
+    for name in ("style", "features")[: 1 + both]:
+        record.write_text(re.sub(rf"\[preset\.locked\.{name}\]\n.*\n.*\n", "", record.read_text()))
+    assert run(*change).code == 0
+    assert run("remove", "wandb", "--project", "net").code == (0 if both else 2)
+    assert run("check", "net").code == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        "[preset]\nname = 'team'\n",
         "[preset.locked.style]\nvalue = 'plain'\nreason = 'r'\n",
         "[preset]\nname = 'team'\n[preset.locked.style]\nvalue = 1\nreason = 'r'\n",
         "[preset]\nname = 'team'\n[preset.locked.style]\nvalue = 'plain'\n",

@@ -226,7 +226,7 @@ def read_record(folder: Path, *, settle: bool = False) -> Record:
 
 def _preset(table: Mapping[str, Any]) -> Preset:
     locked = {}
-    for key, fixed in dict(table["locked"]).items():
+    for key, fixed in dict(table.get("locked", {})).items():
         value = fixed["value"]
         _texts([key, fixed["reason"], *([value] if isinstance(value, str) else value)], "preset")
         if not key.isidentifier() or not key.isascii():
