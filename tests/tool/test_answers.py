@@ -86,6 +86,16 @@ def test_everything_missing_is_listed_at_once(catalogue: Catalogue) -> None:
     ]
 
 
+def test_a_required_layer_that_there_is_not(layers_root: Path) -> None:
+    manifest = layers_root / "features/docker/layer.toml"
+    manifest.write_text(f'requires = ["features/sevre"]\n{manifest.read_text()}')
+    flags = {"domain": "text", "style": "plain", "features": ("docker",)}
+    assert problems(Catalogue(layers_root), **flags) == [
+        "features/docker requires features/sevre: unknown feature 'sevre' (docker, serve)."
+        " Did you mean 'serve'?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("sets", "flags", "problem"),
     [

@@ -53,6 +53,8 @@ GOOD = 'label = "X"\nhelp = "x"\n'
         ('label = "X"', "'help' is missing"),
         (GOOD + 'dependencies = "torch"', "'dependencies' must be a list of strings"),
         (GOOD + "dependencies = [1]", "'dependencies' must be a list of strings"),
+        (GOOD + 'conflicts = ["serve"]', "'conflicts' has 'serve', which is not the path of a"),
+        (GOOD + 'requires = ["base/x"]', "'requires' has 'base/x', which is not the path of a"),
         (GOOD + "readme = 1", "'readme' must be a table of strings"),
         (GOOD + "[readme]\ndata = 1", "'readme' must be a table of strings"),
         (GOOD + "order = true", "'order' must be a whole number"),

@@ -210,6 +210,12 @@ def _check_manifest(path: str, table: dict[str, Any]) -> list[str]:
             for layer in layers.split() or [layers]
             if not _LAYER.fullmatch(layer)
         ][:MOST_PROBLEMS]
+        problems += [
+            f"{key!r} has {layer!r}, which is not the path of a layer"
+            for key in ("requires", "conflicts")
+            for layer in table.get(key, ())
+            if not _LAYER.fullmatch(layer) and layer != "base"
+        ][:MOST_PROBLEMS]
     if not problems and any(len(text) > LONGEST_ANSWER for text in declared.values()):
         problems.append(f"'answers' has a default of more than {LONGEST_ANSWER:,} characters")
     return problems

@@ -148,6 +148,10 @@ def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
     for layer in map(catalogue.layer, chosen):
         for other in layer.requires:
             kind, _, name = other.partition("/")
+            if other != "base" and name not in (known := catalogue.names(kind)):
+                why = unknown(KINDS[kind], name, "", sorted(known))
+                problems.append(f"{layer.path} requires {other}: {why}")
+                continue
             decided = kind == "features" or any(path.startswith(f"{kind}/") for path in chosen)
             if other not in chosen and decided and other != "base":
                 problems.append(f"{layer.path} requires {other}: add --{KINDS[kind]} {name}")
