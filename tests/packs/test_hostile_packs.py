@@ -356,7 +356,11 @@ CONTENTS: Mapping[str, tuple[str, str | bytes, str | None]] = {
     "only a list": ("base/layer.toml", GOOD + 'only = {"x" = ["y"]}', "'only' must be a table"),
     "override all": ("base/layer.toml", GOOD + 'overrides = ["/etc/passwd"]', "overrides /etc/p"),
     "rename": ("base/layer.toml", GOOD + 'renames = {"../x" = "/etc/x", "/x" = "../.."}', None),
-    "requires": ("base/layer.toml", GOOD + 'requires = ["x", "/", "../..", "base/x"]', None),
+    "requires": (
+        "base/layer.toml",
+        GOOD + 'requires = ["x", "/", "../..", "base/x"]',
+        "'requires' has 'x'",
+    ),
     "requires nothing": ("features/extra/layer.toml", GOOD + 'requires = ["features"]', "requires"),
     "answer": ("base/layer.toml", GOOD + 'answers = {"../x" = "y"}', "'../x' cannot be the name"),
     "taken": ("base/layer.toml", GOOD + 'answers = {name = "y"}', "'name' cannot be the name"),

@@ -134,7 +134,7 @@ def test_a_lock_is_lifted_where_the_hint_says(both: bool, run: Run, team: Path, 
     assert run("new", "net", "--preset", str(team)).code == 0
     change = ("update", "net", "--set", "style=fabric")
     ran = run(*change)
-    assert "to lift a lock, remove [preset.locked.NAME] from .ptscaffold.toml\n" in ran.err
+    assert "a lock is lifted in .ptscaffold.toml: [preset.locked.NAME]\n" in ran.err
     record = work / "net/.ptscaffold.toml"
     for name in ("style", "features")[: 1 + both]:
         record.write_text(re.sub(rf"\[preset\.locked\.{name}\]\n.*\n.*\n", "", record.read_text()))

@@ -57,6 +57,10 @@ GOOD = 'label = "X"\nhelp = "x"\n'
         (GOOD + 'requires = ["base/x"]', "'requires' has 'base/x', which is not the path of a"),
         (GOOD + "readme = 1", "'readme' must be a table of strings"),
         (GOOD + "[readme]\ndata = 1", "'readme' must be a table of strings"),
+        (
+            GOOD + "[answers]\na = 'x'\nb = 1",
+            "'answers' must be a table of strings, and 'b' is none",
+        ),
         (GOOD + "order = true", "'order' must be a whole number"),
         ('label = 1\nhelp = "x"', "'label' must be a string"),
         ("label = ", "Invalid value"),

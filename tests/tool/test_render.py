@@ -137,6 +137,7 @@ def test_a_file_for_one_layer_alone_is_laid_with_it_alone(layers_root: Path) -> 
         ("styles/plain/.ptscaffold.toml", "", "styles/plain must not hold .ptscaffold.toml"),
         ("styles/plain/.jinja", "", "styles/plain must not hold a file named only .jinja"),
         ("base/a.txt.jinja", "ok\n{{ nam }}\n", "base/a.txt.jinja:2: 'nam' is undefined"),
+        ("base/a.txt.jinja", "{{ nam | toml }}", "base/a.txt.jinja:1: 'nam' is undefined"),
         ("base/a.txt.jinja", "ok\n\n{% if %}\n", "base/a.txt.jinja:3: Expected an expression"),
         ("base/a.txt.jinja", "{{ name | tolm }}", "base/a.txt.jinja:1: No filter named 'tolm'"),
         ("base/a.txt.jinja", "\n{{ 1 / 0 }}", "base/a.txt.jinja:2: division by zero"),

@@ -22,7 +22,7 @@ from ptscaffold.errors import LayerError, PackError, raised_as, unknown
 from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
-from ptscaffold.layers.manifest import KINDS, Layer, read_layer, read_table, refuse_link
+from ptscaffold.layers.manifest import KINDS, Layer, blamed_on, read_layer, read_table, refuse_link
 
 MOST_LAYERS: Final = 200  # of one kind
 
@@ -81,7 +81,11 @@ class Catalogue:
     def layer(self, path: str) -> Layer:
         """One layer by its path; LayerError when there is none or its manifest is wrong."""
         if path not in self._layers:
-            self._layers[path] = read_layer(self._folder(path), path)
+            folder = self._folder(path)
+            roots = {pack.root: pack.source for pack in self.packs}
+            source = next((roots[root] for root in roots if folder.is_relative_to(root)), "")
+            with blamed_on(source):
+                self._layers[path] = read_layer(folder, path, source)
         return self._layers[path]
 
     def _folder(self, path: str) -> Path:

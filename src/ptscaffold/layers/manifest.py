@@ -11,7 +11,8 @@ import keyword
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
@@ -28,6 +29,7 @@ KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "featur
 
 LONGEST_TABLE: Final = 64_000  # bytes; ours have 5,000
 MOST_DOTS: Final = 100  # in a line: the time that TOML takes grows with the square of a key's parts
+NO_KEYS: Final = ("path", "folder", "source")  # what a Layer has beside its manifest
 MOST_PROBLEMS: Final = 20  # of one sort that are told
 LONGEST_NAME: Final = 100  # characters
 LONGEST_ANSWER: Final = 4_000  # characters
@@ -53,6 +55,7 @@ class Layer:
 
     path: str
     folder: Path
+    source: str = ""  # of the pack that it is from
     label: str
     help: str
     summary: str = ""
@@ -80,7 +83,18 @@ class Layer:
         return self.path.rpartition("/")[2]
 
 
-def read_layer(folder: Path, path: str) -> Layer:
+@contextmanager
+def blamed_on(source: str) -> Iterator[None]:
+    """Let the error of a layer from a pack say who keeps it, where it has no hint of its own."""
+    try:
+        yield
+    except LayerError as error:
+        if source and error.hint == error.default_hint:
+            error.hint = f"fix the layer, or tell who keeps the pack {source}"
+        raise
+
+
+def read_layer(folder: Path, path: str, source: str = "") -> Layer:
     """Read `folder`/layer.toml strictly: LayerError names the file and every key that is wrong."""
     manifest = folder / MANIFEST
     refuse_link(folder)
@@ -91,7 +105,7 @@ def read_layer(folder: Path, path: str) -> Layer:
     if problems:
         raise LayerError(*(f"{manifest}: {problem}" for problem in problems))
     values = {key.replace("-", "_"): _frozen(value) for key, value in table.items()}
-    return Layer(path=path, folder=folder, **values)
+    return Layer(path=path, folder=folder, source=source, **values)
 
 
 def number_of(layers: Sequence[Layer], key: str) -> float | None:
@@ -142,7 +156,7 @@ def refuse_lacking(layers: Sequence[Layer]) -> None:
                     f" which the templates of {asking.path} need"
                 )
     if problems:
-        raise LayerError(*problems)
+        raise LayerError(*problems, hint=f"write it into that {MANIFEST}; a text may be empty")
 
 
 def refuse_link(path: Path, label: str = "") -> None:
@@ -179,7 +193,7 @@ def read_table(path: Path) -> dict[str, Any]:
 _SHAPES: Final[Mapping[str, str]] = {
     spec.name.replace("_", "-"): str(spec.type)
     for spec in fields(Layer)
-    if spec.name not in ("path", "folder")
+    if spec.name not in NO_KEYS
 }
 
 
@@ -237,7 +251,9 @@ def _wanted(shape: str, value: Any) -> str | None:
     kind, items = (dict, "table") if shape.startswith("Mapping") else (list, "list")
     inside = value.values() if isinstance(value, dict) else value
     right = not shape or (isinstance(value, kind) and all(isinstance(i, str) for i in inside))
-    return None if right else f"a {items} of strings"
+    pairs = value.items() if isinstance(value, dict) else ()
+    named = next((f", and {key!r} is none" for key, i in pairs if not isinstance(i, str)), "")
+    return None if right else f"a {items} of strings{named}"
 
 
 def _frozen(value: Any) -> Any:

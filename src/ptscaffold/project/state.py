@@ -74,9 +74,7 @@ def refuse_newer(project: Path, record: Record) -> None:
 def refuse_against_preset(record: Record, values: Mapping[str, Any]) -> None:
     """UsageError when values differ from what a preset has fixed for a project."""
     if record.preset and (problems := against(values, record.preset)):
-        hint = (
-            f"ask who keeps the preset; to lift a lock, remove [preset.locked.NAME] from {RECORD}"
-        )
+        hint = f"ask who keeps the preset; a lock is lifted in {RECORD}: [preset.locked.NAME]"
         raise UsageError(*problems, hint=hint)
 
 
