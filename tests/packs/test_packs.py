@@ -157,6 +157,8 @@ def test_a_pack_that_clashes_or_is_broken_changes_nothing(
         {"features/wandb/layer.toml": ACME["features/wandb/layer.toml"] + "overrides = ['x']"},
         {"features/wandb/layer.toml": ACME["features/wandb/layer.toml"] + "readme.x = '{{ y }}'"},
         {"features/wandb/con.py": ""},
+        {"domains/graph/layer.toml": ACME["domains/graph/layer.toml"] + "test.floor = 'low'"},
+        {"pack.toml": "name = 1"},
     ],
 )
 def test_of_a_broken_layer_it_is_said_whose_it_is(

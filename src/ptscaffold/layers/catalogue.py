@@ -143,7 +143,8 @@ class Pack:
     @cached_property
     def digest(self) -> str:
         """That of its layers, where there is no commit to know them by."""
-        return "" if self.commit else digest_of_tree(tree_under(self.root))
+        with blamed_on(self.source):
+            return "" if self.commit else digest_of_tree(tree_under(self.root))
 
     @property
     def shown(self) -> str:
@@ -246,7 +247,8 @@ def read_pack(root: Path, source: str, called: str = "") -> Pack:
     if not problems and max(len(values["name"]), len(version)) > _LONGEST:
         problems.append(f"a name or version has at most {_LONGEST} characters")
     if problems:
-        raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
+        with blamed_on(source):
+            raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
     return Pack(values["name"], values["version"], source, root)
 
 

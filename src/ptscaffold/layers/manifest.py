@@ -116,7 +116,8 @@ def number_of(layers: Sequence[Layer], key: str) -> float | None:
                 return float(layer.test[key])
             except ValueError:
                 what = f"{key} in [test] is no number: {layer.test[key]!r}"
-                raise LayerError(f"{layer.folder / MANIFEST}: {what}") from None
+                with blamed_on(layer.source):
+                    raise LayerError(f"{layer.folder / MANIFEST}: {what}") from None
     return None
 
 
