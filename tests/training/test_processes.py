@@ -71,3 +71,26 @@ def test_a_killed_process_ends_the_run(package: Package) -> None:
     assert process.returncode == 1
     assert "Signal 9 (SIGKILL)" in stderr.rpartition("Root Cause")[2]
     assert all(map(torch.isfinite, (w.sum() for w in package.weights("runs/two").values())))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("package", ["vision-lightning"], indirect=True)
+def test_an_error_of_one_process_is_seen_and_ends_the_run(package: Package) -> None:
+    """To save where it stands it would wait for the others, which wait for its gradients."""
+    (package.folder / "bad.py").write_text(f"""
+from {package.name}.config import Config
+from {package.name}.module import Module
+from {package.name}.train import train
+class Bad(Module):
+    def training_step(self, batch, batch_idx):
+        if self.global_rank == 1 and self.trainer.global_step == 5:
+            raise RuntimeError("the memory of one process is full")
+        return super().training_step(batch, batch_idx)
+train(Config(device="cpu", epochs=2, image_size=16, num_workers=0), Bad)
+""")
+    process = package.python(
+        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "bad.py"
+    )
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "the memory of one process is full" in stderr

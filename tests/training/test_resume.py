@@ -52,3 +52,15 @@ def test_terminated_and_resumed_equals_unbroken(package: Package) -> None:
     expected, resumed = package.weights("runs/unbroken"), package.weights("runs/cut")
     assert len(expected) > 10
     torch.testing.assert_close(resumed, expected, rtol=0, atol=0)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("package", CELLS[:2], indirect=True)
+def test_a_run_goes_on_in_another_precision(package: Package) -> None:
+    """As a job that is queued again may get another GPU."""
+    process = package.start(*FLAGS, "--precision", "bf16", "--run-dir", "runs/moved")
+    package.wait_for_an_epoch("runs/moved", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    package.run("--resume", "runs/moved", "--precision", "fp16")
+    assert len(package.epochs("runs/moved")) == 3

@@ -50,7 +50,7 @@ class Task:
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits (B, C, T) with targets (B, LETTERS) of any place (Graves et al., 2006)."""
         if logits.device.type == "mps":  # has no such loss
-            logits, targets = logits.cpu(), targets.cpu()
+            return self.loss(logits.cpu(), targets.cpu()).to("mps")
         steps = (logits[:, UNKNOWN:].amax(dim=1) > OUTSIDE).sum(dim=1)  # before the end
         log_probs = logits.float().log_softmax(dim=1).permute(2, 0, 1)
         counts = (targets != NONE).sum(dim=1)

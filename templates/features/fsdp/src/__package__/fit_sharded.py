@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import nn
 from torch.distributed.tensor import DTensor
 
 from .module import Module
@@ -14,7 +15,10 @@ from .train import train
 
 class Sharded(Module):
     def configure_model(self) -> None:
-        shard(self.model)
+        device = self.trainer.strategy.root_device
+        if device.type == "cuda":  # this strategy leaves `sync_batchnorm` of a Trainer out
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        shard(self.model.to(device))  # where the shards are to be
 
     def log(self, name: str, value: Any, **options: Any) -> None:  # type: ignore[override]
         # The norm of the gradients is a sum over all processes

@@ -41,7 +41,7 @@ def main(
     """
     hush()
     path = find(checkpoint, "best.ckpt")
-    config = replace(load_config(path.parent), device="auto")
+    config = replace(load_config(path.parent), device="auto", precision="fp32")
     module = Module.load_from_checkpoint(path, "cpu", weights_only=True)
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()

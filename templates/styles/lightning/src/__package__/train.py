@@ -74,13 +74,12 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     stop = catch_signals()
     with suppress(ValueError):  # in a thread of a notebook there are no signals
         signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
-    try:
+    with suppress(SIGTERMException):
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
-    except SIGTERMException:
+    if torch.distributed.is_initialized():  # or threads of gloo may abort what ends with them
+        torch.distributed.destroy_process_group()
+    if trainer.interrupted:
         leave(folder, stop)
-    finally:
-        if torch.distributed.is_initialized():  # or threads of gloo may abort what ends with them
-            torch.distributed.destroy_process_group()
     result = {task.monitor[0]: float(best.best_model_score or 0)}
     if first:
         with optional("settings or embeddings"):
@@ -147,7 +146,9 @@ class Saver(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
         # Resumed within a validation, Lightning would leave out the rest; no loss, nothing to keep
-        if trainer.training and type(exception) is not SystemExit:
+        # Of several processes one alone would wait for the others, which wait for its gradients
+        alone = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
+        if trainer.training and type(exception) is not SystemExit and alone:
             super().on_exception(trainer, module, exception)
 
 

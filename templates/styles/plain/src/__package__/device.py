@@ -4,6 +4,7 @@ import atexit
 import io
 import os
 import sys
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -29,13 +30,21 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
             precision = "bf16" if bf16 else "fp16"
     precision = "fp32" if precision == "auto" else precision
     if WORLD_SIZE > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        atexit.register(dist.destroy_process_group)
+        gpu = device if device.type == "cuda" else None
+        wait = timedelta(hours=2)  # for the first process, which may download
+        dist.init_process_group("nccl" if gpu else "gloo", timeout=wait, device_id=gpu)
+        atexit.register(end)
     if RANK > 0:
         sys.stdout = io.StringIO()  # the first process speaks
     why = ": PyTorch finds no GPU" if device.type == "cpu" and config.device == "auto" else ""
     print(f"device {device}{why}; precision {precision}, processes {WORLD_SIZE}")
     return device, DTYPES[precision]
+
+
+def end() -> None:
+    """Leave the other processes, but after an error: NCCL would wait for what they do."""
+    if not hasattr(sys, "last_value"):
+        dist.destroy_process_group()
 
 
 def agreed(flag: bool, device: torch.device) -> bool:

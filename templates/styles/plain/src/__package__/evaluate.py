@@ -81,7 +81,7 @@ def main(
     """
     path = find(checkpoint, "best.pt")
     config = load_config(path.parent)
-    device, _ = start(replace(config, device="auto"))
+    device, _ = start(replace(config, device="auto", precision="fp32"))
     model, task, spec = load_model(path, str(device))
     table = make_table(replace(config, data=data or config.data, columns=columns or config.columns))
     other = data is not None and data.resolve() != Path(config.data or "data/sample").resolve()

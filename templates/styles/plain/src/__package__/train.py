@@ -87,7 +87,8 @@ def train(
     folder = start_run(config, examples=len(table), **described) if RANK == 0 else Path()
     if config.resume:
         for name, part in objects.items():
-            part.load_state_dict(saved[name])
+            if saved[name]:  # a GradScaler that scaled nothing has none
+                part.load_state_dict(saved[name])
     writer = SummaryWriter(folder, purge_step=state["step"] + 1) if RANK == 0 else None
     shown, labels = next(iter(DataLoader(val_set, 9, collate_fn=collate)))
     if writer and WORLD_SIZE == 1:

@@ -17,6 +17,8 @@ from .config import Config
 from .data import collate
 from .task import Task
 
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # to look fixes no number of GPUs
+
 
 class Network(nn.Module):
     """What a Trainer wants of a model: with labels a loss, and what the metrics compare."""
