@@ -64,6 +64,8 @@ def test_two_processes_end_like_one_and_two_go_on_where_one_was_cut(package: Pac
 def test_a_killed_process_ends_the_run(package: Package) -> None:
     process = package.start_processes(2, *FLAGS, "--epochs", "40", "--run-dir", "runs/two")
     package.wait_for_an_epoch("runs/two", process)
+    while not any((package.folder / "runs/two").glob("last.*")):  # which comes after its metrics
+        assert process.poll() is None
     os.kill(children(process)[1], signal.SIGKILL)
     began = time.monotonic()
     _, stderr = process.communicate(timeout=90)
