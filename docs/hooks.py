@@ -21,7 +21,7 @@ import typer
 
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.manifest import NO_KEYS, Layer
+from ptscaffold.layers.manifest import Layer
 
 ROOT = Path(__file__).parents[1]
 SHARED = {"--json", "--no-input", "--debug", "--help"}
@@ -85,7 +85,7 @@ def manifest() -> str:
     words = {key: text for keys, text in rows for key in re.findall(r"`\[?([a-z-]+)\]?`", keys)}
     lines = ["| key | holds | |", "|---|---|---|"]
     for spec in fields(Layer):
-        if spec.name not in NO_KEYS:
+        if spec.name not in ("path", "folder"):
             key = spec.name.replace("_", "-")
             bare = spec.default is MISSING and spec.default_factory is MISSING
             holds = HOLDS.get(str(spec.type), "table of texts") + (", required" if bare else "")

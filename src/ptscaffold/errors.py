@@ -51,7 +51,7 @@ class UsageError(PtscaffoldError):
 
 
 class LayerError(PtscaffoldError):
-    default_hint = "fix the layer; with the built-in templates this is a bug: reinstall ptscaffold"
+    default_hint = "fix the layer, or tell who keeps the pack; a built-in one: reinstall ptscaffold"
 
 
 class PackError(PtscaffoldError):

@@ -23,7 +23,7 @@ from ptscaffold import __version__, errors
 from ptscaffold.cli import app as cli
 from ptscaffold.layers.catalogue import Catalogue
 from ptscaffold.layers.history import History
-from ptscaffold.layers.manifest import KINDS, NO_KEYS, Layer
+from ptscaffold.layers.manifest import KINDS, Layer
 from ptscaffold.trial.checks import CHECKS
 from ptscaffold.trial.matrix import MATRICES, choose_cells
 
@@ -200,7 +200,7 @@ def test_every_figure_was_measured(document: str) -> None:
 def test_contributing_names_every_key_of_a_manifest() -> None:
     table = section("CONTRIBUTING.md", "How a project is made")
     for spec in fields(Layer):
-        if spec.name not in (*NO_KEYS, "readme", "pyproject", "test"):
+        if spec.name not in ("path", "folder", "readme", "pyproject", "test"):
             assert f"`{spec.name.replace('_', '-')}`" in table, spec.name
     catalogue = Catalogue()
     for layer in map(catalogue.layer, catalogue.paths()):

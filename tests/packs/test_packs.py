@@ -149,29 +149,6 @@ def test_a_pack_that_clashes_or_is_broken_changes_nothing(
     assert list(work.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"features/wandb/layer.toml": "label = 1"},
-        {"features/wandb/x.txt.jinja": "{{ ownr }}"},
-        {"features/wandb/layer.toml": ACME["features/wandb/layer.toml"] + "overrides = ['x']"},
-        {"features/wandb/layer.toml": ACME["features/wandb/layer.toml"] + "readme.x = '{{ y }}'"},
-        {"features/wandb/con.py": ""},
-        {"domains/graph/layer.toml": ACME["domains/graph/layer.toml"] + "test.floor = 'low'"},
-        {"pack.toml": "name = 1"},
-    ],
-)
-def test_of_a_broken_layer_it_is_said_whose_it_is(
-    changes: dict[str, str | None], run: Run, acme: Path, tmp_path: Path
-) -> None:
-    put(acme, changes)
-    hint = "hint: fix the layer, or tell who keeps the pack ../acme\n"
-    assert run("new", "net", *CHOICE, "--pack", "../acme").err.endswith(hint)
-    put(tmp_path / "toy", {"domains/toy/x.txt.jinja": "{{ ownr }}"})
-    ran = run("new", "net", "--domain", "toy", "--style", "plain")
-    assert "hint: fix the layer; with the built-in templates this is a bug: reinstall" in ran.err
-
-
 def test_two_packs_that_clash(run: Run, acme: Path, work: Path, tmp_path: Path) -> None:
     put(tmp_path / "acme2", ACME)
     ran = run("new", "net", *CHOICE, "--pack", "../acme", "--pack", "../acme2")

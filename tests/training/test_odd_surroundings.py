@@ -173,9 +173,10 @@ def test_a_full_disk_is_one_line(package: Package) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="others cannot fork")
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
 def test_no_example_is_sent_to_loading_processes(package: Package) -> None:
-    """As Python 3.14 starts processes, where each tensor that is sent is an open file."""
-    limited = "import multiprocessing, resource, runpy; multiprocessing.set_start_method("
-    limited += "'forkserver'); resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))"
+    """By default Python 3.14 would, and each tensor that is sent is an open file."""
+    default = "multiprocessing.context._default_context._default_context"
+    limited = f"import multiprocessing, resource, runpy; {default} = multiprocessing.get_context"
+    limited = f"{limited}('forkserver'); resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))"
     module = f"runpy.run_module('{package.name}.train', run_name='__main__')"
     flags = ("--device", "cpu", "--epochs", "1", "--num-workers", "1", "--image-size", "16")
     finish(package.python("-c", f"{limited}; {module}", *flags))

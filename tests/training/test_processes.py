@@ -66,6 +66,7 @@ def test_a_killed_process_ends_the_run(package: Package) -> None:
     package.wait_for_an_epoch("runs/two", process)
     while not any((package.folder / "runs/two").glob("last.*")):  # which comes after its metrics
         assert process.poll() is None
+        time.sleep(0.02)
     os.kill(children(process)[1], signal.SIGKILL)
     began = time.monotonic()
     _, stderr = process.communicate(timeout=90)

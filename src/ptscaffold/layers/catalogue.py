@@ -22,7 +22,7 @@ from ptscaffold.errors import LayerError, PackError, raised_as, unknown
 from ptscaffold.layers.content import clear_old
 from ptscaffold.layers.files import digest_of_tree, tree_under, write_tree
 from ptscaffold.layers.git import fetch, is_address, kept, public
-from ptscaffold.layers.manifest import KINDS, Layer, blamed_on, read_layer, read_table, refuse_link
+from ptscaffold.layers.manifest import KINDS, Layer, read_layer, read_table, refuse_link
 
 MOST_LAYERS: Final = 200  # of one kind
 
@@ -81,11 +81,7 @@ class Catalogue:
     def layer(self, path: str) -> Layer:
         """One layer by its path; LayerError when there is none or its manifest is wrong."""
         if path not in self._layers:
-            folder = self._folder(path)
-            roots = {pack.root: pack.source for pack in self.packs}
-            source = next((roots[root] for root in roots if folder.is_relative_to(root)), "")
-            with blamed_on(source):
-                self._layers[path] = read_layer(folder, path, source)
+            self._layers[path] = read_layer(self._folder(path), path)
         return self._layers[path]
 
     def _folder(self, path: str) -> Path:
@@ -143,8 +139,7 @@ class Pack:
     @cached_property
     def digest(self) -> str:
         """That of its layers, where there is no commit to know them by."""
-        with blamed_on(self.source):
-            return "" if self.commit else digest_of_tree(tree_under(self.root))
+        return "" if self.commit else digest_of_tree(tree_under(self.root))
 
     @property
     def shown(self) -> str:
@@ -247,8 +242,7 @@ def read_pack(root: Path, source: str, called: str = "") -> Pack:
     if not problems and max(len(values["name"]), len(version)) > _LONGEST:
         problems.append(f"a name or version has at most {_LONGEST} characters")
     if problems:
-        with blamed_on(source):
-            raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
+        raise LayerError(*(f"{root / MANIFEST}: {problem}" for problem in problems))
     return Pack(values["name"], values["version"], source, root)
 
 

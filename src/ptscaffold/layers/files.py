@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import EXECUTABLE, Content
-from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer, blamed_on, read_plain, refuse_link
+from ptscaffold.layers.manifest import KINDS, MANIFEST, Layer, read_plain, refuse_link
 from ptscaffold.layers.names import folded, refused
 
 SUFFIX: Final = ".jinja"
@@ -52,24 +52,21 @@ def lay(layers: Sequence[tuple[Layer, Mapping[str, Content]]], package: str) -> 
     spelled: dict[str, str] = {}
     chosen = {layer.path for layer, _ in layers}
     for layer, every in layers:
-        with blamed_on(layer.source):
-            absent = _absent(layer, every, chosen, package)
-            sources = [s for s in every if target(s, package) not in absent]
-            overrides = {target(path, package) for path in layer.overrides} - absent
-            stale = overrides - laid.keys() or overrides - {target(s, package) for s in sources}
-            if stale:
-                raise LayerError(
-                    f"{layer.path} overrides {min(stale)}, which is not in both layers"
-                )
-            for source in sources:
-                path = target(source, package)
-                _check_target(layer, path)
-                other = spelled.setdefault(folded(path), path)
-                if path in overrides:
-                    overrides.remove(path)
-                elif path in laid or other != path:
-                    raise _two_owners(path, laid[other][0], layer, source.removesuffix(SUFFIX))
-                laid[path] = (layer, source, every[source])
+        absent = _absent(layer, every, chosen, package)
+        sources = [s for s in every if target(s, package) not in absent]
+        overrides = {target(path, package) for path in layer.overrides} - absent
+        stale = overrides - laid.keys() or overrides - {target(s, package) for s in sources}
+        if stale:
+            raise LayerError(f"{layer.path} overrides {min(stale)}, which is not in both layers")
+        for source in sources:
+            path = target(source, package)
+            _check_target(layer, path)
+            other = spelled.setdefault(folded(path), path)
+            if path in overrides:
+                overrides.remove(path)
+            elif path in laid or other != path:
+                raise _two_owners(path, laid[other][0], layer, source.removesuffix(SUFFIX))
+            laid[path] = (layer, source, every[source])
     _check_folders(laid, spelled)
     return laid
 

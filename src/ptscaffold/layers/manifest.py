@@ -11,8 +11,7 @@ import keyword
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
@@ -29,7 +28,6 @@ KINDS: Final = MappingProxyType({"domains": "domain", "styles": "style", "featur
 
 LONGEST_TABLE: Final = 64_000  # bytes; ours have 5,000
 MOST_DOTS: Final = 100  # in a line: the time that TOML takes grows with the square of a key's parts
-NO_KEYS: Final = ("path", "folder", "source")  # what a Layer has beside its manifest
 MOST_PROBLEMS: Final = 20  # of one sort that are told
 LONGEST_NAME: Final = 100  # characters
 LONGEST_ANSWER: Final = 4_000  # characters
@@ -55,7 +53,6 @@ class Layer:
 
     path: str
     folder: Path
-    source: str = ""  # of the pack that it is from
     label: str
     help: str
     summary: str = ""
@@ -83,18 +80,7 @@ class Layer:
         return self.path.rpartition("/")[2]
 
 
-@contextmanager
-def blamed_on(source: str) -> Iterator[None]:
-    """Let the error of a layer from a pack say who keeps it, where it has no hint of its own."""
-    try:
-        yield
-    except LayerError as error:
-        if source and error.hint == error.default_hint:
-            error.hint = f"fix the layer, or tell who keeps the pack {source}"
-        raise
-
-
-def read_layer(folder: Path, path: str, source: str = "") -> Layer:
+def read_layer(folder: Path, path: str) -> Layer:
     """Read `folder`/layer.toml strictly: LayerError names the file and every key that is wrong."""
     manifest = folder / MANIFEST
     refuse_link(folder)
@@ -105,7 +91,7 @@ def read_layer(folder: Path, path: str, source: str = "") -> Layer:
     if problems:
         raise LayerError(*(f"{manifest}: {problem}" for problem in problems))
     values = {key.replace("-", "_"): _frozen(value) for key, value in table.items()}
-    return Layer(path=path, folder=folder, source=source, **values)
+    return Layer(path=path, folder=folder, **values)
 
 
 def number_of(layers: Sequence[Layer], key: str) -> float | None:
@@ -116,8 +102,7 @@ def number_of(layers: Sequence[Layer], key: str) -> float | None:
                 return float(layer.test[key])
             except ValueError:
                 what = f"{key} in [test] is no number: {layer.test[key]!r}"
-                with blamed_on(layer.source):
-                    raise LayerError(f"{layer.folder / MANIFEST}: {what}") from None
+                raise LayerError(f"{layer.folder / MANIFEST}: {what}") from None
     return None
 
 
@@ -194,7 +179,7 @@ def read_table(path: Path) -> dict[str, Any]:
 _SHAPES: Final[Mapping[str, str]] = {
     spec.name.replace("_", "-"): str(spec.type)
     for spec in fields(Layer)
-    if spec.name not in NO_KEYS
+    if spec.name not in ("path", "folder")
 }
 
 

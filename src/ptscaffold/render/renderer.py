@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ptscaffold.errors import LayerError
 from ptscaffold.layers.content import Content, Tree
 from ptscaffold.layers.files import SUFFIX, lay, read_folder
-from ptscaffold.layers.manifest import MANIFEST, NO_KEYS, Layer, blamed_on
+from ptscaffold.layers.manifest import MANIFEST, Layer
 from ptscaffold.render.answers import Answers
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ class Renderer:
         for path, (layer, source, content) in sorted(laid.items()):
             data = content.data
             if source.endswith(SUFFIX):
-                with blamed_on(layer.source):
-                    data = self._text(f"{layer.path}/{source}", data, context).encode()
+                data = self._text(f"{layer.path}/{source}", data, context).encode()
             tree[path] = Content(data, content.mode, layer.path)
         return tree
 
@@ -104,22 +103,20 @@ class Renderer:
     def _render_manifest(self, layer: Layer, context: Mapping[str, Any]) -> Layer:
         """The layer with its README slots and next steps rendered."""
         label = f"{layer.path}/{MANIFEST}"
-        with blamed_on(layer.source):
-            return replace(
-                layer,
-                readme={
-                    key: self._text(f"{label} [readme] {key}", text, context)
-                    for key, text in layer.readme.items()
-                },
-                next_steps=tuple(
-                    self._text(f"{label} next-steps", step, context) for step in layer.next_steps
-                ),
-            )
+        return replace(
+            layer,
+            readme={
+                key: self._text(f"{label} [readme] {key}", text, context)
+                for key, text in layer.readme.items()
+            },
+            next_steps=tuple(
+                self._text(f"{label} next-steps", step, context) for step in layer.next_steps
+            ),
+        )
 
     def _read(self, layer: Layer) -> dict[str, Content]:
         if layer.folder not in self._sources:
-            with blamed_on(layer.source):
-                found = read_folder(layer.folder, layer.path)
+            found = read_folder(layer.folder, layer.path)
             found.pop(MANIFEST, None)
             self._sources[layer.folder] = found
         return self._sources[layer.folder]
@@ -157,8 +154,8 @@ def _named(layers: Sequence[Layer]) -> dict[str, Any]:
     """Layers as templates see them: without their folder, which has methods that read and write."""
     shown = []
     for layer in layers:
-        manifest = {key: value for key, value in vars(layer).items() if key not in NO_KEYS}
-        shown.append(SimpleNamespace(**manifest, name=layer.name, path=layer.path))
+        manifest = {key: value for key, value in vars(layer).items() if key != "folder"}
+        shown.append(SimpleNamespace(**manifest, name=layer.name))
     kinds = {layer.path.partition("/")[0]: layer for layer in shown}
     return {"layers": shown, "domain_layer": kinds["domains"], "style_layer": kinds["styles"]}
 

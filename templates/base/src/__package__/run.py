@@ -26,8 +26,8 @@ from .config import Config
 RUNS, TIME = Path("runs"), "%Y-%m-%d_%H-%M-%S-%f"  # a run is named by when it began
 FREE = {"patience", "device", "precision", "compile", "num_workers", "resume", "run_dir"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-if sys.platform == "linux":  # Python 3.14 would send all examples to each process, every epoch
-    torch.multiprocessing.set_start_method("fork", force=True)
+if sys.platform == "linux" and not torch.multiprocessing.get_start_method(allow_none=True):
+    torch.multiprocessing.set_start_method("fork")  # 3.14 would send all examples, every epoch
 
 
 def parse(description: str | None) -> Config:

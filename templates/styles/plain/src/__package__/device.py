@@ -33,7 +33,7 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
         gpu = device if device.type == "cuda" else None
         wait = timedelta(hours=2)  # for the first process, which may download
         dist.init_process_group("nccl" if gpu else "gloo", timeout=wait, device_id=gpu)
-        atexit.register(end)
+        atexit.register(leave_processes)
     if RANK > 0:
         sys.stdout = io.StringIO()  # the first process speaks
     why = ": PyTorch finds no GPU" if device.type == "cpu" and config.device == "auto" else ""
@@ -41,9 +41,8 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
     return device, DTYPES[precision]
 
 
-def end() -> None:
-    """Leave the other processes, but after an error: NCCL would wait for what they do."""
-    if not hasattr(sys, "last_value"):
+def leave_processes() -> None:
+    if not hasattr(sys, "last_value"):  # after an error NCCL would wait for what the others do
         dist.destroy_process_group()
 
 
