@@ -22,26 +22,27 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1481, 12, 400, 120),
-    "segmentation": (1694, 13, 400, 120),
-    "detection": (1925, 14, 400, 120),
-    "text": (1504, 13, 400, 120),
-    "tagging": (1724, 13, 400, 120),
-    "language-model": (1796, 14, 400, 120),
-    "audio": (1640, 13, 400, 120),
-    "speech-recognition": (1821, 15, 400, 120),
-    "tabular": (1527, 13, 400, 120),
+    "vision": (1418, 12, 400, 120),
+    "segmentation": (1624, 13, 400, 120),
+    "detection": (1896, 14, 400, 120),
+    "text": (1451, 13, 400, 120),
+    "tagging": (1686, 13, 400, 120),
+    "language-model": (1753, 14, 400, 120),
+    "audio": (1590, 13, 400, 120),
+    "speech-recognition": (1776, 15, 400, 120),
+    "tabular": (1481, 13, 400, 120),
 }
 # A Trainer prints no line an epoch, keeps no single file of the best, ends by no signal, takes all
-# GPUs; that of Lightning lets several processes validate some examples twice.
-MORE: Final = {"trainer": 41, "lightning": 11}
+# GPUs; that of Lightning lets several processes validate some examples twice, hears no signal on
+# Windows, and takes MPS for several GPUs.
+MORE: Final = {"trainer": 94, "lightning": 65}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {
     "explain": 180,
     "export": 188,
     "hpo": 130,
-    "mlflow": 40,
+    "mlflow": 43,
     "profile": 70,
     "serve": 300,
     "wandb": 40,

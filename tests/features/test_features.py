@@ -208,6 +208,15 @@ def test_uv_takes_the_commands_of_the_dockerfile_and_the_workflow() -> None:
     assert "--torch-backend" in called
 
 
+def test_the_image_takes_no_cuda_of_the_lock() -> None:
+    """The PyTorch of a lock has the libraries of one CUDA, each with its version."""
+    [script] = re.findall(r"sed -i -E '([^']+)'", text("Dockerfile"))
+    names = ["cuda-toolkit==13.2", "nvidia-cublas==13.4", "torch==2.15.0", "triton==3.8"]
+    command = ["sed", "-E", script]
+    done = subprocess.run(command, input="\n".join(names), capture_output=True, text=True)
+    assert done.stdout.split() == ["torch==2.15.0"]
+
+
 @pytest.mark.parametrize(
     ("path", "kept"),
     [

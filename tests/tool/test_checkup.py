@@ -90,10 +90,10 @@ SANE = Facts(
         (
             {"cpu_quota": 2.5, "num_workers": 6, "torch": replace(USED, threads=3)},
             "workers-many",
-            "num_workers = None in src/digits/config.py",
+            "num_workers = -1 in src/digits/config.py",
         ),
-        ({"num_workers": 32}, "workers-many", "num_workers = None in src/digits/config.py"),
-        ({"num_workers": 1}, "workers-few", "num_workers = None in src/digits/config.py"),
+        ({"num_workers": 32}, "workers-many", "num_workers = -1 in src/digits/config.py"),
+        ({"num_workers": 1}, "workers-few", "num_workers = -1 in src/digits/config.py"),
         ({"torch": replace(UNUSED, threads=1), "driver": None}, "threads-few", "THREADS=16"),
         (
             {"torch": replace(UNUSED, threads=1), "driver": None, "omp_num_threads": "1"},
@@ -119,6 +119,12 @@ def test_another_environment_is_named_in_the_fix() -> None:
     assert " -m uv pip install --python '/opt/my env/bin/python' --torch" in finding.fix
 
 
+def test_windows_knows_no_single_quotes() -> None:
+    other = replace(SANE, system="Windows", executable=r"C:\my env\python.exe")
+    (finding,) = doctor.diagnose(replace(other, errors={"torchvision": "no nms"}))
+    assert r' --python "C:\my env\python.exe" --torch' in finding.fix
+
+
 def test_a_torchaudio_that_fails_is_not_installed_again() -> None:
     versions = {**SANE.versions, "torchaudio": "2.11.0"}
     errors = {"torchaudio": "other CUDA", "torchvision": "no nms"}
@@ -126,11 +132,13 @@ def test_a_torchaudio_that_fails_is_not_installed_again() -> None:
     assert " --reinstall torch torchvision && " in fix
 
 
+@pytest.mark.parametrize("chosen", [None, -1])  # by a project of 0.2.0, and of today
 @pytest.mark.parametrize(("quota", "expected"), [(None, 6), (2.5, 3), (0.5, 1)])
 def test_loading_processes_are_counted_as_projects_choose_them(
-    quota: float | None, expected: int
+    quota: float | None, expected: int, chosen: int | None
 ) -> None:
-    assert doctor.workers(replace(SANE, cores=6, cpu_quota=quota)) == expected
+    facts = replace(SANE, cores=6, cpu_quota=quota, num_workers=chosen)
+    assert doctor.workers(facts) == expected
 
 
 def test_the_facts_are_described() -> None:

@@ -247,16 +247,16 @@ FAULTS = {
     "quota": Fault(
         lambda m: (big(m, threads=3), m.pretend(QUOTA), m.workers(6)),
         "workers-many",
-        "set num_workers = None in src/digits/config.py",
+        "set num_workers = -1 in src/digits/config.py",
         "too many for 3 cores",
     ),
     "many-workers": Fault(
-        lambda m: m.workers(64), "workers-many", "set num_workers = None in src/digits/config.py"
+        lambda m: m.workers(64), "workers-many", "set num_workers = -1 in src/digits/config.py"
     ),
     "one-worker": Fault(
         lambda m: (big(m), m.workers(1)),
         "workers-few",
-        "set num_workers = None in src/digits/config.py",
+        "set num_workers = -1 in src/digits/config.py",
     ),
     "one-thread": Fault(
         lambda m: (m.pretend(CORES), m.torch(threads=1)),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -176,7 +175,7 @@ def _bring(address: _Address, wanted: str, source: str, place: Path) -> str:
             commit = _fetched(address, wanted, folder, source)
             if not (place / commit).is_dir():
                 _git(["checkout", "--quiet", "--detach", commit], folder, source)
-                shutil.rmtree(folder / ".git")  # it has done its work
+                (folder / ".git").rename(Path(scratch, "git"))  # read-only on Windows: not rmtree
                 with suppress(FileExistsError):  # another run was faster
                     folder.rename(place / commit)
     except OSError as error:

@@ -94,9 +94,9 @@ def steps_of(readme: str, printed: Iterable[str] = (), scripts: Iterable[str] = 
     if not any(step.check == "format" for step in steps):
         steps.append(Step("format", _FORMAT))
     train = [step.command for step in steps if step.check == "train"]
-    if train and sys.platform != "win32":  # which has no SIGTERM
-        steps.append(Step("interrupt", train[0]))
-    return steps
+    if sys.platform == "win32":  # which has no SIGTERM, and where PyTorch's torchrun does not work
+        return [step for step in steps if step.check != "processes"]
+    return steps + [Step("interrupt", command) for command in train[:1]]
 
 
 def commands_of(readme: str) -> list[str]:

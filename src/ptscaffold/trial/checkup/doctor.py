@@ -14,6 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from subprocess import list2cmdline
 
 from .facts import Facts, collect
 
@@ -138,7 +139,7 @@ def check_arch(facts: Facts) -> Finding | None:
 
 def check_workers(facts: Facts) -> Finding | None:
     number, cores = workers(facts), count(facts.cpus, "core")
-    edit = f"set num_workers = None in {facts.config}"
+    edit = f"set num_workers = -1 in {facts.config}"
     if number > facts.cpus:
         what = f"{number} loading processes are too many for {cores}"
         return Finding("workers-many", what, "they wait for each other", edit)
@@ -229,7 +230,7 @@ def has_gpu(facts: Facts) -> bool:
 
 def workers(facts: Facts) -> int:
     """How many loading processes a run on many examples has, as the projects choose them."""
-    return min(8, facts.cpus) if facts.num_workers is None else facts.num_workers
+    return min(8, facts.cpus) if facts.num_workers in (None, -1) else facts.num_workers
 
 
 def reinstall(facts: Facts, backend: str = "auto") -> str:
@@ -240,12 +241,17 @@ def reinstall(facts: Facts, backend: str = "auto") -> str:
 
 
 def uv(facts: Facts) -> str:
-    python = shlex.quote(facts.executable)
+    python = quoted(facts)
     return "uv" if facts.uv else f"{python} -m pip install uv && {python} -m uv"
 
 
 def where(facts: Facts) -> str:
-    return f" --python {shlex.quote(facts.executable)}"  # whichever environment is active
+    return f" --python {quoted(facts)}"  # whichever environment is active
+
+
+def quoted(facts: Facts) -> str:
+    windows = facts.system == "Windows"
+    return list2cmdline([facts.executable]) if windows else shlex.quote(facts.executable)
 
 
 def assign(facts: Facts, name: str, value: str = "") -> str:

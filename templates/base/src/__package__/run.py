@@ -121,7 +121,7 @@ def start_run(config: Config, **what: Any) -> Path:
     elif any(folder.glob("last.*")):
         raise SystemExit(f"{folder} holds a run: --resume {folder}, or another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
-    status, commit = subprocess.getstatusoutput("git rev-parse HEAD")
+    status, commit = subprocess.getstatusoutput("git rev-parse HEAD", errors="replace")
     what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
     content = {"config": asdict(config), **what}
     (folder / "settings.json").write_text(json.dumps(content, indent=2, default=str))

@@ -136,27 +136,24 @@ def read_rows(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig") as file:
             if path.suffix.lower() == ".jsonl":
                 return pd.DataFrame([json.loads(line) for line in file if line.strip()])
             marks = "\t,;|" if path.suffix.lower() == ".tsv" else ",\t;|"  # of none the first
             mark = max(marks, key=re.sub('"[^"]*"', "", file.readline()).count)
-            file.seek(0)
-            # In a file with tabs a quote is a character like any other
-            quoting: Any = csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL
-            csv.field_size_limit(2**31 - 1)  # a cell may hold a book
-            reader = csv.reader(file, delimiter=mark, quoting=quoting)
-            header, *rows = [row for row in reader if row] or [[]]
-    except (ValueError, csv.Error) as error:
+        # In a file with tabs a quote is a character like any other
+        options: Any = {"quoting": csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL}
+        options |= {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+        frame = pd.read_csv(path, sep=mark, **options).rename(columns=str.strip)
+    except ValueError as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
-    if not rows:
+    if not isinstance(frame.index, pd.RangeIndex):  # the first cells of rows that have too many
+        raise SystemExit(f"{path} has rows with more cells than columns: use quotes")
+    if frame.empty:
         raise SystemExit(f"{path} has no rows")
-    for row in rows:
-        if len(row) != len(header):  # pandas would shift the columns
-            raise SystemExit(f"{path}: {len(header)} columns, but {mark.join(row)!r}: use quotes")
     if mark == ";":  # where it parts columns, a comma parts whole numbers from the rest
-        rows = [[re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", cell) for cell in row] for row in rows]
-    return pd.DataFrame(rows, columns=[name.strip() for name in header])
+        frame = frame.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
+    return frame
 
 
 def from_frame(

@@ -17,16 +17,8 @@ from torchvision.transforms import v2
 from torchvision.utils import draw_bounding_boxes, make_grid
 from tqdm.contrib.concurrent import thread_map
 
-from .boxes import (
-    find_coco,
-    from_columns,
-    name_classes,
-    open_image,
-    read_coco,
-    read_voc,
-    read_yolo,
-    size_of,
-)
+from . import boxes
+from .boxes import open_image, size_of
 from .config import Config
 from .model import STRIDE, Spec, pretrained_spec
 from .sample import make_sample
@@ -44,8 +36,9 @@ def make_table(config: Config) -> pd.DataFrame:
     A target is {"size": (width, height), "boxes": [(class, left, top, right, bottom), ...]}.
     """
     if config.dataset and not config.data:
-        rows = from_hub(config.dataset, config, SUFFIXES, from_columns)
-        return divide(name_classes(rows, config.dataset), config, shorter_side)
+        rows = from_hub(config.dataset, config, SUFFIXES, boxes.from_columns)
+        rows = boxes.name_classes(rows, config.dataset)
+        return divide(rows, config, lambda item: min(size_of(item)))
     data = config.data or make_sample(Path("data", "sample"))
     data = data.parent if data.suffix in (".yaml", ".yml") else data  # as YOLO is given its data
     data = unpack(data)
@@ -53,15 +46,15 @@ def make_table(config: Config) -> pd.DataFrame:
     root = data if data.is_dir() else data.parent
     tables = [p for p in files if p.suffix.lower() in TABLES]
     notes = [p for p in files if p.suffix.lower() == ".xml"]
-    if coco := find_coco(files):
-        rows = read_coco(coco, root)
+    if coco := boxes.find_coco(files):
+        rows = boxes.read_coco(coco, root)
     elif notes:
-        rows = read_voc(notes, root, SUFFIXES)
+        rows = boxes.read_voc(notes, root, SUFFIXES)
     elif data.is_dir() and not any(split_of(p.stem) or p.stem == "metadata" for p in tables):
-        rows = read_yolo(data, SUFFIXES)
+        rows = boxes.read_yolo(data, SUFFIXES)
     else:
-        rows = read(data, config, SUFFIXES, from_columns)
-    return divide(rows, config, shorter_side)
+        rows = read(data, config, SUFFIXES, boxes.from_columns)
+    return divide(rows, config, lambda item: min(size_of(item)))
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
@@ -96,8 +89,8 @@ class Transform:
         real = target[target[:, 0] >= 0]
         corners = real[:, 1:] * torch.tensor([width, height, width, height])
         kept: Any = {"canvas_size": (height, width), "format": "XYXY"}
-        boxes = {"boxes": tv_tensors.BoundingBoxes(corners, **kept), "labels": real[:, :1]}
-        inputs, found = self.steps(image, boxes)
+        given = {"boxes": tv_tensors.BoundingBoxes(corners, **kept), "labels": real[:, :1]}
+        inputs, found = self.steps(image, given)
         rows = torch.cat([found["labels"], found["boxes"] / self.size], dim=1)
         return inputs, F.pad(rows, (0, 0, 0, len(target) - len(rows)), value=-1)
 
@@ -110,11 +103,6 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     if len(items) * spec.image_size**2 * 4 > KEEP:
         return items
     return thread_map(partial(load, size=spec.image_size), items, **BAR)
-
-
-def shorter_side(item: Any) -> int:
-    """Give the pixels of a side, 0 if the image cannot be read."""
-    return min(size_of(item))
 
 
 def load(item: Any, size: int) -> Image.Image:
@@ -143,6 +131,6 @@ def draw(writer: SummaryWriter, step: int, inputs: Tensor, titles: Any, spec: Sp
     for image, (found, true) in zip(inputs, titles, strict=False):
         pixels = image * Tensor(spec.std)[:, None, None] + Tensor(spec.mean)[:, None, None]
         large = F.interpolate(pixels.clamp(0, 1)[None], 256, mode="bilinear")[0]  # for the titles
-        for (names, boxes), color in ((true, "lime"), (found, "orange")):
-            shown.append(draw_bounding_boxes(large, boxes * 256, names, color, width=2))
+        for (names, corners), color in ((true, "lime"), (found, "orange")):
+            shown.append(draw_bounding_boxes(large, corners * 256, names, color, width=2))
     writer.add_image("predictions", make_grid(shown, nrow=6), step)

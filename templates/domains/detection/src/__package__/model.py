@@ -10,11 +10,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
 from .run import fetching
 
 STRIDE = 32  # pixels of the coarsest of three grids; those of the others are 8 and 16
+make_norm = partial(nn.BatchNorm2d, momentum=0.3)  # 0.1 lags where epochs are short
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,7 @@ class Spec:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Images, float normalized (B, 3, S, S), to logits (B, 4 + num_outputs, A), as `task.py` reads.
-
-    `weights`, a name of timm or a folder, is given where training starts, and read only then.
-    """
+    """Images (B, 3, S, S) to logits (B, 4 + num_outputs, A); training starts from `weights`."""
     if spec.arch is None:
         return Detector(Backbone(), Backbone.widths[-3:], num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
@@ -71,21 +70,10 @@ def source(name: str) -> str:
     return f"hf-hub:{name}" if "/" in name and ":" not in name else name
 
 
-class Block(nn.Module):
+def make_block(width_in: int, width: int) -> nn.Module:
     """Two convolutions and a shortcut (He et al., 2015)."""
-
-    def __init__(self, width_in: int, width: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # 0.1 lags where epochs are short
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width, momentum=0.3)
-        conv = nn.Conv2d(width_in, width, 1, bias=False)
-        self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(width, momentum=0.3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(self.shortcut(x) + y)
+    shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, bias=False), make_norm(width))
+    return BasicBlock(width_in, width, downsample=shortcut, norm_layer=make_norm)
 
 
 class Backbone(nn.Module):
@@ -95,7 +83,7 @@ class Backbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(a, b) for a, b in pairwise((3, *self.widths)))
+        self.blocks = nn.ModuleList(make_block(a, b) for a, b in pairwise((3, *self.widths)))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         x, seen = F.avg_pool2d(images, 2), list[Tensor]()  # half the size, a quarter of the time

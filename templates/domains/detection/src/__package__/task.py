@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 import torch
@@ -29,6 +29,7 @@ class Task:
     kind: Literal["detection"]
     names: list[str]  # of the classes
     most: int = KEEP  # boxes of an image
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("map", "max")  # of the best
 
     @classmethod
     def fit(cls, kind: Literal["detection"], table: pd.DataFrame) -> "Task":
@@ -97,11 +98,6 @@ class Task:
         precision, where boxes overlap by 50 % to 95 %, and where by 50 %."""
         every, half = AveragePrecision(), AveragePrecision(iou_thresholds=[0.5])
         return MetricCollection({"map": every, "map50": half})
-
-    @property
-    def monitor(self) -> tuple[str, Literal["min", "max"]]:
-        """Name the metric that chooses the best checkpoint, and its better end."""
-        return "map", "max"
 
     def decode(self, scores: Tensor, least: float = SURE) -> dict[str, Any]:
         """Say the boxes (KEEP, 6) of one image: x, y, width and height from 0 to 1."""

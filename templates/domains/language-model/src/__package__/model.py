@@ -48,10 +48,7 @@ def number_of(token: str, spec: Spec) -> int:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Token ids (B, T), filled up with PAD, to logits (B, num_outputs, T) of the tokens to come.
-
-    `weights`, a name or a folder, is given where training starts, and read only then.
-    """
+    """Token ids (B, T) to logits (B, num_outputs, T); training starts from `weights`."""
     if not spec.transformer:
         return GPT(spec, num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked

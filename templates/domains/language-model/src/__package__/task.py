@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ class Task:
     names: list[str]  # of the tokens
     length: int = 0  # tokens of a row
     end: int = 0  # the token that ends a text
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("bits_per_byte", "min")  # of the best
 
     @classmethod
     def fit(cls, kind: Literal["language-model"], table: pd.DataFrame) -> "Task":
@@ -68,11 +69,6 @@ class Task:
         return MetricCollection(
             {"perplexity": Perplexity(), "bits_per_byte": BitsPerByte(sizes(self.names, self.end))}
         )
-
-    @property
-    def monitor(self) -> tuple[str, Literal["min", "max"]]:
-        """Name the metric that chooses the best checkpoint, and its better end."""
-        return "bits_per_byte", "min"
 
     def describe(self, scores: Tensor, target: Tensor) -> list[float]:
         """Give what a picture shows: the bits of each token."""

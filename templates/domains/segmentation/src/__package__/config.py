@@ -1,6 +1,7 @@
 """Settings of a run. Every field is a flag: `batch_size` is `--batch-size`."""
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -44,6 +45,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     lr = config.lr or (2e-3 if config.pretrained else 4e-3)
     # Starting them takes longer than an epoch of a small set
     many = num_examples > (500 if torch.cuda.is_available() else 5_000)
+    many = many and sys.platform == "linux"  # elsewhere they are sent all examples every epoch
     workers = config.num_workers if config.num_workers >= 0 else many * min(os.cpu_count() or 1, 8)
     print(f"{epochs} epochs of {steps} steps of {batch_size}, lr {lr}, {workers} loading processes")
     config = replace(config, epochs=epochs, batch_size=batch_size, lr=lr, num_workers=workers)

@@ -34,7 +34,7 @@ def make_table(config: Config) -> pd.DataFrame:
     """Give the rows input (an image), target (its mask) and split: replace this for other data."""
     if config.dataset and not config.data:
         rows = from_hub(config.dataset, config, SUFFIXES, masks.from_columns)
-        return divide(rows, config, shorter_side)
+        return divide(rows, config, lambda item: min(size_of(item)))
     data = config.data or make_sample(Path("data/sample"))
     data = unpack(data)
     files = files_in(data)
@@ -47,13 +47,13 @@ def make_table(config: Config) -> pd.DataFrame:
     else:
         rows = read(data, config, SUFFIXES, masks.from_columns)
     rows.attrs.setdefault("classes", masks.read_names(root))
-    return divide(masks.leave_out_other_shapes(rows), config, shorter_side)
+    return divide(masks.leave_out_other_shapes(rows), config, lambda item: min(size_of(item)))
 
 
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     if config.pretrained:
         return pretrained_spec(config.pretrained, config.image_size)
-    sides = [shorter_side(item) for item in table["input"][:: len(table) // 100 + 1]]
+    sides = [min(size_of(item)) for item in table["input"][:: len(table) // 100 + 1]]
     return Spec(config.image_size or min(max(round(median(sides) / 16) * 16, 32), 128))
 
 
@@ -88,11 +88,6 @@ def preload(items: list[Any], spec: Spec) -> list[Any]:
     if len(items) * spec.image_size**2 * 4 > KEEP:
         return items
     return thread_map(partial(load, size=spec.image_size), items, **BAR)
-
-
-def shorter_side(item: Any) -> int:
-    """Give the pixels of a side, 0 if the image cannot be read."""
-    return min(size_of(item))
 
 
 def load(item: Any, size: int) -> Image.Image:

@@ -8,8 +8,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 from .run import fetching
+
+make_norm = partial(nn.BatchNorm2d, momentum=0.3)  # 0.1 lags where epochs are short
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,7 @@ class Spec:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Images, float normalized (B, 3, H, W), to logits (B, num_outputs, H, W).
-
-    `weights`, a name of timm or a folder, is given where training starts, and read only then.
-    """
+    """Images (B, 3, H, W) to logits (B, num_outputs, H, W); training starts from `weights`."""
     if spec.arch is None:
         return UNet(num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
@@ -58,21 +58,10 @@ def source(name: str) -> str:
     return f"hf-hub:{name}" if "/" in name and ":" not in name else name
 
 
-class Block(nn.Module):
+def make_block(width_in: int, width: int) -> nn.Module:
     """Two convolutions and a shortcut (He et al., 2015)."""
-
-    def __init__(self, width_in: int, width: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # 0.1 lags where epochs are short
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width, momentum=0.3)
-        conv = nn.Conv2d(width_in, width, 1, bias=False)
-        self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(width, momentum=0.3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(self.shortcut(x) + y)
+    shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, bias=False), make_norm(width))
+    return BasicBlock(width_in, width, downsample=shortcut, norm_layer=make_norm)
 
 
 class UNet(nn.Module):
@@ -81,10 +70,10 @@ class UNet(nn.Module):
     def __init__(self, num_outputs: int, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
         super().__init__()
         pairs = list(pairwise(reversed(widths)))
-        self.down = nn.ModuleList(Block(a, b) for a, b in pairwise((3, *widths)))
+        self.down = nn.ModuleList(make_block(a, b) for a, b in pairwise((3, *widths)))
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairs)
-        self.up = nn.ModuleList(Block(2 * width, width) for _, width in pairs)
-        self.norm = nn.BatchNorm2d(widths[0], momentum=0.3)  # without it learning stalls
+        self.up = nn.ModuleList(make_block(2 * width, width) for _, width in pairs)
+        self.norm = make_norm(widths[0])  # without it learning stalls
         self.head = nn.Conv2d(widths[0], num_outputs, 1)
         for parameter in self.head.parameters():  # every class equally likely at first
             nn.init.zeros_(parameter)

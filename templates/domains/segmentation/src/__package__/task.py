@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 import torch
@@ -33,6 +33,7 @@ class Task:
     names: list[str]  # of the classes
     values: list[int] = field(default_factory=list)  # of the classes in a mask; others are ignored
     weight: list[float] = field(default_factory=list)  # of the classes in the loss
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("iou", "max")  # of the best
 
     @classmethod
     def fit(cls, kind: Literal["segmentation"], table: pd.DataFrame) -> "Task":
@@ -93,11 +94,6 @@ class Task:
         dice = F1Score(**options, average="macro")
         iou = JaccardIndex(**options)
         return Metrics({"accuracy": Accuracy(**options), "dice": dice, "iou": iou})
-
-    @property
-    def monitor(self) -> tuple[str, Literal["min", "max"]]:
-        """Name the metric that chooses the best checkpoint, and its better end."""
-        return "iou", "max"
 
     def decode(self, scores: Tensor) -> dict[str, Any]:
         """Say which share of the pixels (H, W) each class has."""

@@ -1,6 +1,7 @@
 """Settings of a run. Every field is a flag: `batch_size` is `--batch-size`."""
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -45,6 +46,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     lr = config.lr or (1e-3 if config.pretrained else 3e-3)
     # Starting them takes longer than an epoch of a small set
     many = num_examples > (2_000 if torch.cuda.is_available() else 10_000) or config.pretrained
+    many = many and sys.platform == "linux"  # elsewhere they are sent all examples every epoch
     workers = min(os.cpu_count() or 1, 8) if many else 0
     workers = workers if config.num_workers < 0 else config.num_workers
     print(f"{epochs} epochs of {steps} steps of {batch_size}, lr {lr}, {workers} loading processes")

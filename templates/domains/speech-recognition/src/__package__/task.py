@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jiwer
 import pandas as pd
@@ -26,6 +26,7 @@ class Task:
     kind: Literal["speech-recognition"]
     names: list[str]  # of the outputs: the blank, what is unknown, then letters
     texts: str = ""  # to train, a line each, for the language model
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("wer", "min")  # of the best
 
     @classmethod
     def fit(cls, kind: Literal["speech-recognition"], table: pd.DataFrame) -> "Task":
@@ -69,11 +70,6 @@ class Task:
         """Give the metrics of letters (N, T) and targets: errors a letter, and a word."""
         rates = {"cer": jiwer.cer, "wer": jiwer.wer}
         return MetricCollection({name: ErrorRate(self.text, how) for name, how in rates.items()})
-
-    @property
-    def monitor(self) -> tuple[str, Literal["min", "max"]]:
-        """Name the metric that chooses the best checkpoint, and its better end."""
-        return "wer", "min"
 
     def text(self, numbers: Tensor) -> str:
         """Read letters (L,), -1 among them; words are parted by one space."""

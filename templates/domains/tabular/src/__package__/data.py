@@ -45,7 +45,6 @@ def take_rows(
     others = [n for n in names if n not in targets and n.lower() != "split"]
     chosen = given.split(",") if given else others
     wrong = {*chosen, *targets} - set(names) | set(chosen) & set(targets)
-    wrong |= {name for name, count in Counter(names).items() if count > 1}
     many = len(targets) > 1 and (not rest or config.task == "classification")
     if wrong or many or not targets or not chosen:
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)

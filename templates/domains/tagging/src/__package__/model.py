@@ -37,10 +37,7 @@ def load_tokenizer(content: str) -> Tokenizer:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Pieces of words (B, W, P), filled up with PAD, to logits (B, num_outputs, WORDS).
-
-    `weights`, a name or a folder, is given where training starts, and read only then.
-    """
+    """Pieces (B, W, P) to logits (B, num_outputs, WORDS); training starts from `weights`."""
     if not spec.transformer:
         return TagNet(num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked

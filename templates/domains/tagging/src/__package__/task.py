@@ -1,7 +1,7 @@
 """What is learned: a tag for every word. The loss, the metrics and their names."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 import torch
@@ -23,6 +23,7 @@ IGNORE = -1  # where no word is
 class Task:
     kind: Literal["tagging"]
     names: list[str]  # of the tags
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("f1", "max")  # of the best
 
     @classmethod
     def fit(cls, kind: Literal["tagging"], table: pd.DataFrame) -> "Task":
@@ -70,11 +71,6 @@ class Task:
         options |= {"ignore_index": IGNORE, "validate_args": False}
         f1 = SpanF1(self.names) if self.spans else F1Score(**options, average="macro")
         return MetricCollection({"accuracy": Accuracy(**options), "f1": f1})
-
-    @property
-    def monitor(self) -> tuple[str, Literal["min", "max"]]:
-        """Name the metric that chooses the best checkpoint, and its better end."""
-        return "f1", "max"
 
     def decode(self, scores: Tensor) -> dict[str, Any]:
         """Say the tags (WORDS,) of the words of one text."""

@@ -36,10 +36,7 @@ def load_tokenizer(content: str) -> Tokenizer:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Token ids (B, T), filled up with PAD, to logits (B, num_outputs).
-
-    `weights`, a name or a folder, is given where training starts, and read only then.
-    """
+    """Token ids (B, T) to logits (B, num_outputs); training starts from `weights`."""
     if spec.transformer is None:
         return TextNet(load_tokenizer(spec.tokenizer).get_vocab(), num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked

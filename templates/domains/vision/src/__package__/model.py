@@ -1,14 +1,17 @@
 """The network: a small residual one, or a pretrained one of timm. Raw logits out."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 from .run import fetching
+
+make_norm = partial(nn.BatchNorm2d, momentum=0.3)  # 0.1 lags where epochs are short
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,7 @@ class Spec:
 
 
 def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.Module:
-    """Images, float normalized (B, 3, H, W), to logits (B, num_outputs).
-
-    `weights`, a name of timm or a folder, is given where training starts, and read only then.
-    """
+    """Images (B, 3, H, W) to logits (B, num_outputs); training starts from `weights`."""
     if spec.arch is None:
         return ResNet(num_outputs)
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
@@ -56,32 +56,19 @@ def source(name: str) -> str:
     return f"hf-hub:{name}" if "/" in name and ":" not in name else name
 
 
-class Block(nn.Module):
+def make_block(width_in: int, width: int, stride: int) -> nn.Module:
     """Two convolutions and a shortcut (He et al., 2015)."""
-
-    def __init__(self, width_in: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width, momentum=0.3)  # 0.1 lags where epochs are short
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width, momentum=0.3)
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True),
-            nn.Conv2d(width_in, width, 1, bias=False),
-            nn.BatchNorm2d(width, momentum=0.3),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(self.shortcut(x) + y)
+    conv = nn.Conv2d(width_in, width, 1, bias=False)
+    shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), conv, make_norm(width))
+    return BasicBlock(width_in, width, stride, shortcut, norm_layer=make_norm)
 
 
 class ResNet(nn.Module):
     def __init__(self, num_outputs: int, widths: tuple[int, ...] = (32, 32, 64, 128)) -> None:
         super().__init__()
         stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False)
-        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0], momentum=0.3), nn.ReLU())
-        blocks = [Block(a, b, 1 + (n > 0)) for n, (a, b) in enumerate(pairwise(widths))]
+        self.stem = nn.Sequential(stem, make_norm(widths[0]), nn.ReLU())
+        blocks = [make_block(a, b, 1 + (n > 0)) for n, (a, b) in enumerate(pairwise(widths))]
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm1d(2 * widths[-1], momentum=0.3)  # without it learning stalls
         self.head = nn.Linear(2 * widths[-1], num_outputs)

@@ -73,7 +73,10 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     trainer = Trainer(callbacks=callbacks, **chosen | options)
     stop = catch_signals()
     with suppress(ValueError):  # in a thread of a notebook there are no signals
-        signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+        if sys.platform == "win32":  # where Lightning listens to no SIGTERM, but to this itself
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        else:
+            signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     with suppress(SIGTERMException):
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     if torch.distributed.is_initialized():  # or threads of gloo may abort what ends with them
@@ -163,7 +166,8 @@ def machine(config: Config) -> dict[str, Any]:
             precision = "bf16" if bf16 else "fp16"
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun
     return {
-        "accelerator": name,
+        # MPS is one device, and talks to no other
+        "accelerator": "cpu" if here > 1 and torch.backends.mps.is_available() else name,
         "devices": [int(number)] if number else here,
         "num_nodes": int(os.environ.get("WORLD_SIZE", 1)) // here,
         "sync_batchnorm": cuda,
@@ -176,6 +180,7 @@ def hush() -> None:
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the run's folder
         r".* does not have many workers",  # with_defaults has chosen their number
+        r"Consider setting `persistent_workers=True`",  # where processes are not forked
         r"Precision .*-mixed is not supported by the model summary",  # so on every GPU
         r"You're resuming from a checkpoint that ended before the epoch",  # see TrainLoader
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 with torch 2.15

@@ -19,6 +19,8 @@ def start(config: Config) -> tuple[torch.device, torch.dtype]:
     """Choose device and precision, say them, and join the processes of torchrun."""
     found = torch.accelerator.current_accelerator(check_available=True)
     device = torch.device(config.device if config.device != "auto" else found or "cpu")
+    if WORLD_SIZE > 1 and device.type == "mps":  # which is one, and talks to no other
+        device = torch.device("cpu")
     precision = config.precision
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", device.index or 0)))

@@ -4,22 +4,23 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parallel import DistributedDataParallel as DDP
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from .config import Config, with_defaults
 from .data import collate, draw, make_spec, make_table
-from .dataset import Batches, Examples
+from .dataset import Examples
 from .device import RANK, WORLD_SIZE, agreed, start
 from .evaluate import evaluate
 from .model import make_model
@@ -29,14 +30,9 @@ from .task import Task
 LOG_EVERY = 10  # steps
 
 
-def replicate(model: nn.Module, optimizer: Optimizer) -> nn.Module:
-    """Let every process step with the mean of the gradients of all."""
-    return DistributedDataParallel(model)
-
-
 def train(
     config: Config,
-    distribute: Callable[[nn.Module, Optimizer], nn.Module] = replicate,
+    distribute: Callable[[nn.Module, Optimizer], nn.Module] = lambda model, _: DDP(model),
     ends: Callable[[int, float], bool] = lambda epoch, value: False,
 ) -> dict[str, float]:
     """Train, and give the validation metrics of the best epoch; `ends` may end it after any."""
@@ -57,10 +53,11 @@ def train(
         table = table.groupby("split").head(2 * config.batch_size)
     train_set = Examples(table[table["split"] == "train"], task, spec, True, config.seed)
     val_set = Examples(table[table["split"] == "val"], task, spec)
-    batches = Batches(train_set, config)
+    order: Any = DistributedSampler(train_set, WORLD_SIZE, RANK, seed=config.seed)
     options: dict[str, Any] = {"num_workers": config.num_workers, "collate_fn": collate}
-    options["pin_memory"] = device.type == "cuda"
-    loader = DataLoader(train_set, batch_sampler=batches, **options)
+    options |= {"sampler": order, "pin_memory": device.type == "cuda"}
+    options["drop_last"] = len(train_set) > config.batch_size
+    loader = DataLoader(train_set, config.batch_size // WORLD_SIZE, **options)
 
     weights = None if config.resume else config.pretrained
     model = make_model(spec, len(task.names), weights).to(device)
@@ -106,11 +103,12 @@ def train(
     stop = catch_signals()
     metric, mode = task.monitor
     for epoch in range(state["epoch"], config.epochs):
-        batches.start_at(epoch, state["batch"])
+        order.set_epoch(epoch)
+        train_set.epoch = epoch
         set_mode(model, config.freeze)
         began, examples = time.perf_counter(), 0
         bar = tqdm(loader, f"epoch {epoch + 1}", leave=False, disable=RANK > 0 or None)
-        for inputs, targets in bar:
+        for inputs, targets in islice(bar, state["batch"], None):  # what a cut run has done
             torch.manual_seed(config.seed + state["step"] * 1009 + RANK)  # dropout
             inputs, targets = inputs.to(device, non_blocking=True), targets.to(device)
             with autocast:

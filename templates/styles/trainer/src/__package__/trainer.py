@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -132,6 +133,8 @@ def machine(config: Config) -> dict[str, Any]:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seen[number : number + 1])
     found = torch.accelerator.current_accelerator(check_available=True)
     kind = found.type if found and name != "cpu" else "cpu"
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and kind == "mps":  # which talks to no other
+        kind = name = "cpu"
     if name not in ("auto", kind):
         raise SystemExit(f"--device {config.device}: PyTorch finds no such device")
     if kind == "cuda":
@@ -142,7 +145,8 @@ def machine(config: Config) -> dict[str, Any]:
             precision = "bf16" if bf16 else "fp16"
     hushed = logging.getLogger("transformers.trainer_utils")  # of short epochs
     hushed.addFilter(lambda record: "mtime may not be reliable" not in record.getMessage())
-    state = PartialState(cpu=kind == "cpu")
+    wait = timedelta(hours=2)  # for the first process, which may download
+    state = PartialState(cpu=kind == "cpu", timeout=wait)
     if not state.is_main_process:
         sys.stdout = io.StringIO()  # the first process speaks
     why = ": PyTorch finds no GPU" if not found and name == "auto" else ""
