@@ -29,7 +29,7 @@ class Task:
     kind: Literal["detection"]
     names: list[str]  # of the classes
     most: int = KEEP  # boxes of an image
-    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("map", "max")  # of the best
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("map", "max")  # best epoch
 
     @classmethod
     def fit(cls, kind: Literal["detection"], table: pd.DataFrame) -> "Task":

@@ -21,7 +21,7 @@ class Task:
     names: list[str]  # of the tokens
     length: int = 0  # tokens of a row
     end: int = 0  # the token that ends a text
-    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("bits_per_byte", "min")  # of the best
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("bits_per_byte", "min")  # best epoch
 
     @classmethod
     def fit(cls, kind: Literal["language-model"], table: pd.DataFrame) -> "Task":

@@ -33,7 +33,7 @@ class Task:
     names: list[str]  # of the classes
     values: list[int] = field(default_factory=list)  # of the classes in a mask; others are ignored
     weight: list[float] = field(default_factory=list)  # of the classes in the loss
-    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("iou", "max")  # of the best
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("iou", "max")  # best epoch
 
     @classmethod
     def fit(cls, kind: Literal["segmentation"], table: pd.DataFrame) -> "Task":

@@ -26,7 +26,7 @@ class Task:
     kind: Literal["speech-recognition"]
     names: list[str]  # of the outputs: the blank, what is unknown, then letters
     texts: str = ""  # to train, a line each, for the language model
-    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("wer", "min")  # of the best
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("wer", "min")  # best epoch
 
     @classmethod
     def fit(cls, kind: Literal["speech-recognition"], table: pd.DataFrame) -> "Task":

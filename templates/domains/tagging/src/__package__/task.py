@@ -23,7 +23,7 @@ IGNORE = -1  # where no word is
 class Task:
     kind: Literal["tagging"]
     names: list[str]  # of the tags
-    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("f1", "max")  # of the best
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]] = ("f1", "max")  # best epoch
 
     @classmethod
     def fit(cls, kind: Literal["tagging"], table: pd.DataFrame) -> "Task":
