@@ -91,6 +91,9 @@ def update(
     project: Path,
     *,
     sets: Sequence[str] = (),
+    more: Sequence[str] = (),
+    fewer: Sequence[str] = (),
+    ask: Ask | None = None,
     dry_run: bool = False,
     force: bool = False,
     history: History | None = None,
@@ -103,9 +106,10 @@ def update(
     Other answers leave the version of the template as it is: one thing at a time, unless it is said
     `to` which version; the answers are for that one then. `packs` are where packs of the project
     stand now, or join it; with them packs are the newest, and the answers are for those. What the
-    release `skip`, which must be the next one, has changed is left out. PendingError while
-    conflicts of an earlier update are open, PtscaffoldError when git has uncommitted changes in the
-    project and not `force`, WriteError with everything put back.
+    release `skip`, which must be the next one, has changed is left out. `more` and `fewer` features
+    leave packs as they are, too. PendingError while conflicts of an earlier update are open,
+    PtscaffoldError when git has uncommitted changes in the project and not `force`, WriteError with
+    everything put back.
     """
     history = history or History()
     given = gather({}, sets, None)
@@ -113,34 +117,17 @@ def update(
         raise UsageError(*given.problems)
     with nullcontext() if dry_run else locked(project):
         record = state.open_project(project)
-        known = [*dict.fromkeys([*history.releases(), history.version])]
-        if to is not None and to not in known:
-            raise UsageError(unknown("version", to, "--to", known))
-        stays = bool(sets) and to is None and skip is None
+        others = bool(more or fewer)
+        if others:
+            given = given.also(features=_features(record.answers["features"], more, fewer))
+        stays = others or (bool(sets) and to is None and skip is None)
         version = record.template_version if stays else to or history.version
-        if skip is not None:
-            _check_skipped(project, skip, record.template_version, version, known)
-        newest = None if stays and not packs else version
+        _check_versions(project, record.template_version, history, to, skip)
+        newest = None if others or (stays and not packs) else version
         way = state.catalogues(project, record, history, packs, newest=newest)
         base = None if skip is None else partial(_left_out, project, record, history, skip)
-        return _follow(project, record, version, given, way, base, dry_run=dry_run, force=force)
-
-
-def _check_skipped(
-    project: Path, skip: str, recorded: str, version: str, known: Sequence[str]
-) -> None:
-    """UsageError when a release is not the next one on the way to a version."""
-    first = known.index(recorded) + 1 if recorded in known else len(known)
-    coming = known[first : known.index(version) + 1]
-    if not coming:
-        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
-    if skip not in coming:
-        raise UsageError(unknown("coming release", skip, "--skip", coming))
-    if skip != coming[0]:
-        way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
-        raise UsageError(
-            f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
-            hint=f"take those before it first: {way}",
+        return _follow(
+            project, record, version, given, way, base, ask=ask, dry_run=dry_run, force=force
         )
 
 
@@ -149,41 +136,45 @@ def add(project: Path, features: Sequence[str], **options: Any) -> Update:
 
     `ask` is what they ask for beside, as `new` does; else that has its default, which is said.
     """
-    return _with_features(project, features, (), **options)
+    return update(project, more=features, **options)
 
 
 def remove(project: Path, features: Sequence[str], **options: Any) -> Update:
     """Take features out of a project; options and errors are those of `update`."""
-    return _with_features(project, (), features, **options)
+    return update(project, fewer=features, **options)
 
 
-def _with_features(
-    project: Path,
-    more: Sequence[str],
-    fewer: Sequence[str],
-    *,
-    sets: Sequence[str] = (),
-    ask: Ask | None = None,
-    history: History | None = None,
-    packs: Sequence[str] = (),
-    dry_run: bool = False,
-    force: bool = False,
-) -> Update:
-    told = gather({}, sets, None)
-    if told.problems:
-        raise UsageError(*told.problems)
-    with nullcontext() if dry_run else locked(project):
-        record = state.open_project(project)
-        there = record.answers["features"]
-        wrong = [f"the project has the feature {name!r} already" for name in more if name in there]
-        unheard = [name for name in fewer if name not in there]
-        wrong += [unknown("feature of this project", name, "", there) for name in unheard]
-        if wrong:
-            raise UsageError(*wrong, hint="ptscaffold show tells which features it has")
-        given = told.also(features=tuple(f for f in (*there, *more) if f not in fewer))
-        way = state.catalogues(project, record, history or History(), packs)
-        version = record.template_version
-        return _follow(project, record, version, given, way, ask=ask, dry_run=dry_run, force=force)
+def _features(there: Sequence[str], more: Sequence[str], fewer: Sequence[str]) -> tuple[str, ...]:
+    wrong = [f"the project has the feature {name!r} already" for name in more if name in there]
+    unheard = [name for name in fewer if name not in there]
+    wrong += [unknown("feature of this project", name, "", there) for name in unheard]
+    if wrong:
+        raise UsageError(*wrong, hint="ptscaffold show tells which features it has")
+    return tuple(name for name in (*there, *more) if name not in fewer)
+
+
+def _check_versions(
+    project: Path, recorded: str, history: History, to: str | None, skip: str | None
+) -> None:
+    """UsageError for a version that is not known, and for a release to skip that is not next."""
+    if to is None and skip is None:
+        return
+    known = [*dict.fromkeys([*history.releases(), history.version])]
+    if to is not None and to not in known:
+        raise UsageError(unknown("version", to, "--to", known))
+    first = known.index(recorded) + 1 if recorded in known else len(known)
+    coming = known[first : known.index(to or history.version) + 1]
+    if skip is None or skip in coming[:1]:
+        return
+    if not coming:
+        raise UsageError(f"no release comes after {recorded}, so that --skip has none to leave out")
+    if skip not in coming:
+        raise UsageError(unknown("coming release", skip, "--skip", coming))
+    way = in_project(project, "update", "--to", coming[coming.index(skip) - 1])
+    raise UsageError(
+        f"--skip leaves out the next release, which is {coming[0]} and not {skip}",
+        hint=f"take those before it first: {way}",
+    )
 
 
 def _follow(
@@ -239,6 +230,7 @@ def _follow(
         )
         if not dry_run:
             keep(pack for pack in after.packs if pack.name in origins)
+    there = record.content
     done = Update(
         project=project,
         old=old,
@@ -247,9 +239,8 @@ def _follow(
         notes=notes,
         dry_run=dry_run,
         record=write_record(new.answers, new.tree, version, origins, record),
-        recorded=record.content,
+        recorded=there,
     )
-    there = record.content
     if not dry_run and (done.changes or there is None or there.data != done.record):
         if not force:
             refuse_dirty(project)
