@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from copy import copy
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from ptscaffold import __version__
 from ptscaffold.cli import options, project, trial
 from ptscaffold.cli.console import Command, Commands, Said, run_app
+from ptscaffold.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -217,7 +219,11 @@ def complete(
     ptscaffold completion fish | source     # in ~/.config/fish/config.fish
     ptscaffold completion powershell | Out-String | Invoke-Expression    # in $PROFILE
     """
-    script = options.completion_script(shell)
+    from typer._completion_shared import get_completion_script
+
+    if shell not in options.SHELLS:
+        raise UsageError(unknown("shell", shell, "", options.SHELLS))
+    script = get_completion_script(prog_name="ptscaffold", complete_var=options.ASKED, shell=shell)
     return Said({"shell": shell, "script": script}, script)
 
 
@@ -246,7 +252,10 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
-    options.prepare_completion()
+    if options.ASKED in os.environ:  # by a script of `complete`, which Typer answers
+        from typer._completion_classes import completion_init
+
+        completion_init()
     return run_app(_app_of(arguments), arguments)
 
 

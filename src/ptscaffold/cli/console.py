@@ -43,8 +43,7 @@ class Said(NamedTuple):
 def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     """Run one command; every error becomes text on stderr and an exit code."""
     as_keyboard_interrupt()
-    _open_what_is_closed()
-    _tolerate_any_text()
+    _prepare_streams()
     try:
         said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
         with _arriving():
@@ -104,11 +103,14 @@ def as_keyboard_interrupt() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _open_what_is_closed() -> None:
-    """Let what was started without a standard stream read nothing, and talk to nobody."""
+def _prepare_streams() -> None:
+    """Replace those that are closed, and print names that an encoding lacks as escapes."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _unforeseen(error: Exception) -> PtscaffoldError:
@@ -118,13 +120,6 @@ def _unforeseen(error: Exception) -> PtscaffoldError:
     except FileNotFoundError:
         return UsageError("the working folder is not there any more", hint="cd elsewhere")
     return PtscaffoldError(f"ptscaffold {__version__} failed: {type(error).__name__}: {error}")
-
-
-def _tolerate_any_text() -> None:
-    """Print names that the terminal's encoding lacks as escapes instead of failing on them."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _print(said: Said, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The flags that commands share, and completion by shells: its script, and the values it offers.
+"""The flags that commands share, and the values that completion by shells offers for them.
 
 The functions that give values run when somebody completes, and import what they need then.
 Nothing is fetched for them, and what cannot be read offers nothing.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ptscaffold.cli.console import say
-from ptscaffold.errors import PtscaffoldError, UsageError, unknown
+from ptscaffold.errors import PtscaffoldError
 
 if TYPE_CHECKING:
     from ptscaffold.layers.catalogue import Catalogue
@@ -27,23 +27,6 @@ ASKED: Final = "_PTSCAFFOLD_COMPLETE"  # the variable by which the scripts ask
 
 # A value, or a value and a phrase about it.
 Values = Iterable[str | tuple[str, str]]
-
-
-def prepare_completion() -> None:
-    """Let Typer answer the scripts, when one asks."""
-    if ASKED in os.environ:
-        from typer._completion_classes import completion_init
-
-        completion_init()
-
-
-def completion_script(shell: str) -> str:
-    """What a shell has to run; UsageError when it is none that is known."""
-    from typer._completion_shared import get_completion_script
-
-    if shell not in SHELLS:
-        raise UsageError(unknown("shell", shell, "", SHELLS))
-    return get_completion_script(prog_name="ptscaffold", complete_var=ASKED, shell=shell)
 
 
 def _offer(

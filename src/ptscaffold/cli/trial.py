@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ptscaffold.trial.children import Outcome
-    from ptscaffold.trial.doctor import Patient
     from ptscaffold.trial.run import Trial, Tried
 
 _WORDS: Final = {"ok": "ok", "failed": "FAIL", "skipped": "skip"}
@@ -34,7 +33,13 @@ def doctor(
     from ptscaffold.trial.doctor import diagnose, find_python
 
     patient = find_python(folder)
-    say(_examined(patient))
+    examined = f"looking at {patient.python}"
+    if not patient.own:
+        examined = (
+            f"no environment in {patient.folder} and no other active: looking at the machine with\n"
+            f"{patient.python}, the Python of ptscaffold, where torch is not expected"
+        )
+    say(examined)
     diagnosis = diagnose(patient)
     return Said(diagnosis.as_dict(), None, diagnosis.text, 3 if diagnosis.findings else 0)
 
@@ -155,16 +160,6 @@ def _ended(trial: Trial) -> str:
         if outcome.status == "failed"
     ]
     return "\n\n".join([*blocks, text if trial.logs is None else f"{text}; logs: {trial.logs}"])
-
-
-def _examined(patient: Patient) -> str:
-    """Which Python is looked at, and what is not expected of it."""
-    if patient.own:
-        return f"looking at {patient.python}"
-    return (
-        f"no environment in {patient.folder} and no other active: looking at the machine with\n"
-        f"{patient.python}, the Python of ptscaffold, where torch is not expected"
-    )
 
 
 def _failure(name: str, outcome: Outcome) -> str:
