@@ -27,6 +27,7 @@ from ptscaffold.layers.git import is_address, public
 from ptscaffold.layers.history import History, packs_at
 from ptscaffold.layers.manifest import Layer
 from ptscaffold.project.apply import pending, recover, write_files
+from ptscaffold.project.git import listed
 from ptscaffold.project.guard import locked
 from ptscaffold.project.record import RECORD, Record, check_is_project, read_record, write_record
 from ptscaffold.project.trust import allow, is_allowed
@@ -84,10 +85,9 @@ def recorded(record: Record, catalogue: Catalogue) -> Rendered:
     found = {path: digest(file.data) for path, file in made.tree.items()}
     if found != record.files:
         differing = sorted({path for path, _ in found.items() ^ record.files.items()})
-        shown = ", ".join(differing[:5]) + (" ..." if len(differing) > 5 else "")
         what = _who_gives(differing, made, catalogue) or f"template {record.template_version}"
         raise ProvenanceError(
-            f"{what} does not give what {RECORD} recorded: {shown}",
+            f"{what} does not give what {RECORD} recorded: {listed(differing)}",
             hint="after a merge of two branches, or when a pack was changed without a new version:"
             f" ptscaffold update --record; otherwise restore {RECORD} from version control",
         )
@@ -136,16 +136,24 @@ def catalogues(
     *,
     newest: str | None = None,
     online: bool = True,
+    lenient: bool = False,
 ) -> Iterator[tuple[Catalogue, Catalogue]]:
     """The layers that a project was made from, and those that it may have now.
 
     The latter are of the version `newest` and of the newest packs, or the same and those of packs
-    that join it. Only when `online` anything is fetched.
+    that join it. Only when `online` anything is fetched. When `lenient` a pack of which a version
+    or commit is gone is taken as it is.
     """
     refuse_newer(project, record)
     with ExitStack() as stack:
-        today = packs_of(project, record.packs, packs, then=newest is None, online=online)
-        made_with = stack.enter_context(packs_at(today, record.packs, online=online))
+        try:
+            today = packs_of(project, record.packs, packs, then=newest is None, online=online)
+        except PackError:
+            if not lenient:
+                raise
+            today = packs_of(project, record.packs, packs)
+        then = packs_at(today, record.packs, lenient=lenient, online=online)
+        made_with = stack.enter_context(then)
         version = record.template_version
         before = stack.enter_context(history.catalogue(version, made_with))
         if newest is not None:
@@ -223,22 +231,16 @@ def record_anew(
     For what a merge of two branches has put together, or a pack that was changed under its version.
     Gives the files too that are not as the template has them although nobody has edited them.
     """
-    history = history or History()
-    with locked(project), ExitStack() as stack:
+    with locked(project):
         seen = {RECORD: read_plain(project / RECORD)} if (project / RECORD).is_file() else {}
         record = open_project(project, settle=True)
         refuse_newer(project, record)
         refuse_against_preset(record, record.answers)
-        try:
-            today = packs_of(project, record.packs, packs, then=True)
-        except PackError:  # of a commit that is gone
-            today = packs_of(project, record.packs, packs)
-        then = stack.enter_context(packs_at(today, record.packs, lenient=True))
-        every = [*then, *(pack for pack in today if pack.name not in record.packs)]
-        way = history.catalogue(record.template_version, every)
-        made = as_recorded(record, stack.enter_context(way))
-        origins = origins_of(every, made.layers, project)
-        keep(pack for pack in every if pack.name in origins)
+        way = catalogues(project, record, history or History(), packs, lenient=True)
+        with way as (_, catalogue):
+            made = as_recorded(record, catalogue)
+            origins = origins_of(catalogue.packs, made.layers, project)
+            keep(pack for pack in catalogue.packs if pack.name in origins)
         data = write_record(made.answers, made.tree, made.version, origins, record)
         write_files(project, {RECORD: Content(data)}, seen)
         return made, [path for path in made.tree if _is_behind(project, path, record, made)]
