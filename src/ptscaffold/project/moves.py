@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ _IMPORT: Final = re.compile(
 )
 _NAMED: Final = re.compile(r"^(?:(?:async )?def|class)? ?(\w+(?:, ?\w+)*) ?[(:=\[]", re.MULTILINE)
 _WORD: Final = re.compile(r"\w+")
-Writes = dict[str, Content | None]
+Writes = Mapping[str, Content | None]
 
 
 def renames(old: Rendered, new: Rendered) -> dict[str, str]:
@@ -127,9 +127,8 @@ def with_successors(changes: Iterable[Change], new: Rendered) -> list[Change]:
     ]
 
 
-def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
+def lost_imports(writes: Writes, new: Rendered, project: Path) -> tuple[str, ...]:
     """A sentence for each file of a person's own, or edited by them, that imports what is gone."""
-    writes = _writes(changes)
     package = f"src/{new.answers.package}"
     notes = []
     own = [path for folder in (package, "tests") for path in _files_below(project, folder)]
@@ -150,9 +149,8 @@ def lost_imports(changes: Sequence[Change], new: Rendered, project: Path) -> tup
     return tuple(notes)
 
 
-def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str, ...]:
+def missed(writes: Writes, new: Rendered, project: Path) -> tuple[str, ...]:
     """A sentence for each deleted module that a file which the update brings imports."""
-    writes = _writes(changes)
     package = f"src/{new.answers.package}"
     deleted = {path for path in new.tree if path not in writes and not (project / path).exists()}
     asking: dict[str, list[str]] = {}
@@ -171,10 +169,6 @@ def missed(changes: Sequence[Change], new: Rendered, project: Path) -> tuple[str
         needed = f"{path} is needed by {', '.join(sorted(files))}, but you deleted it"
         notes.append(f"{needed}: {command}")
     return tuple(notes)
-
-
-def _writes(changes: Sequence[Change]) -> Writes:
-    return {path: content for change in changes for path, content in change.writes.items()}
 
 
 def _looked_at(project: Path, path: str) -> Content | Obstacle | None:

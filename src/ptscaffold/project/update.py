@@ -218,8 +218,9 @@ def _follow(
         )
         changes = moves.with_successors(changes, new)
         notes += moves.left_behind(old, new, project)
-        notes += moves.lost_imports(changes, new, project)
-        notes += moves.missed(changes, new, project)
+        writes = {path: to for change in changes for path, to in change.writes.items()}
+        notes += moves.lost_imports(writes, new, project)
+        notes += moves.missed(writes, new, project)
         unseen = ignored(project, [change.path for change in changes if change.kind == "added"])
         notes += tuple(f"{path} is ignored by git: git add -f {path}" for path in unseen)
         origins = origins_of(after.packs, new.layers, project)
