@@ -182,14 +182,10 @@ def open_pack(source: str, commit: str = "", *, online: bool = True) -> Pack:
         fetched = fetch(source, commit, online=online)
         pack = read_pack(fetched.root, public(source), fetched.name)
         return replace(pack, commit=fetched.commit, stale=fetched.stale)
-    folder = _folder(source)
-    bare = is_name(source)
-    offered = installed_packs() if bare else {}
-    if source in offered:
-        return read_pack(offered[source], source)
-    if folder is not None:
-        return read_pack(folder, source)
-    if bare:
+    offered = installed_packs() if is_name(source) else {}
+    if (root := offered.get(source) or _folder(source)) is not None:
+        return read_pack(root, source)
+    if is_name(source):
         raise PackError(unknown("pack", source, "", sorted(offered)))
     raise PackError(f"there is no pack at {source}: no such folder")
 
@@ -262,10 +258,9 @@ def installed_packs() -> dict[str, Path]:
 
 def way_to(pack: Pack, project: Path) -> str:
     """How a pack is found again from a project: a folder by the way that leads there."""
-    if not is_address(pack.source) and Path(pack.source).expanduser().is_dir():
+    if not is_address(pack.source) and (folder := _folder(pack.source)) is not None:
         with suppress(ValueError):  # Windows: on another drive
-            there = Path(pack.source).expanduser().resolve()
-            way = Path(os.path.relpath(there, project.resolve())).as_posix()
+            way = Path(os.path.relpath(folder.resolve(), project.resolve())).as_posix()
             return way if way.startswith(".") else f"./{way}"  # no name of an installed one
     return pack.source
 

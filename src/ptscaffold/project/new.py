@@ -56,12 +56,8 @@ class Result:
     seconds: float | None  # that it takes on two cores
     recovered: str | None = None  # what was done about a run that had died
 
-    @property
-    def expected(self) -> dict[str, float]:
-        metric = {self.goal.metric: self.goal.bound} if self.goal else {}
-        return metric if self.seconds is None else {**metric, "seconds": self.seconds}
-
     def as_dict(self) -> dict[str, Any]:
+        expected = {self.goal.metric: self.goal.bound} if self.goal else {}
         return {
             **self.plan.as_dict(),
             "answers": self.plan.answers.as_dict(),
@@ -72,7 +68,7 @@ class Result:
             "installed": self.installed,
             "command": self.command,
             "next_steps": list(self.next_steps),
-            "expected": self.expected,
+            "expected": expected | ({} if self.seconds is None else {"seconds": self.seconds}),
         }
 
 

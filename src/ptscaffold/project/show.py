@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from ptscaffold import __version__
 from ptscaffold.errors import ProvenanceError, UsageError, in_project, unknown
 from ptscaffold.layers.catalogue import Catalogue
-from ptscaffold.layers.content import Content, Obstacle, digest, read_content, with_endings_of
+from ptscaffold.layers.content import Content, digest, read_content, with_endings_of
 from ptscaffold.layers.files import read_folder
 from ptscaffold.layers.git import public
 from ptscaffold.layers.history import History
@@ -141,13 +141,13 @@ def edits(project: Path, history: History | None = None, packs: Sequence[str] = 
         tree = recorded(record, catalogue).tree
     deltas = []
     for path, file in tree.items():
-        before, after = Content(file.data, file.mode), read_content(project, path)
-        if isinstance(after, Obstacle):
-            after = None
-        if after is not None:  # else every line of a checkout with other line endings would differ
-            before = Content(with_endings_of(after.data, file.data), file.mode)
-        if after is None or digest(after.data) != digest(before.data) or after.mode != before.mode:
-            deltas.append(Delta(path, before, after))
+        there = read_content(project, path)
+        if not isinstance(there, Content):
+            deltas.append(Delta(path, file, None))
+        elif digest(there.data) != digest(file.data) or there.mode != file.mode:
+            # Else every line of a checkout with other line endings would differ
+            before = replace(file, data=with_endings_of(there.data, file.data))
+            deltas.append(Delta(path, before, there))
     return deltas
 
 

@@ -6,7 +6,7 @@ says so in `formerly`, an answer in `renamed-answers`; what is new has its defau
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -104,16 +104,13 @@ def complete(given: Given, catalogue: Catalogue) -> Answers:
     return Answers(**values, more=more)
 
 
-def defaults_of(layers: Iterable[Layer]) -> dict[str, str]:
+def defaults_of(layers: Sequence[Layer]) -> dict[str, str]:
     """What the answers are that nobody gives: those that layers declare, and the description.
 
     It is `Image classification (Lightning)`, when a domain and a style are among the layers.
     """
-    found: dict[str, str] = {}
-    kinds = {}
-    for layer in layers:
-        found |= layer.answers
-        kinds[layer.path.partition("/")[0]] = layer
+    found = {key: value for layer in layers for key, value in layer.answers.items()}
+    kinds = {layer.path.partition("/")[0]: layer for layer in layers}
     if {"domains", "styles"} <= kinds.keys():
         what = kinds["domains"].help
         found["description"] = f"{what[:1].upper()}{what[1:]} ({kinds['styles'].label})"
@@ -136,8 +133,8 @@ def _unknown_choice(key: str, value: str, catalogue: Catalogue) -> list[str]:
     kind = _KIND_OF[key]
     if value in catalogue.names(kind):
         return []
-    what = "feature" if key == "features" else key
-    return [unknown(what, value, FLAGS[key], (layer.name for layer in catalogue.choices(kind)))]
+    choices = (layer.name for layer in catalogue.choices(kind))
+    return [unknown(KINDS[kind], value, FLAGS[key], choices)]
 
 
 def _clashes(values: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
