@@ -100,8 +100,7 @@ def export_template(
     Both engines take it, or only `request.engine`. Raises what `create` raises.
     """
     engines = ENGINES if request.engine is None else (check_engine(request.engine),)
-    packs, preset = opened(request)
-    catalogue = catalogue or Catalogue(packs=packs)
+    catalogue, preset = opened(request, catalogue)
     answers, _ = settle(request, catalogue, None, preset)
     layers = select_layers(answers, catalogue)
     exported = export(answers, layers, engines)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ptscaffold import __version__
 from ptscaffold.errors import InstallError, in_project, not_an_option, shell_command
-from ptscaffold.layers.catalogue import Catalogue, Pack, keep, open_packs, origins_of
+from ptscaffold.layers.catalogue import Catalogue, keep, open_packs, origins_of
 from ptscaffold.layers.git import public
 from ptscaffold.layers.manifest import Goal, goal_of, number_of
 from ptscaffold.layers.names import split_path
@@ -87,8 +87,7 @@ def create(
     WriteError with everything removed again, InstallError with the project in place.
     """
     renderer = renderer or Renderer()
-    packs, preset = opened(request)
-    catalogue = catalogue or Catalogue(packs=packs)
+    catalogue, preset = opened(request, catalogue)
     answers, directory = settle(request, catalogue, ask, preset)
     layers = select_layers(answers, catalogue)
     origins = origins_of(catalogue.packs, layers, directory)
@@ -119,15 +118,14 @@ def create(
     return result
 
 
-def opened(request: Request) -> tuple[list[Pack], Preset | None]:
-    """The packs and the preset that were asked for; of two packs of one name the given one."""
-    packs = open_packs(request.packs)
-    if request.preset is None:
-        return packs, None
-    preset = find_preset(request.preset, packs)
-    named = {pack.name for pack in packs}
-    more = open_packs(preset.packs)
-    return [*packs, *(pack for pack in more if pack.name not in named)], preset
+def opened(request: Request, catalogue: Catalogue | None) -> tuple[Catalogue, Preset | None]:
+    """All layers, unless they are given, and the preset; of two packs of one name the given one."""
+    packs, preset = open_packs(request.packs), None
+    if request.preset is not None:
+        preset = find_preset(request.preset, packs)
+        named = {pack.name for pack in packs}
+        packs += [pack for pack in open_packs(preset.packs) if pack.name not in named]
+    return catalogue or Catalogue(packs=packs), preset
 
 
 def settle(
