@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from ptscaffold.layers import content
 from ptscaffold.layers.content import Content, Obstacle, Tree
@@ -42,24 +42,6 @@ class Change:
     @property
     def wants_you(self) -> bool:
         return self.kind in ("conflict", "aside")
-
-
-class Sides(NamedTuple):
-    """One file: in the old template, in the new one, in the project. None where it is absent."""
-
-    old: Content | None
-    new: Content | None
-    yours: Content | None
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nobody has changed a line; a checkout with other line endings has not."""
-        if self.yours is None or self.old is None:
-            return False
-        if self.yours.data == self.old.data:
-            return True
-        mixed = b"\r\n" in self.yours.data and not content.is_crlf(self.yours.data)
-        return _alike(self.yours, self.old) and not mixed
 
 
 @dataclass(frozen=True)
@@ -112,16 +94,13 @@ def merge_trees(
         if path in formerly:
             was = formerly[path]
             change = _renamed(was, path, old[was], new[path], here[was], place)
-        elif before and after and before == after:
+        elif before and before == after:
             continue
+        elif isinstance(yours := place.read(path), Obstacle):
+            change = _obstructed(path, after, yours, place)
         else:
-            yours = place.read(path)
             keep_as = replaced(before, after) if before and after else None
-            if isinstance(yours, Obstacle):
-                change = _obstructed(path, after, yours, place)
-            else:
-                sides = Sides(before, after, yours)
-                change = _settle(path, sides, place, keep_as)
+            change = _settle(path, before, after, yours, place, keep_as)
         place.removed.update(gone for gone, to in change.writes.items() if to is None)
         seen = {written: place.seen.get(written) for written in change.writes}
         changes.append(replace(change, seen=seen))
@@ -133,9 +112,21 @@ def _alike(a: Content | None, b: Content | None) -> bool:
     return a is not None and b is not None and content.digest(a.data) == content.digest(b.data)
 
 
-def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Change:
-    """Decide on a file that the template has changed."""
-    old, new, yours = sides.old, sides.new, sides.yours
+def _untouched(yours: Content, old: Content | None) -> bool:
+    """Whether nobody has changed a line; a checkout with other line endings has not."""
+    mixed = b"\r\n" in yours.data and not content.is_crlf(yours.data)
+    return old is not None and (yours.data == old.data or (_alike(yours, old) and not mixed))
+
+
+def _settle(
+    path: str,
+    old: Content | None,
+    new: Content | None,
+    yours: Content | None,
+    place: Place,
+    keep_as: str | None = None,
+) -> Change:
+    """Decide on a file that the template has changed; None where a side does not have it."""
 
     def change(kind: Kind, why: str, **writes: Content | None) -> Change:
         return Change(path, kind, why, {path: writes["file"]} if writes else {})
@@ -145,7 +136,7 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
             return change("added", "new in the template", file=new)
         return change("kept", "you deleted it" + ("" if new else ", and so did the template"))
     if new is None:
-        if sides.untouched:
+        if _untouched(yours, old):
             return change("removed", "the template dropped it", file=None)
         return change("kept", "the template dropped it, you changed it")
     # The template's where it changes it, else the one the file has.
@@ -156,7 +147,7 @@ def _settle(path: str, sides: Sides, place: Place, keep_as: str | None) -> Chang
         if mode == yours.mode:
             return change("same", "you have it already")
         return change("updated", "its mode only", file=Content(yours.data, mode))
-    if sides.untouched:
+    if _untouched(yours, old):
         same = old is not None and yours.data == old.data
         file = Content(new.data, mode) if same else _like(yours, new, mode)
         return change("updated", "you had not changed it", file=file)
@@ -185,12 +176,12 @@ def _renamed(
     old_path: str,
     path: str,
     before: Content,
-    after: Content,
+    new: Content,
     here: Content | Obstacle | None,
     place: Place,
 ) -> Change:
     """Carry a file to its new name, with what was changed in it."""
-    there, new = place.read(path), after
+    there = place.read(path)
     for found in (here, there):
         if isinstance(found, Obstacle):
             place.removed.discard(old_path)
@@ -206,10 +197,10 @@ def _renamed(
         if folded(old_path) == folded(path):  # one file, on a disk where case makes no difference
             place.seen[path] = None
     moved = here or there
-    if moved is None and before and _written_anew(before.data, new.data):
+    if moved is None and _written_anew(before.data, new.data):
         why = f"new in the template, where it had {old_path}, which you deleted"
         return Change(path, "added", why, {path: new})
-    settled = _settle(path, Sides(before, new, moved), place, None)
+    settled = _settle(path, before, new, moved, place)
     if here is None:
         return replace(settled, formerly=old_path)
     writes = {old_path: None, path: here, **settled.writes}
