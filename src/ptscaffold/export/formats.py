@@ -109,9 +109,9 @@ def check_engine(name: str) -> str:
 
 def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
     variables = {key: f"cookiecutter.{key}" for key in asks} | {"package": "cookiecutter.__package"}
-    made = skeleton.make_skeleton(tree, variables)
+    templates, static = skeleton.make_skeleton(tree, variables)
     # cookiecutter renders every text: what looks like Jinja, or is not UTF-8, is kept from it.
-    odd = [path for path, file in made.static.items() if _odd(file.data)]
+    odd = [path for path, file in static.items() if _odd(file.data)]
     settings: dict[str, Any] = {
         **asks,
         "__package": skeleton.PACKAGE.replace("<name>", "cookiecutter.name"),
@@ -138,8 +138,7 @@ def _for_cookiecutter(tree: Tree, asks: Mapping[str, str], layers: Sequence[Laye
     return {
         "cookiecutter.json": _file(json.dumps(settings, indent=2, ensure_ascii=False) + "\n"),
         "hooks/pre_gen_project.py": _file(hook),
-        **{f"{folder}/{path}": file for path, file in made.templates.items()},
-        **{f"{folder}/{path}": file for path, file in made.static.items()},
+        **{f"{folder}/{path}": file for path, file in {**templates, **static}.items()},
     }
 
 
@@ -149,7 +148,7 @@ def _odd(data: bytes) -> bool:
 
 
 def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) -> Tree:
-    made = skeleton.make_skeleton(tree, {key: key for key in (*asks, "package")})
+    templates, static = skeleton.make_skeleton(tree, {key: key for key in (*asks, "package")})
     questions = [
         QUESTION.format(
             key=key,
@@ -178,8 +177,8 @@ def _for_copier(tree: Tree, asks: Mapping[str, str], layers: Sequence[Layer]) ->
     return {
         "copier.yml": _file(settings),
         answers_file: _file("{{ _copier_answers | to_nice_yaml }}"),
-        **{f"template/{path}.jinja": file for path, file in made.templates.items()},
-        **{f"template/{path}": file for path, file in made.static.items()},
+        **{f"template/{path}.jinja": file for path, file in templates.items()},
+        **{f"template/{path}": file for path, file in static.items()},
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from ptscaffold import __version__
@@ -95,14 +95,6 @@ class Symbol(str):
     __hash__ = str.__hash__
 
 
-@dataclass(frozen=True)
-class Skeleton:
-    """A project in the words of one engine: `templates` are rendered, `static` files copied."""
-
-    templates: Tree
-    static: Tree
-
-
 def render_symbols(answers: Answers, layers: Sequence[Layer], asks: Mapping[str, str]) -> Tree:
     symbols = {key: Symbol(key) for key in (*asks, "package")}
     filters = {"toml": _toml, "md": lambda value: markdown_text(str(value))}
@@ -131,8 +123,11 @@ def _fill(text: str, variables: Mapping[str, str]) -> str:
     return filled
 
 
-def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> Skeleton:
-    """Part a rendering with symbols; `variables` is what an engine calls each answer."""
+def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> tuple[Tree, Tree]:
+    """Part a rendering with symbols into what an engine renders and what it copies.
+
+    `variables` is what the engine calls each answer.
+    """
     templates, static = {}, {}
     for path, file in tree.items():
         place = _fill(path, variables).replace("{{ ", "{{").replace(" }}", "}}")
@@ -144,7 +139,7 @@ def make_skeleton(tree: Tree, variables: Mapping[str, str]) -> Skeleton:
             templates[place] = replace(file, data=_fill(text, variables).encode())
         except LayerError as error:
             raise LayerError(f"{file.layer}, {path}: {error}") from error
-    return Skeleton(templates, static)
+    return templates, static
 
 
 def rehearse(
@@ -154,7 +149,7 @@ def rehearse(
     from."""
     from jinja2.sandbox import SandboxedEnvironment
 
-    skeleton = make_skeleton(tree, {key: key for key in (*asks, "package")})
+    templates, static = make_skeleton(tree, {key: key for key in (*asks, "package")})
     environment = SandboxedEnvironment(keep_trailing_newline=True)
     package = environment.from_string(PACKAGE.replace("<name>", "name"))
     strange = {key: _TEXT if key in asks else value for key, value in answers.more.items()}
@@ -169,8 +164,8 @@ def rehearse(
         def fill(text: str, values: dict[str, Any] = values) -> str:
             return environment.from_string(text).render(values) if "{" in text else text
 
-        found = {fill(path): file.data for path, file in skeleton.static.items()}
-        for path, file in skeleton.templates.items():
+        found = {fill(path): file.data for path, file in static.items()}
+        for path, file in templates.items():
             found[fill(path)] = fill(file.data.decode()).encode()
         for path, file in Renderer().render(tried, layers, __version__).items():
             if found.get(path) != file.data:
