@@ -4,15 +4,14 @@ of its answers. One operation: render what was, render what shall be, merge thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ptscaffold.errors import UsageError, in_project, unknown
-from ptscaffold.layers.catalogue import Catalogue, keep, origins_of
+from ptscaffold.layers.catalogue import Catalogue, Origin, keep, origins_of
 from ptscaffold.layers.content import Content, read_content
 from ptscaffold.layers.history import History
 from ptscaffold.project import moves, state
@@ -123,12 +122,52 @@ def update(
         stays = others or (bool(sets) and to is None and skip is None)
         version = record.template_version if stays else to or history.version
         _check_versions(project, record.template_version, history, to, skip)
+        state.refuse_against_preset(record, given.values)
+        if not force:
+            refuse_sparse(project, record.files)
         newest = None if others or (stays and not packs) else version
         way = state.catalogues(project, record, history, packs, newest=newest)
-        base = None if skip is None else partial(_left_out, project, record, history, skip)
-        return _follow(
-            project, record, version, given, way, base, ask=ask, dry_run=dry_run, force=force
+        with way as (before, after):
+            old = state.recorded(record, before)
+            if skip is not None:
+                old = _left_out(project, record, history, skip, old, before)
+            migrated, notes = migrate(old.answers.as_dict(), after, given, defaults_of(old.layers))
+            if skip is not None:
+                notes += (f"template {skip} is left out: what it has changed does not come",)
+            migrated = replace(migrated, name=record.answers.get("name"))
+            if ask is not None and not problems_of(migrated, after):
+                migrated = ask(migrated, after)
+            new = _rendered(project, record, migrated, version, after)
+            notes += defaulted(migrated, new.answers, in_project(project, "update"))
+            changes = merge_trees(
+                old.tree,
+                new.tree,
+                project,
+                label=f"template {version}",
+                renames=moves.renames(old, new),
+                replaced=moves.replaced(old.answers, new.answers),
+            )
+            origins = origins_of(after.packs, new.layers, project)
+            notes += _notes(project, changes, old, new, record.packs, origins)
+            if not dry_run:
+                keep(pack for pack in after.packs if pack.name in origins)
+        there = record.content
+        done = Update(
+            project=project,
+            old=old,
+            new=new,
+            changes=tuple(moves.with_successors(changes, new)),
+            notes=notes,
+            dry_run=dry_run,
+            record=write_record(new.answers, new.tree, version, origins, record),
+            recorded=there,
         )
+        if not dry_run and (done.changes or there is None or there.data != done.record):
+            if not force:
+                refuse_dirty(project)
+            kept = _write(done)
+            done = replace(done, notes=(*done.notes, *kept), kept=tuple(kept))
+        return done
 
 
 def add(project: Path, features: Sequence[str], **options: Any) -> Update:
@@ -177,77 +216,28 @@ def _check_versions(
     )
 
 
-def _follow(
+def _notes(
     project: Path,
-    record: Record,
-    version: str,
-    given: Given,
-    way: AbstractContextManager[tuple[Catalogue, Catalogue]],
-    base: Callable[[Rendered, Catalogue], Rendered] | None = None,
-    *,
-    ask: Ask | None = None,
-    dry_run: bool = False,
-    force: bool = False,
-) -> Update:
-    """Render both sides, merge, and unless it is a dry run write.
-
-    `base` gives what the new side is compared with, where that is not what the project was.
-    """
-    state.refuse_against_preset(record, given.values)
-    if not force:
-        refuse_sparse(project, record.files)
-    with way as (before, after):
-        old = made = state.recorded(record, before)
-        if base is not None:
-            old = base(made, before)
-        migrated, notes = migrate(old.answers.as_dict(), after, given, defaults_of(old.layers))
-        if old is not made:
-            notes += (f"template {old.version} is left out: what it has changed does not come",)
-        migrated = replace(migrated, name=record.answers.get("name"))
-        if ask is not None and not problems_of(migrated, after):
-            migrated = ask(migrated, after)
-        new = _rendered(project, record, migrated, version, after)
-        notes += defaulted(migrated, new.answers, in_project(project, "update"))
-        changes = merge_trees(
-            old.tree,
-            new.tree,
-            project,
-            label=f"template {version}",
-            renames=moves.renames(old, new),
-            replaced=moves.replaced(old.answers, new.answers),
-        )
-        changes = moves.with_successors(changes, new)
-        notes += moves.left_behind(old, new, project)
-        writes = {path: to for change in changes for path, to in change.writes.items()}
-        notes += moves.lost_imports(writes, new, project)
-        notes += moves.missed(writes, new, project)
-        unseen = ignored(project, [change.path for change in changes if change.kind == "added"])
-        notes += tuple(f"{path} is ignored by git: git add -f {path}" for path in unseen)
-        origins = origins_of(after.packs, new.layers, project)
-        notes += tuple(
-            f"pack {name} {record.packs[name].shown} -> {origin.shown}"
+    changes: Sequence[Change],
+    old: Rendered,
+    new: Rendered,
+    was: Mapping[str, Origin],
+    origins: Mapping[str, Origin],
+) -> tuple[str, ...]:
+    """What there is to say beside what becomes of each file."""
+    writes = {path: to for change in changes for path, to in change.writes.items()}
+    unseen = ignored(project, [change.path for change in changes if change.kind == "added"])
+    return (
+        *moves.left_behind(old, new, project),
+        *moves.lost_imports(writes, new, project),
+        *moves.missed(writes, new, project),
+        *(f"{path} is ignored by git: git add -f {path}" for path in unseen),
+        *(
+            f"pack {name} {was[name].shown} -> {origin.shown}"
             for name, origin in origins.items()
-            if name in record.packs and record.packs[name][1:] != origin[1:]
-        )
-        if not dry_run:
-            keep(pack for pack in after.packs if pack.name in origins)
-    there = record.content
-    done = Update(
-        project=project,
-        old=old,
-        new=new,
-        changes=tuple(changes),
-        notes=notes,
-        dry_run=dry_run,
-        record=write_record(new.answers, new.tree, version, origins, record),
-        recorded=there,
+            if name in was and was[name][1:] != origin[1:]
+        ),
     )
-    if not dry_run and (done.changes or there is None or there.data != done.record):
-        if not force:
-            refuse_dirty(project)
-        kept = _write(done)
-        done = replace(done, notes=(*done.notes, *kept), kept=tuple(kept))
-    return done
 
 
 def _left_out(
