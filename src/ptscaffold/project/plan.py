@@ -94,8 +94,12 @@ def survey(plan: Plan) -> Survey:
         return Survey(tuple(plan.files))
     if not plan.adopt:
         raise _occupied(directory, present)
-    if RECORD in present:
-        _check_same_project(plan)
+    if RECORD in present and dict(read_record(directory).answers) != plan.answers.as_dict():
+        raise DestinationError(
+            f"{directory} is already a ptscaffold project, made with other answers",
+            hint=f"{shell_command(['ptscaffold', 'show', str(directory)])} tells which,"
+            f" {_change(directory)} changes them",
+        )
     found: dict[str, list[str]] = {"missing": [], "same": [], "kept": []}
     for path, file in plan.files.items():
         there = read_content(directory, path)
@@ -122,13 +126,3 @@ def _occupied(directory: Path, present: list[str]) -> DestinationError:
 def _change(project: Path) -> str:
     """The command that gives a project other answers."""
     return shell_command(["ptscaffold", "update", str(project), "--set"]) + " KEY=VALUE"
-
-
-def _check_same_project(plan: Plan) -> None:
-    recorded = read_record(plan.directory).answers
-    if dict(recorded) != plan.answers.as_dict():
-        raise DestinationError(
-            f"{plan.directory} is already a ptscaffold project, made with other answers",
-            hint=shell_command(["ptscaffold", "show", str(plan.directory)])
-            + f" tells which, {_change(plan.directory)} changes them",
-        )

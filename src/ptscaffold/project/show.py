@@ -182,7 +182,10 @@ def check(
     if record.preset:
         fix = in_project(project, "update", "--set", "KEY=VALUE")
         problems += [(what, fix) for what in against(record.answers, record.preset)]
-    patterns = {given: _pattern(given) for given in (*record.locked, *locked)}
+    patterns = {  # a folder stands for what is in it
+        given: (f"{given}*" if given.endswith("/") else given).removeprefix("./")
+        for given in (*record.locked, *locked)
+    }
     absent = left_out(project, record.files)
     for path, expected in record.files.items():
         found = read_content(project, path)
@@ -205,11 +208,6 @@ def check(
             if not any(fnmatchcase(path, pattern) for path in record.files)
         ),
     )
-
-
-def _pattern(given: str) -> str:
-    """A pattern as it stands for paths: a folder for what is in it."""
-    return f"{given}*".removeprefix("./") if given.endswith("/") else given.removeprefix("./")
 
 
 def _older_packs(project: Path, record: Record, newest: Catalogue) -> list[tuple[str, str]]:

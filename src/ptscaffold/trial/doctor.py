@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ptscaffold.errors import InterpreterError, UsageError, in_project, shell_command
-from ptscaffold.trial.children import Children, Done
+from ptscaffold.trial.children import Children
 
 LIMIT: Final = 300.0  # seconds; the module itself waits less long for what it starts
 HEALTHY, SICK = 0, 3
@@ -88,20 +88,16 @@ def diagnose(patient: Patient) -> Diagnosis:
         environment = {**os.environ, "PYTHONPATH": paths}
         log = Path(scratch, "doctor.log")
         done = Children(limit=LIMIT).run(command, patient.folder, environment, log)
+    if done.code is None:
+        raise _broken(patient, f"no answer in {LIMIT:.0f} s")
     if done.code not in (HEALTHY, SICK):
-        raise _broken(patient, _reason(done))
+        said = done.stderr.strip().splitlines()[-1:]
+        raise _broken(patient, "; ".join([f"exit code {done.code}", *said]))
     try:
         found = json.loads(done.stdout)
         return Diagnosis(patient, done.stderr.rstrip(), found["facts"], found["findings"])
     except (ValueError, KeyError, TypeError) as error:
         raise _broken(patient, f"it printed {done.stdout[:200]!r}") from error
-
-
-def _reason(done: Done) -> str:
-    if done.code is None:
-        return f"no answer in {LIMIT:.0f} s"
-    said = done.stderr.strip().splitlines()[-1:]
-    return "; ".join([f"exit code {done.code}", *said])
 
 
 def _broken(patient: Patient, reason: str) -> InterpreterError:
