@@ -80,16 +80,13 @@ class Trial:
         }
 
 
-# Called with the name of a cell and what came of a step, as soon as it has come, from any thread.
-Report = Callable[[str, Outcome], None]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Manner:
     """How projects are tried: `jobs` at a time, of the checks `only` some and what they need.
 
     `spared` tells, by the name of a cell and a check, what is not done; a check is done within the
-    context that `during` gives. `limit` is the time that one command may take, in seconds.
+    context that `during` gives. `report` is called with the name of a cell and what came of a step,
+    as soon as it has come, from any thread. `limit` is for one command, in seconds.
     """
 
     jobs: int | None = None
@@ -97,7 +94,7 @@ class Manner:
     spared: Callable[[str, str], bool] = lambda _name, _check: False
     during: Callable[[str], AbstractContextManager[object]] = lambda _check: nullcontext()
     keep: bool = False
-    report: Report = lambda _name, _outcome: None
+    report: Callable[[str, Outcome], None] = lambda _name, _outcome: None
     limit: float = 1800
 
 

@@ -108,7 +108,8 @@ def collect(*, torch_wanted: bool = True) -> Facts:
         driver=ask_driver(),
         cpu_quota=read_quota(),
         memory=measure_memory(),
-        shared_memory=measure_shared_memory(),
+        # Where loading processes hand batches over; Linux only
+        shared_memory=shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else None,
         config=str(config) if config else None,
         num_workers=read_num_workers(config) if config else None,
         omp_num_threads=os.environ.get("OMP_NUM_THREADS"),
@@ -279,8 +280,3 @@ def measure_memory() -> int | None:
     for name in ("memory.max", "memory.limit_in_bytes"):
         sizes += [int(text) for text in read_limits("memory", name) if text.isdigit()]
     return min(sizes)
-
-
-def measure_shared_memory() -> int | None:
-    """Free bytes of what loading processes hand batches over in; Linux only."""
-    return shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else None
