@@ -46,9 +46,7 @@ def run_app(app: Callable[..., Any], arguments: list[str]) -> int:
     _prepare_streams()
     try:
         said = app(arguments or ["--help"], prog_name="ptscaffold", standalone_mode=False) or 0
-        with _arriving():
-            if isinstance(said, Said):
-                _print(said, as_json="--json" in arguments)
+        _deliver(said, as_json="--json" in arguments)
         code = said.code if isinstance(said, Said) else int(said)
     except ClickException as error:
         return _fail(explain(error), arguments)
@@ -81,11 +79,11 @@ def _fail(error: PtscaffoldError, arguments: list[str]) -> int:
     return error.exit_code
 
 
-@contextmanager
-def _arriving() -> Iterator[None]:
-    """Let what is printed reach its reader while there is still time to say that it did not."""
+def _deliver(said: Said | int, *, as_json: bool) -> None:
+    """Print, and let it reach its reader while there is still time to say that it did not."""
     try:
-        yield
+        if isinstance(said, Said):
+            _print(said, as_json=as_json)
         sys.stdout.flush()
     except OSError as error:
         # Otherwise the interpreter tries again at exit and complains in its own words.

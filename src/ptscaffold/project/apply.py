@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ptscaffold.project.exchange import Exchange
 from ptscaffold.project.guard import deferred, locked, scratch, stage_file, sweep
 from ptscaffold.project.journal import FOLDER, Journal, note, put_last, read_journal, start, waiting
 from ptscaffold.project.plan import Plan, Survey
-from ptscaffold.project.record import RECORD
+from ptscaffold.project.record import RECORD, rewritten
 
 
 def apply(plan: Plan, survey: Survey) -> None:
@@ -104,18 +104,17 @@ def recover(project: Path) -> str | None:
     return "; ".join([text, *exchange.kept])
 
 
-def finish(project: Path, merge: Callable[[bytes, bytes], bytes]) -> list[str]:
+def finish(project: Path) -> list[str]:
     """Write the record of an update whose conflicts are resolved; says what was kept beside.
 
-    Where the one that is there was edited since, `merge` gives it from that and the one that has
-    waited.
+    Where the one that is there was edited since, it keeps that and has the values of the other.
     """
     with locked(project), deferred(), _explained(project, "write", "then run it again"):
         journal = read_journal(project)
         assert journal is not None
         there, waited = read_plain(project / RECORD), waiting(project, journal)
         edited = not journal.files[-1].was(there)
-        data = merge(there.data, waited.data) if edited else waited.data
+        data = rewritten(there.data, waited.data) if edited else waited.data
         journal = put_last(project, journal, there, Content(data, waited.mode))
         exchange = Exchange(project, note(project, journal, "ending"))
         exchange.end()

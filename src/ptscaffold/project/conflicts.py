@@ -14,7 +14,7 @@ from ptscaffold.layers.content import Content, Obstacle, read_content, read_plai
 from ptscaffold.project import git
 from ptscaffold.project.apply import abort, finish, pending
 from ptscaffold.project.journal import FOLDER, Entry, Journal, digest_of
-from ptscaffold.project.record import check_is_project, rewritten
+from ptscaffold.project.record import check_is_project
 
 
 class Ended(NamedTuple):
@@ -51,7 +51,7 @@ def continue_update(project: Path) -> Ended:
         )
     undone = [entry.path for entry in others if _are_undone(project, [entry])]
     kept = [f"{path} is as it was before the update: that counts as your choice" for path in undone]
-    kept += finish(project, rewritten)
+    kept += finish(project)
     unmark_conflicts(project, found.conflicts)
     return Ended(list(found.conflicts), kept)
 
