@@ -90,9 +90,7 @@ def survey(plan: Plan) -> Survey:
         )
     with raised_as(DestinationError, f"cannot read {directory}: "):
         present = sorted(entry.name for entry in directory.iterdir() if entry.name != ".git")
-    if not present:
-        return Survey(tuple(plan.files))
-    if not plan.adopt:
+    if present and not plan.adopt:
         raise _occupied(directory, present)
     if RECORD in present and dict(read_record(directory).answers) != plan.answers.as_dict():
         raise DestinationError(
