@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from zlib import crc32
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from .run import fetching
 
 PAD = -1  # fills up the shorter texts of a batch; no tokenizer has such a token
-ROWS = 2**16  # of the table of the bag, where a hash tells the row (Weinberger et al., 2009)
+ROWS = 65_381  # of the bag, a prime: a text modulo it is its row (Weinberger et al., 2009)
 
 
 @dataclass(frozen=True)
@@ -43,25 +42,42 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
         return Pretrained(spec, num_outputs, weights)
 
 
+def row_of(text: str) -> int:
+    """Read a text as one number, whose digits are its characters."""
+    return int.from_bytes(text.encode("utf-32-be")) % ROWS
+
+
+def join(left: Tensor, right: Tensor, size: int) -> Tensor:
+    """Give the rows of texts that are put together, the right ones of `size` characters."""
+    rows = (left * pow(2, 32 * size, ROWS) + right) % ROWS
+    return rows.masked_fill((left == ROWS) | (right == ROWS), ROWS)
+
+
 class TextNet(nn.Module):
     """A bag of words, of pairs and of parts of words (Joulin et al., 2016), and a convolution.
 
     The bag learns from few texts as a linear model does; the convolution (Kim, 2014) sees order.
     """
 
-    parts: Tensor
+    rows: Tensor
 
     def __init__(self, vocab: dict[str, int], num_outputs: int, dim: int = 64) -> None:
         super().__init__()
-        parts = torch.full((max(vocab.values()) + 2, 40), ROWS)  # the last is that of PAD
+        # Of each token its parts, itself the first, 4 starts, 4 ends; the last is that of PAD
+        rows = [[ROWS] * 48 for _ in range(max(vocab.values()) + 2)]
+        rows[-1][40] = row_of(" ")
         for token, number in vocab.items():
-            word = token.replace("Ġ", " ") + " "
-            pieces = [word[i : i + n] for n in (2, 3, 4, 5) for i in range(len(word) - n + 1)]
-            rows = [crc32(piece.encode()) % ROWS for piece in [word, *pieces][:40]]
-            parts[number, : len(rows)] = torch.tensor(rows)
-        self.register_buffer("parts", parts, persistent=False)
+            piece = token.replace("Ġ", " ")
+            inner = [piece[i : i + n] for n in (2, 3, 4, 5) for i in range(len(piece) - n + 1)]
+            found = [row_of(part) for part in [piece, *inner][:40]]
+            rows[number][: len(found)] = found
+            for n in range(1, min(len(piece), 4) + 1):
+                rows[number][43 + n] = row_of(piece[-n:])
+                if n == 1 or piece[0] != " ":  # there the next word begins
+                    rows[number][39 + n] = row_of(piece[:n])
+        self.register_buffer("rows", torch.tensor(rows), persistent=False)
         self.bag = nn.EmbeddingBag(ROWS + 1, dim, mode="sum", padding_idx=ROWS)
-        self.tokens = nn.Embedding(len(parts), dim)
+        self.tokens = nn.Embedding(len(rows), dim)
         self.conv = nn.Conv1d(dim, 2 * dim, kernel_size=11, padding="same")
         self.dropout, self.order = nn.Dropout(0.5), nn.Linear(2 * dim, dim)
         self.head = nn.Linear(dim, num_outputs)
@@ -74,10 +90,16 @@ class TextNet(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         mask = input_ids != PAD  # (B, T)
-        ids = input_ids % len(self.parts)  # PAD, -1, becomes the last
-        parts = self.parts[ids]  # (B, T, 40): the word itself comes first
+        ids = input_ids % len(self.rows)  # PAD, -1, becomes the last
+        rows = self.rows[F.pad(ids, (0, 1), value=len(self.rows) - 1)]  # (B, T + 1, 48)
         pairs = (F.pad(ids, (1, 0))[:, :-1] * 1_000_003 + ids) % ROWS
-        kinds = parts[..., 0], pairs.masked_fill(~mask, ROWS), parts[..., 1:].flatten(1)
+        # What an end and the next start are together: a word may be several tokens
+        ends, starts = rows[:, :-1, 44:], rows[:, 1:, 40:44]
+        joined = [join(ends[..., : 5 - n], starts[..., n - 1 : n], n) for n in (1, 2, 3, 4)]
+        parts = torch.cat([rows[:, :-1, 1:40], *joined], dim=2)  # (B, T, 49)
+        kinds = [rows[..., 0], pairs.masked_fill(~mask, ROWS), parts.flatten(1)]
+        if self.training:  # without some of them, or rare ones are learned by heart
+            kinds = [k.masked_fill(torch.rand(k.shape, device=k.device) < 0.2, ROWS) for k in kinds]
         # Over the root of their number, or long texts would count for more
         counts = [(rows != ROWS).sum(dim=1, keepdim=True).clamp(min=1) for rows in kinds]
         bags = [self.bag(rows) / count.sqrt() for rows, count in zip(kinds, counts, strict=True)]
