@@ -16,7 +16,7 @@ from training.conftest import Package, finish
 
 from ptscaffold.layers.catalogue import Catalogue
 
-FEW = {"vision-plain", "vision-lightning", "vision-fastai", "text-plain"}
+FEW = {"vision-plain", "vision-lightning", "text-plain"}
 LAYERS = Catalogue()
 # Those that have the choice
 WITHOUT = {"detection", "language-model", "segmentation", "speech-recognition", "tagging"}
