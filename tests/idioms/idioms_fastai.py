@@ -115,8 +115,6 @@ def test_show_batch(any_learn: Learner) -> None:
 
 
 def test_show_results(any_learn: Learner) -> None:
-    if VISION and any_learn.loss_func.task.kind == "regression":
-        pytest.xfail("fastai 2.8.12 cannot: its dispatched functions take no [object]")
     any_learn.show_results(max_n=4)
 
 

@@ -55,6 +55,17 @@ def test_terminated_and_resumed_equals_unbroken(package: Package) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("package", CELLS, indirect=True)
+def test_ctrl_c_is_told_from_termination(package: Package) -> None:
+    process = package.start(*FLAGS, "--run-dir", "runs/keys")
+    package.wait_for_an_epoch("runs/keys", process)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, stderr
+    assert "stopped: go on with --resume runs/keys" in stdout
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("package", CELLS[:2], indirect=True)
 def test_a_run_goes_on_in_another_precision(package: Package) -> None:
     """As a job that is queued again may get another GPU."""

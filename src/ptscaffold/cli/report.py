@@ -132,7 +132,7 @@ def updated(done: Update) -> str:
     lines.append(f"{_files(len(done.changes))}, {done.unchanged} more as they were")
     if any(change.kind == "aside" for change in done.changes):
         lines.append("Look at the files marked aside and take from them what you need:")
-        lines.append("  git log -p -- FILE shows what you had changed in each.")
+        lines.append("  in a repository, git log -p -- FILE shows what you had changed in each.")
     if done.dry_run:
         lines.append("Nothing written.")
     elif done.conflicts:

@@ -127,7 +127,7 @@ class Task:
             parts = [[self.names[i] for i in (x > 0.5).nonzero()] for x in (scores, target)]
         else:
             parts = [[f"{value:.3g}" for value in x.tolist()] for x in (scores, target)]
-        found, true = map(", ".join, parts)
+        found, true = (", ".join(part) or "none" for part in parts)
         return f"{found} (is {true})", found == true or self.kind == "regression"
 
     def embed(self, writer: SummaryWriter, scores: Tensor, targets: Tensor) -> None:

@@ -51,8 +51,7 @@ def attribute(model: nn.Module, weigh: Any, item: Any, inputs: Tensor, spec: Spe
 
 def draw(picture: Tensor, adds: Tensor, seconds: float) -> Figure:
     """Draw a spectrogram, and over its gray what speaks for the prediction and against it."""
-    figure = Figure(figsize=(10, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, right = (figure := Figure(figsize=(10, 3.5), layout="constrained")).subplots(1, 2)
     place: Any = {"origin": "lower", "aspect": "auto", "extent": (0, seconds, 0, len(picture))}
     left.imshow(picture.numpy(), **place)
     left.set(xlabel="seconds", ylabel="mel band")

@@ -45,7 +45,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     lr = config.lr or (1e-3 if config.pretrained else 3e-3)
     # Starting them takes longer than an epoch of a small set
-    many = num_examples > (2_000 if torch.cuda.is_available() else 10_000) or config.pretrained
+    many = bool(config.pretrained) or num_examples > (2000 if torch.cuda.is_available() else 10_000)
     many = many and sys.platform == "linux"  # elsewhere they are sent all examples every epoch
     workers = min(os.cpu_count() or 1, 8) if many else 0
     workers = workers if config.num_workers < 0 else config.num_workers

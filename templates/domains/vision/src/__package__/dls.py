@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 from fastai.data.transforms import ColReader, ColSplitter, Normalize
-from fastai.vision.all import DataBlock, DataLoaders, ImageBlock, Learner, Pipeline, vision_learner
+from fastai.torch_basics import dispatch
+from fastai.vision.all import DataBlock, DataLoaders, ImageBlock, Learner, Pipeline
 from fastai.vision.augment import aug_transforms
+from fastai.vision.core import TensorImage, get_grid
+from fastai.vision.learner import vision_learner
 from PIL import Image, ImageOps
-from torch import nn
+from torch import Tensor, nn
 
 from .config import Config
 from .data import load
@@ -16,6 +19,16 @@ from .learner import for_task, loaders, target_block
 from .model import Spec, make_model, source
 from .run import fetching
 from .task import Task
+
+
+@dispatch
+def show_results(
+    x: TensorImage, y: Tensor, samples: Any, outs: Any, max_n: int = 9, **kwargs: Any
+) -> None:
+    """Show numbers over images: what fastai 2.8 has for them fails."""
+    for axes, pair, found in zip(get_grid(min(len(samples), max_n)), samples, outs, strict=False):
+        for shown in (*pair, *found):
+            shown.show(ctx=axes)
 
 
 def make_dls(table: pd.DataFrame, task: Task, spec: Spec, config: Config) -> DataLoaders:

@@ -69,7 +69,8 @@ def explain(options: Options) -> None:
     checkpoint = find(options.checkpoint, "best.*")
     model, task, spec = load_model(checkpoint, options.device)
     transform, articles = make_transform(spec), []
-    (path := options.output or checkpoint.with_name("explanation.html")).parent.mkdir(exist_ok=True)
+    path = options.output or checkpoint.with_name("explanation.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
     examples = [(*given, None) for given in read_given(options.inputs, spec)]
     if not examples:
         table = make_table(load_config(checkpoint.parent))

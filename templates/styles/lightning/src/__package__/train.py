@@ -71,18 +71,23 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         *options.pop("callbacks", []),
     ]
     trainer = Trainer(callbacks=callbacks, **chosen | options)
-    stop = catch_signals()
+    stop, keys = catch_signals(), list[int]()
+
+    def interrupt(number: int, frame: Any) -> None:
+        keys.append(number)
+        signal.raise_signal(signal.SIGTERM)  # with which Lightning ends after its step
+
     with suppress(ValueError):  # in a thread of a notebook there are no signals
         if sys.platform == "win32":  # where Lightning listens to no SIGTERM, but to this itself
             signal.signal(signal.SIGINT, signal.default_int_handler)
         else:
-            signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+            signal.signal(signal.SIGINT, interrupt)
     with suppress(SIGTERMException):
         trainer.fit(module, data, ckpt_path=last, weights_only=True)
     if torch.distributed.is_initialized():  # or threads of gloo may abort what ends with them
         torch.distributed.destroy_process_group()
     if trainer.interrupted:
-        leave(folder, stop)
+        leave(folder, keys or stop)
     result = {task.monitor[0]: float(best.best_model_score or 0)}
     if first:
         with optional("settings or embeddings"):
