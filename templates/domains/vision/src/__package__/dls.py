@@ -8,7 +8,8 @@ from fastai.data.transforms import ColReader, ColSplitter, Normalize
 from fastai.torch_basics import dispatch
 from fastai.vision.all import DataBlock, DataLoaders, ImageBlock, Learner, Pipeline
 from fastai.vision.augment import aug_transforms
-from fastai.vision.core import TensorImage, get_grid
+from fastai.vision.core import TensorImage
+from fastai.vision.data import get_grid
 from fastai.vision.learner import vision_learner
 from PIL import Image, ImageOps
 from torch import Tensor, nn
