@@ -356,6 +356,7 @@ from pathlib import Path
 import torch
 from lightning import Trainer
 from project.config import Config
+from project.data import collate
 from project.datamodule import DataModule
 from project.module import Module
 from project.train import Progress
@@ -371,7 +372,7 @@ print("rank", trainer.global_rank, "norm", float(sum(p.norm() for p in module.pa
 held_out = data.val_set  # an odd number is shared out, and none of it counts twice
 held_out.inputs, held_out.targets = held_out.inputs[:15], held_out.targets[:15]
 [found] = trainer.validate(module, data, verbose=False)
-inputs, targets = map(torch.stack, zip(*held_out))
+[(inputs, targets)] = torch.utils.data.DataLoader(held_out, 15, collate_fn=collate)
 with torch.no_grad():
     logits = module.eval()(inputs)
 expected = [data.task.loss(logits, targets), (logits.argmax(dim=1) == targets).float().mean()]
