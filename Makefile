@@ -36,7 +36,7 @@ test-lowest: $(VENV)/.dev
 	pytest -m lowest tests/cells
 
 # What takes too long for `make test`: the other cells, more runs of several processes, all sets of
-# features.
+# features, updates from every style to every other.
 test-nightly: $(VENV)/.dev
 	uv pip install --quiet --python $(BIN)/python --group pretrained
 	pytest -m nightly tests/cells

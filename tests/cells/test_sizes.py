@@ -33,8 +33,8 @@ LIMITS: Final = {
     "tabular": (1474, 13, 400, 120),
 }
 # Against plain PyTorch: a Trainer prints no line an epoch, keeps no single file of the best, ends
-# by no signal, takes all GPUs; Lightning parts what the loop has in one place, and lets several
-# processes validate some examples twice; boxes in fastai need blocks of their own.
+# by no signal, takes all GPUs; Lightning parts what the loop has in one place; boxes in fastai need
+# blocks of their own.
 MORE: Final = {"trainer": 94, "lightning": 70, "fastai": 50}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.

@@ -56,6 +56,12 @@ def test_what_most_examples_have_of_a_label_is_not_learned_by_heart() -> None:
     )
 
 
+def test_an_example_without_labels_has_a_title() -> None:
+    task = assemble("unlabelled", "base", "domains/text")("task").Task("multilabel", ["a", "b"])
+    titles = [task.describe(torch.zeros(2), torch.tensor(true)) for true in ([0, 0], [1, 1])]
+    assert titles == [("none (is none)", True), ("none (is a, b)", False)]
+
+
 @pytest.mark.parametrize(
     ("mean", "std"), [(0.0, 1.0), (0.0, 1e-9), (0.0, 1e12), (1e6, 1.0), (-1e-6, 1e-8)]
 )

@@ -24,6 +24,7 @@ CATALOGUE = Catalogue()
 RENDERER = Renderer()
 DOMAINS = sorted(CATALOGUE.names("domains"))
 STYLES = sorted(CATALOGUE.names("styles"))
+BY_DAY = ("lightning", "plain")  # of what takes a minute for all styles
 FEATURES = sorted(CATALOGUE.names("features"))
 # None, each alone, all together: the time of all subsets would grow fourfold with every feature
 SUBSETS = [(), *((feature,) for feature in FEATURES), tuple(FEATURES)]
@@ -82,9 +83,9 @@ def kinds(done: Update) -> dict[str, str]:
     return {change.path: change.kind for change in done.changes}
 
 
-def by_night(values: Sequence[Any]) -> list[Any]:
-    """Leave all but the first two to the night."""
-    return [*values[:2], *(pytest.param(value, marks=pytest.mark.nightly) for value in values[2:])]
+def timed(*cell: str) -> Any:
+    """Leave a domain and a style, or a style, to the night unless the style is of `BY_DAY`."""
+    return pytest.param(*cell, marks=[pytest.mark.nightly] * (cell[-1] not in BY_DAY))
 
 
 def test_there_is_something_to_switch() -> None:
@@ -105,7 +106,7 @@ def test_every_style_becomes_every_other_and_comes_back(domain: str, make: Make)
         assert read(project) == made[one], f"{one} to {other} and back"
 
 
-@pytest.mark.parametrize("style", by_night(STYLES))
+@pytest.mark.parametrize("style", list(map(timed, STYLES)))
 def test_every_domain_becomes_every_other_and_comes_back(style: str, make: Make) -> None:
     made = {domain: read(make(domain, style)) for domain in DOMAINS}
     for one, other in combinations(DOMAINS, 2):
@@ -116,10 +117,9 @@ def test_every_domain_becomes_every_other_and_comes_back(style: str, make: Make)
         assert read(project) == made[one], f"{one} to {other} and back"
 
 
-@pytest.mark.parametrize("cell", by_night(list(zip(DOMAINS, STYLES, strict=False))))
-def test_every_set_of_features_becomes_every_other(cell: tuple[str, str], make: Make) -> None:
+@pytest.mark.parametrize(("domain", "style"), list(map(timed, DOMAINS, STYLES)))
+def test_every_set_of_features_becomes_every_other(domain: str, style: str, make: Make) -> None:
     """There and back for each two sets, so each of them in both directions."""
-    domain, style = cell
     there = fitting(CATALOGUE, domain, style)
     sets = dict.fromkeys(tuple(f for f in subset if f in there) for subset in SUBSETS)
     made = {subset: make(domain, style, subset) for subset in sets}
@@ -130,7 +130,7 @@ def test_every_set_of_features_becomes_every_other(cell: tuple[str, str], make: 
             assert read(made[one]) == trees[goal], f"{one}, {other}: to {goal}"
 
 
-@pytest.mark.parametrize("style", by_night(STYLES))
+@pytest.mark.parametrize("style", list(map(timed, STYLES)))
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_feature_comes_as_at_the_start_and_goes_without_a_trace(
     domain: str, style: str, make: Make
