@@ -68,3 +68,18 @@ def test_without_a_head_the_script_says_what_to_give(
     process = start(tmp_path / "digits")
     assert "error: no HEAD: give one" in process.communicate(timeout=30)[0]
     assert process.returncode == 2
+
+
+def test_gpus_that_are_hidden_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(Request(name="digits", domain="vision", style="plain", features=("multinode",)))
+    tools = tmp_path / "digits" / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name, line in {"torchrun": 'echo "$@"', "nvidia-smi": "echo GPU 0; echo GPU 1"}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tools / name).chmod(0o755)
+    process = start(tmp_path / "digits", HEAD="one:29400", CUDA_VISIBLE_DEVICES="")
+    assert "--nproc-per-node 1 " in process.communicate(timeout=60)[0]
+    assert process.returncode == 0
