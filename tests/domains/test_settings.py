@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,23 @@ def test_one_long_sound_among_short_ones_is_said(
         out = capsys.readouterr().out
         assert out.endswith(said)
         assert bool(said) == ("filled up" in out)
+
+
+@pytest.mark.parametrize(
+    ("length", "seconds"), [(0.2, 0.5), (1.5, 1.5), (12.0, 12.0), (30.0, 20.0)]
+)
+def test_a_clip_is_as_long_as_most_sounds_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], length: float, seconds: float
+) -> None:
+    package = assemble("clips", "base", "domains/audio", "styles/plain")
+    soundfile.write(path := tmp_path / "a.wav", np.zeros(round(length * 1000)), 1000)
+    table, config = pd.DataFrame({"input": [str(path)] * 9}), package("config").Config()
+    spec = package("data").make_spec(config, table)
+    assert spec.seconds == seconds
+    # A longer clip has not many more frames, or an epoch would take long
+    assert seconds * spec.sample_rate / package("model").make_model(spec, 2).log_mel.hop <= 500
+    package("run").start_run(replace(config, run_dir=tmp_path / "run"), spec=asdict(spec))
+    assert capsys.readouterr().out == f"sample_rate 1000, seconds {seconds}\n"
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(100, 300), (200, 100), (500, 50), (5_000, 38)])

@@ -7,18 +7,24 @@ from typing import Any
 import pytest
 import torch
 from domains.assemble import assemble
+from tokenizers.pre_tokenizers import ByteLevel
 
 # A word as one token and as two
 VOCAB = {"[UNK]": 0, "Ġabcd": 1, "Ġab": 2, "cd": 3, "Ġx": 4}
 
 
 @pytest.fixture
-def model() -> Any:
-    return assemble("parts", "base", "domains/text", "styles/plain")("model")
+def load() -> Any:
+    return assemble("parts", "base", "domains/text", "styles/plain")
 
 
-def parts_of(model: Any, ids: list[int]) -> list[int]:
-    net = model.TextNet(VOCAB, 3).eval()
+@pytest.fixture
+def model(load: Any) -> Any:
+    return load("model")
+
+
+def parts_of(model: Any, ids: list[int], vocab: dict[str, int] = VOCAB) -> list[int]:
+    net = model.TextNet(vocab, 3).eval()
     seen: list[torch.Tensor] = []
     net.bag.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     net(torch.tensor([ids]))
@@ -41,3 +47,27 @@ def test_parts_of_words_go_over_the_borders_of_tokens(
 
 def test_what_fills_up_a_batch_is_no_part(model: Any) -> None:
     assert parts_of(model, [2, 3]) == parts_of(model, [2, 3, model.PAD, model.PAD])
+
+
+def test_parts_are_of_letters_whatever_bytes_these_are(model: Any) -> None:
+    vocab = {"[UNK]": 0, "".join(to_bytes(" мил")): 1}
+    parts = " м|ми|ил|л | ми|мил|ил | мил|мил | мил "
+    assert parts_of(model, [1], vocab) == sorted(map(model.row_of, parts.split("|")))
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("  Don't  go", [" don", "'t", " ", " go"]),
+        ("निजी समूह", [" निजी", " समूह"]),  # vowels are marks
+        ("问题 2024", [" ", "问", "题", " 2024"]),
+    ],
+)
+def test_words_are_tokens_in_every_script(load: Any, text: str, tokens: list[str]) -> None:
+    found = load("data").train_tokenizer([text] * 2).encode(text)
+    assert found.tokens == ["".join(to_bytes(token)) for token in tokens]
+
+
+def to_bytes(text: str) -> list[str]:
+    split = ByteLevel(add_prefix_space=False, use_regex=False)
+    return [piece for piece, _ in split.pre_tokenize_str(text)]

@@ -15,7 +15,7 @@ class Config:
     dataset: str | None = None  # speech_commands, or one of the Hugging Face hub
     task: Literal["classification", "multilabel", "regression"] = "classification"
     columns: str | None = None  # of a table, as INPUT:TARGET[,TARGET], if their names do not tell
-    seconds: float = 0.0  # of a clip; 0: as long as most sounds are, 5 at most
+    seconds: float = 0.0  # of a clip; 0: as long as most sounds are, 20 at most; 5 as pretrained
     sample_rate: int = 0  # samples a second; 0: as in the files, 16000 at most
     num_workers: int = -1  # loading processes; -1: by the number of cores and of sounds
 

@@ -58,7 +58,8 @@ def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     """Let most sounds fit into a clip, at the rate that most files have."""
     headers = filter(None, map(header, table["input"][:: len(table) // 500 + 1]))
     lengths, rates = zip(*headers, strict=True)
-    seconds = config.seconds or min(max(round(float(np.quantile(lengths, 0.95)), 1), 0.5), 5.0)
+    most = 5.0 if config.pretrained else 20.0  # a large network takes long
+    seconds = config.seconds or min(max(round(float(np.quantile(lengths, 0.95)), 1), 0.5), most)
     if config.pretrained:
         return pretrained_spec(config.pretrained, seconds)
     return Spec(config.sample_rate or min(int(np.median(rates)), 16000), seconds)

@@ -69,7 +69,8 @@ class ConvNet(nn.Module):
 
     def __init__(self, spec: Spec, num_outputs: int) -> None:
         super().__init__()
-        hop = 0.010 if spec.seconds <= 2 else 0.020  # words need more detail than long sounds
+        # Words need more detail than long sounds
+        hop = 0.010 if spec.seconds <= 2 else 0.020 if spec.seconds <= 5 else 0.040
         self.log_mel, self.augment = LogMel(spec.sample_rate, hop=hop), SpecAugment()
         layers: list[nn.Module] = []
         for number, (a, b) in enumerate(pairwise((1, 16, 32, 64, 128, 128, 128))):

@@ -32,7 +32,8 @@ def attribute(model: nn.Module, weigh: Any, text: str, ids: Tensor, spec: Spec) 
     from captum.attr import FeatureAblation
 
     encoding = load_tokenizer(spec.tokenizer).encode(text)  # cut off where the ids are
-    words = [0 if word is None else word + 1 for word in encoding.word_ids]
+    pairs = zip(encoding.word_ids, encoding.tokens, strict=True)
+    words = [0 if word is None or token == "Ġ" else word + 1 for word, token in pairs]
     if max(words) == 1:  # some tokenizers know no words
         words = [number * word for number, word in enumerate(words, start=1)]
     method, mask = FeatureAblation(lambda ids: weigh(model(ids))), torch.tensor([words])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers.normalizers import NFKC, Lowercase, Prepend, Sequence, Strip
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.tensorboard import SummaryWriter
@@ -22,6 +23,8 @@ from .table import TABLES, divide, files_in, from_hub, read, unpack
 SUFFIXES = {".txt", ".text", ".md"}
 # Scripts without spaces: each character is a word
 CHARACTERS = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+# As GPT-2 parts them, but that marks belong to letters: the vowels of India are marks
+WORDS = r"'(?:[sdmt]|ll|ve|re)| ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
 
 
 def make_table(config: Config) -> pd.DataFrame:
@@ -61,9 +64,10 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     But not a word that is there once: it is read by its pieces, as a new word will be.
     """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    split = pre_tokenizers.Split(Regex(CHARACTERS), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel()])
+    tokenizer.normalizer = Sequence([NFKC(), Lowercase(), Strip(), Prepend(" ")])
+    splits = [pre_tokenizers.Split(Regex(by), "isolated") for by in (CHARACTERS, WORDS)]
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     options: Any = {"min_frequency": 2, "special_tokens": ["[UNK]"], "show_progress": False}
     options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()  # it can say every text

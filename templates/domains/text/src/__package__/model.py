@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
 from torch import Tensor, nn
 
 from .run import fetching
@@ -67,7 +67,8 @@ class TextNet(nn.Module):
         rows = [[ROWS] * 48 for _ in range(max(vocab.values()) + 2)]
         rows[-1][40] = row_of(" ")
         for token, number in vocab.items():
-            piece = token.replace("Ġ", " ")
+            piece = decoders.ByteLevel().decode([token])
+            piece = token if "\ufffd" in piece else piece  # a part of a character
             inner = [piece[i : i + n] for n in (2, 3, 4, 5) for i in range(len(piece) - n + 1)]
             found = [row_of(part) for part in [piece, *inner][:40]]
             rows[number][: len(found)] = found
