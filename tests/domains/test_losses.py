@@ -95,3 +95,12 @@ def test_a_search_knows_what_is_better_before_there_is_data(domain: str) -> None
     assert goal is not None
     metric, mode = package("task").Task(package("config").Config().task, []).monitor
     assert (metric, mode) == (goal.metric, "max" if goal.kind == "floor" else "min")
+
+
+@pytest.mark.parametrize("labels", [["red"], ["0", "1"], []])
+def test_one_label_is_no_task_of_labels(labels: list[str]) -> None:
+    fit = assemble("one_label", "base", "domains/text")("task").Task.fit
+    splits = ["train", "train", "val", "val"]
+    rows = [{"target": labels[n % 2 : n % 2 + 1], "split": s} for n, s in enumerate(splits)]
+    with pytest.raises(SystemExit, match="with less than two of them, classify"):
+        fit("multilabel", pd.DataFrame(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -45,6 +46,10 @@ def test_names_and_environment_leave_pictures_as_they_are(
     events = EventAccumulator(str(package.folder / "runs/odd")).Reload()
     assert {"predictions", "confusion_matrix"} <= set(events.Tags()["images"])
     assert (package.folder / "runs/odd/projector_config.pbtxt").exists()
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # a pipe of Windows
+    picture = str(data / CLASSES[0] / "1.png")
+    said = finish(package.python("-m", f"{package.name}.predict", picture))
+    assert set(json.loads(said)["scores"]) == set(CLASSES)
 
 
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)

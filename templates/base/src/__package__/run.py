@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import HTTPError
@@ -25,14 +26,15 @@ from .config import Config
 
 RUNS, TIME = Path("runs"), "%Y-%m-%d_%H-%M-%S-%f"  # a run is named by when it began
 FREE = {"patience", "device", "precision", "compile", "num_workers", "resume", "run_dir"}
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+if isinstance(sys.stdout, TextIOWrapper):  # a pipe of Windows could not say every name
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 if sys.platform == "linux" and not torch.multiprocessing.get_start_method(allow_none=True):
     torch.multiprocessing.set_start_method("fork")  # 3.14 would send all examples, every epoch
 
 
 def parse(description: str | None) -> Config:
     """Read the flags; with --resume, what that run had stands in for what is not given."""
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     config = check(tyro.cli(Config, description=description))
     if config.resume == "auto" and config.run_dir:  # a job that may be queued again
         there = any(config.run_dir.glob("last.*"))
@@ -175,7 +177,7 @@ def optional(what: str) -> Iterator[None]:
 @contextmanager
 def fetching(flag: str, name: str) -> Iterator[None]:
     """Say in one line, and at once, what cannot be had; trying the hub takes half a minute."""
-    if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).is_dir():
         raise SystemExit(f"{flag} {name}: no such folder")
     try:
         from huggingface_hub import constants

@@ -37,6 +37,8 @@ class Task:
             return cls(kind, names)
         if kind == "multilabel":
             names = sorted({label for labels in targets for label in labels})
+            if len(names) < 2 or names == ["0", "1"]:
+                raise SystemExit(f"labels {names}: with less than two of them, classify")
             share = train.explode().value_counts() / len(train)
             return cls(kind, names, [float(share.get(name, 0)) for name in names])
         numbers = torch.tensor(list(train), dtype=torch.float64)  # (N, C)

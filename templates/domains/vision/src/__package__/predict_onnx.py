@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", required=True)
     parser.add_argument("inputs", nargs="+")
     flags = parser.parse_args()
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     if not Path(flags.model).is_file():
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])

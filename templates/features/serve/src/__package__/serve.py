@@ -152,7 +152,7 @@ def make_app(options: Options) -> FastAPI:
     ) -> dict[str, list[dict[str, Any]]]:
         """Give of each input what predict prints, or {"error": reason}."""
         found = await asyncio.gather(*(endpoint.predict(item, batches.logits) for item in items))
-        if all("error" in prediction for prediction in found):
+        if found and all("error" in prediction for prediction in found):
             response.status_code = 400
         return {"predictions": found}
 
