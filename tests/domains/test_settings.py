@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -112,3 +114,21 @@ def test_paths_may_be_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(package("data").make_table(config)) == 20
     assert package("run").start_run(config) == Path("here")
     assert package("run").load_config(Path("here")).data == Path("rows.csv")
+
+
+@pytest.mark.parametrize("name", ["./nets", "/nets", "~/nets", "nets/mine/last"])
+def test_a_folder_of_weights_that_is_not_there_is_said_at_once(name: str) -> None:
+    run = assemble("gone", "base", "domains/vision", "styles/plain")("run")
+    with pytest.raises(SystemExit, match=f"--pretrained {name}: no such folder"):
+        run.fetching("--pretrained", name).__enter__()
+
+
+def test_a_disk_that_is_read_only_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = assemble("read_only", "base", "domains/vision", "styles/plain")("run")
+
+    def refuse(config: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "runs")
+
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit, match=r"cannot write to runs, .*Read-only file system"):
+        run.main(refuse, "")

@@ -112,6 +112,12 @@ def test_every_feature_has_its_row_here_and_in_the_readme(
         assert f"| `{feature.name}` | {feature.help} |" in readme
 
 
+def test_a_notebook_begins_with_the_weights_that_it_is_given() -> None:
+    notebook = json.loads(render("text", "fastai", "notebook")["explore.ipynb"].data)
+    [train] = ["".join(c["source"]) for c in notebook["cells"] if c.get("id") == "train"]
+    assert "make_learner(dls, task, spec, config.pretrained)" in train
+
+
 @pytest.mark.parametrize("features", SUBSETS, ids="-".join)
 def test_features_add_their_files_and_change_the_readme(features: tuple[str, ...]) -> None:
     for domain, style in CELLS:

@@ -38,7 +38,7 @@ class Task:
         if kind == "multilabel":
             names = sorted({label for labels in targets for label in labels})
             if len(names) < 2 or names == ["0", "1"]:
-                raise SystemExit(f"labels {names}: with less than two of them, classify")
+                raise SystemExit(f"labels {names}: name two or more, or no --task multilabel")
             share = train.explode().value_counts() / len(train)
             return cls(kind, names, [float(share.get(name, 0)) for name in names])
         numbers = torch.tensor(list(train), dtype=torch.float64)  # (N, C)
