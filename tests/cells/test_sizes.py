@@ -54,7 +54,7 @@ MORE_OF: Final = {
     ("segmentation", "serve"): 25,
     ("speech-recognition", "export"): 100,
     ("speech-recognition", "serve"): 35,
-    ("tabular", "export"): 17,
+    ("tabular", "export"): 15,
     ("tagging", "export"): 50,
     ("tagging", "serve"): 25,
 }

@@ -57,8 +57,8 @@ def test_a_clip_is_as_long_as_most_sounds_are(
     assert spec.seconds == seconds
     # A longer clip has not many more frames, or an epoch would take long
     assert seconds * spec.sample_rate / package("model").make_model(spec, 2).log_mel.hop <= 500
-    package("run").start_run(replace(config, run_dir=tmp_path / "run"), spec=asdict(spec))
-    assert capsys.readouterr().out == f"sample_rate 1000, seconds {seconds}\n"
+    folder = package("run").start_run(replace(config, run_dir=tmp_path / "x"), spec=asdict(spec))
+    assert capsys.readouterr().out == f"run in {folder}, sample_rate 1000, seconds {seconds}\n"
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(100, 300), (200, 100), (500, 50), (5_000, 38)])

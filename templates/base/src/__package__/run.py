@@ -127,8 +127,8 @@ def start_run(config: Config, **what: Any) -> Path:
     what["versions"] = {"torch": torch.__version__, "git": "" if status else commit}
     content = {"config": asdict(config), **what}
     (folder / "settings.json").write_text(json.dumps(content, indent=2, default=str))
-    if sizes := [f"{k} {v}" for k, v in what.get("spec", {}).items() if type(v) in (int, float)]:
-        print(", ".join(sizes))  # as the data are, or as a flag says
+    sizes = [f"{k} {v}" for k, v in what.get("spec", {}).items() if v and type(v) in (int, float)]
+    print(f"run in {folder}", *sizes, sep=", ")  # sizes as the data are, or as a flag says
     return folder
 
 

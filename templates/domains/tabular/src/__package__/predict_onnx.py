@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-import sys
 import unicodedata
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -77,7 +76,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", required=True)
     parser.add_argument("inputs", nargs="+")
     flags = parser.parse_args()
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     if not Path(flags.model).is_file():
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
@@ -88,4 +86,4 @@ if __name__ == "__main__":
         result = decode(scores, about["task"])
         if strange := unknown(row, values, about["spec"]):
             result["unknown"] = strange
-        print(json.dumps({"input": row, **result}, ensure_ascii=False))
+        print(json.dumps({"input": row, **result}))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", required=True)
     parser.add_argument("inputs", nargs="+")
     flags = parser.parse_args()
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     if not Path(flags.model).is_file():
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
@@ -98,4 +96,4 @@ if __name__ == "__main__":
         found: dict[str, Any] = {"words": words, "tags": tags}
         if any(name.startswith("B-") for name in names):
             found = {"spans": spans_of(text, [place for _, place in split], tags)}
-        print(json.dumps({"input": text, **found}, ensure_ascii=False))
+        print(json.dumps({"input": text, **found}))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", required=True)
     parser.add_argument("inputs", nargs="+")
     flags = parser.parse_args()
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     if not Path(flags.model).is_file():
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
@@ -49,4 +47,4 @@ if __name__ == "__main__":
         text = path.read_text(encoding="utf-8-sig") if file else item
         [scores] = session.run(["scores"], {"inputs": prepare(text, about["spec"])})[0]
         result = decode(scores, about["task"])
-        print(json.dumps({"input": item, **result}, ensure_ascii=False))
+        print(json.dumps({"input": item, **result}))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", required=True)
     parser.add_argument("inputs", nargs="+")
     flags = parser.parse_args()
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     if not Path(flags.model).is_file():
         raise SystemExit(f"{flags.model} is no file: export writes one")
     session = InferenceSession(flags.model, providers=["CPUExecutionProvider"])
@@ -66,5 +64,5 @@ if __name__ == "__main__":
             result = decode(scores, about["task"])
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             result, failed = {"error": str(error)}, True
-        print(json.dumps({"input": item, **result}, ensure_ascii=False))
+        print(json.dumps({"input": item, **result}))
     raise SystemExit(int(failed))
