@@ -140,6 +140,14 @@ def test_a_cell_may_hold_a_list_of_labels(cell: str) -> None:
     assert read([cell], "multilabel", ["labels"], Path("a.csv")) == ["red", "even"]
 
 
+def test_a_column_may_hold_the_bytes_of_files() -> None:
+    package = assemble("bytes", "base", "domains/vision", "styles/plain")
+    frame = pd.DataFrame({"image": [b"an image"], "label": ["a"]})
+    config = package("config").Config()
+    table = package("table").from_frame(frame, config, {".png"}, Path("a.parquet"))
+    assert list(table["input"]) == [{"bytes": b"an image", "path": None}]
+
+
 @pytest.mark.parametrize("cell", ["", None])
 def test_a_path_that_is_missing_is_said(cell: str | None) -> None:
     package = assemble("no_path", "base", "domains/vision", "styles/plain")

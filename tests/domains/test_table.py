@@ -273,6 +273,8 @@ def test_a_column_and_files_name_the_splits(tmp_path: Path) -> None:
     lines = [f"{line},{parts[i // 2 % 3]}" for i, line in enumerate(TEXTS)]
     table = read_lines(tmp_path / "x.csv", ["text,label,split", *lines])
     assert counts(table) == {"train": 14, "val": 14, "test": 12}
+    spaced = [f"{line.replace(',', ', ')} " for line in ["text,label,split", *lines]]
+    pd.testing.assert_frame_equal(read_lines(tmp_path / "x.csv", spaced), table)
     for part in parts[:2]:
         rows = {"text": [f"{part} {i}" for i in range(20)], "label": [i % 2 for i in range(20)]}
         folder = tmp_path / "hub/data"

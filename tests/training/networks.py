@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 
-def save_transformer(folder: Path, texts: list[str]) -> Any:
+def save_transformer(folder: Path, texts: list[str], kind: str = "bert") -> Any:
     """A tiny network in a folder as the hub has them, with tokens that are parts of words."""
     import tokenizers
     import transformers
@@ -30,8 +30,10 @@ def save_transformer(folder: Path, texts: list[str]) -> Any:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     size = {"vocab_size": tokenizer.get_vocab_size(), "intermediate_size": 32}
     torch.manual_seed(0)
-    config = transformers.BertConfig(**size, **sizes, pad_token_id=fast.pad_token_id)
-    transformers.BertForTokenClassification(config).save_pretrained(folder)
+    config = transformers.AutoConfig.for_model(
+        kind, **size, **sizes, pad_token_id=fast.pad_token_id
+    )
+    transformers.AutoModelForTokenClassification.from_config(config).save_pretrained(folder)
     return fast
 
 

@@ -138,6 +138,18 @@ def test_a_network_is_spoken_to_as_it_knows_it(
 SPEECH = cells("speech-recognition")
 
 
+@pytest.mark.parametrize("package", ["text-plain"], indirect=True)
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_changes_of_low_rank_leave_the_head_whole(package: Package, kind: str) -> None:
+    """DistilBERT's head has two layers, of which the name of one ends the name of the other."""
+    network = package.folder / "network"
+    save_transformer(network, ["the food was good"], kind)
+    learn(package, network, "--lora")
+    names = torch.load(package.folder / "runs/x/best.pt", weights_only=True)["model"]
+    assert any("lora_A" in name for name in names)
+    assert not any("classifier" in name and "lora" in name for name in names)
+
+
 @pytest.mark.parametrize(("package", "freeze"), SPEECH, indirect=["package"])
 def test_speech_is_learned_on_a_pretrained_network(package: Package, freeze: bool) -> None:
     network = package.folder / "network"
@@ -181,3 +193,16 @@ def test_what_fastai_cannot_export_is_said(package: Package) -> None:
     assert "no export.pkl: " in said
     assert f"finished: {Path('runs/x/best.pth')}" in said
     assert not (package.folder / "runs/x/export.pkl").exists()
+
+
+@pytest.mark.parametrize("package", ["audio-plain"], indirect=True)
+def test_what_takes_no_spectrograms_says_so_in_a_line(package: Package) -> None:
+    import timm
+
+    network = package.folder / "network"
+    timm.models.save_for_hf(timm.create_model("vit_tiny_patch16_224"), network)
+    process = package.start("--dry-run", "--pretrained", str(network))
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith(f"--pretrained {network}: Input height (128)")
+    assert "Traceback" not in said

@@ -20,6 +20,7 @@ TEXT = "Galden moved from Kelsen to Marlo last week"
 TIMM = ("test_resnet", "test_vit", "test_convnext")
 CASES = [
     *(("vision", name) for name in TIMM),
+    ("vision", "vit_tiny_patch16_224"),  # which takes images of 224 pixels, unless it is told
     ("segmentation", "test_resnet"),
     ("detection", "resnet10t"),
     ("text", "bert"),
@@ -76,7 +77,8 @@ def test_a_pretrained_network_is_exported(
     source = tmp_path / f"{domain}-plain" / "src"
     package = Package(f"{domain.replace('-', '_')}_plain", source, tmp_path)
     save(network, tmp_path / "network")
-    size = ["--image-size", "64"] * (domain in ("segmentation", "detection"))
+    sized = domain in ("segmentation", "detection") or network.endswith("224")
+    size = ["--image-size", "64"] * sized
     package.run("--dry-run", "--run-dir", "runs/x", "--pretrained", "network", *size)
     shutil.rmtree(tmp_path / "network")
     for name in ("model.onnx", "model.pt2"):

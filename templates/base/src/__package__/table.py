@@ -57,7 +57,7 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
 
 def split_of(name: str) -> str:
     """Tell which split a folder, a cell or a file such as train-00000-of-00002 is named for."""
-    return SPLITS.get(re.split(r"[-_.]\d", name.lower())[0], "")
+    return SPLITS.get(re.split(r"[-_.]\d", name.strip().lower())[0], "")
 
 
 def split_at_end(name: str) -> str:
@@ -144,7 +144,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         # In a file with tabs a quote is a character like any other
         options: Any = {"quoting": csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL}
         options |= {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-        frame = pd.read_csv(path, sep=mark, **options).rename(columns=str.strip)
+        frame = pd.read_csv(path, sep=mark, skipinitialspace=True, **options)
     except ValueError as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
     if not isinstance(frame.index, pd.RangeIndex):  # the first cells of rows that have too many
@@ -153,7 +153,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise SystemExit(f"{path} has no rows")
     if mark == ";":  # where it parts columns, a comma parts whole numbers from the rest
         frame = frame.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
-    return frame
+    return frame.rename(columns=str.strip)
 
 
 def from_frame(
@@ -172,6 +172,7 @@ def from_frame(
     inputs = list(frame[first])
     if suffixes:
         inputs = [str(source.parent / i) if i and isinstance(i, str) else i for i in inputs]
+        inputs = [{"bytes": i, "path": None} if isinstance(i, bytes) else i for i in inputs]
         missing = [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]
         if missing:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]!r}")

@@ -100,6 +100,9 @@ class Spectral(nn.Module):
         self.log_mel = LogMel(spec.sample_rate, 128, hop=0.005 if spec.seconds <= 2 else 0.010)
         self.net = timm.create_model(name, bool(weights), in_chans=1, num_classes=num_outputs)
         zeros(self.get_classifier())
+        if weights:  # a network that wants pictures of one size says so now
+            self.eval()(torch.zeros(1, round(spec.seconds * spec.sample_rate)))
+            self.train()
 
     def get_classifier(self) -> nn.Module:
         return self.net.get_classifier()

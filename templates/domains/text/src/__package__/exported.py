@@ -30,8 +30,8 @@ def complete(model: nn.Module, task: Task) -> None:
             bag.forward = partial(add, bag)  # type: ignore[method-assign]
 
 
-def add(bag: nn.EmbeddingBag, rows: Tensor) -> Tensor:
-    """Do without what would be a loop over the texts in the file."""
+def add(bag: nn.EmbeddingBag, rows: Tensor, per_sample_weights: Tensor) -> Tensor:
+    """Do without what would be a loop over the words in the file."""
     if torch.compiler.is_exporting():
-        return F.embedding(rows, bag.weight).sum(dim=1)  # the padding's row is zeros
-    return nn.EmbeddingBag.forward(bag, rows)
+        return (F.embedding(rows, bag.weight) * per_sample_weights[..., None]).sum(dim=1)
+    return nn.EmbeddingBag.forward(bag, rows, per_sample_weights=per_sample_weights)

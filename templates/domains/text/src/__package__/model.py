@@ -60,6 +60,7 @@ class TextNet(nn.Module):
     """
 
     rows: Tensor
+    weights: Tensor
 
     def __init__(self, vocab: dict[str, int], num_outputs: int, dim: int = 64) -> None:
         super().__init__()
@@ -77,6 +78,12 @@ class TextNet(nn.Module):
                 if n == 1 or piece[0] != " ":  # there the next word begins
                     rows[number][39 + n] = row_of(piece[:n])
         self.register_buffer("rows", torch.tensor(rows), persistent=False)
+        # The rarer, the more it says (Spärck Jones, 1972); BPE numbers its tokens, after the bytes,
+        # by how often it finds them, and a part counts as the first of those that hold it
+        rarity = (torch.arange(len(rows)) - 256).clamp(min=1).log() + 1
+        weights, parts = rarity[-1].repeat(ROWS + 1), self.rows[:, :40].flatten()
+        weights.scatter_reduce_(0, parts, rarity.repeat_interleave(40), "amin")[ROWS] = 0
+        self.register_buffer("weights", weights, persistent=False)
         self.bag = nn.EmbeddingBag(ROWS + 1, dim, mode="sum", padding_idx=ROWS)
         self.tokens = nn.Embedding(len(rows), dim)
         self.conv = nn.Conv1d(dim, 2 * dim, kernel_size=11, padding="same")
@@ -99,12 +106,13 @@ class TextNet(nn.Module):
         joined = [join(ends[..., : 5 - n], starts[..., n - 1 : n], n) for n in (1, 2, 3, 4)]
         parts = torch.cat([rows[:, :-1, 1:40], *joined], dim=2)  # (B, T, 49)
         kinds = [rows[..., 0], pairs.masked_fill(~mask, ROWS), parts.flatten(1)]
-        if self.training:  # without some of them, or rare ones are learned by heart
-            kinds = [k.masked_fill(torch.rand(k.shape, device=k.device) < 0.2, ROWS) for k in kinds]
-        # Over the root of their number, or long texts would count for more
-        counts = [(rows != ROWS).sum(dim=1, keepdim=True).clamp(min=1) for rows in kinds]
-        bags = [self.bag(rows) / count.sqrt() for rows, count in zip(kinds, counts, strict=True)]
-        y = self.conv((self.tokens(ids) * mask[..., None]).transpose(1, 2))  # (B, 2C, T)
+        bags = []
+        for rows in kinds:  # in training without some, or rare ones are learned by heart
+            weights = F.dropout(self.weights[rows], 0.2, self.training)
+            # By their root sum of squares, or long texts would count for more
+            bags.append(self.bag(rows, per_sample_weights=F.normalize(weights, dim=1)))
+        kept = F.dropout(mask.float(), 0.2, self.training)
+        y = self.conv((self.tokens(ids) * kept[..., None]).transpose(1, 2))  # (B, 2C, T)
         most = F.relu(y).masked_fill(~mask[:, None], 0).amax(dim=2)
         return self.head(sum(bags) + self.order(self.dropout(most)))
 
@@ -132,7 +140,9 @@ class Pretrained(nn.Module):
         if spec.lora:
             from peft import LoraConfig, get_peft_model
 
-            lora = LoraConfig(task_type="SEQ_CLS", target_modules="all-linear", lora_dropout=0.1)
+            heads = [n for n, m in self.net.named_children() if m is not self.net.base_model]
+            chosen = {"target_modules": "all-linear", "exclude_modules": heads}
+            lora = LoraConfig(task_type="SEQ_CLS", lora_dropout=0.1, **chosen)
             self.net = get_peft_model(self.net, lora)
 
     def get_classifier(self) -> nn.Module:

@@ -33,6 +33,8 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
 
         name = source(weights) if weights else spec.arch
         model = timm.create_model(name, bool(weights), num_classes=num_outputs)
+        if hasattr(model, "set_input_size"):  # of transformers: other places for their patches
+            model.set_input_size(spec.image_size)
     for parameter in model.get_classifier().parameters():
         nn.init.zeros_(parameter)
     norms = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())

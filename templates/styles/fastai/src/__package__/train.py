@@ -55,6 +55,7 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
             learn.model.compile()
         (folder / "history.csv").unlink(missing_ok=True)  # epochs that are done are written again
         metric, mode = task.monitor
+        metric = "valid_loss" if metric == "loss" else metric  # as fastai calls it
         watch = {"monitor": metric, "comp": np.less if mode == "min" else np.greater}
         cbs = [
             GradientNorm(1.0),
