@@ -111,8 +111,8 @@ class TextNet(nn.Module):
             weights = F.dropout(self.weights[rows], 0.2, self.training)
             # By their root sum of squares, or long texts would count for more
             bags.append(self.bag(rows, per_sample_weights=F.normalize(weights, dim=1)))
-        kept = F.dropout(mask.float(), 0.2, self.training)
-        y = self.conv((self.tokens(ids) * kept[..., None]).transpose(1, 2))  # (B, 2C, T)
+        x = F.dropout1d(self.tokens(ids) * mask[..., None], 0.2, self.training)  # whole tokens
+        y = self.conv(x.transpose(1, 2))  # (B, 2C, T)
         most = F.relu(y).masked_fill(~mask[:, None], 0).amax(dim=2)
         return self.head(sum(bags) + self.order(self.dropout(most)))
 
