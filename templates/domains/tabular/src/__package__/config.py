@@ -35,7 +35,8 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     steps = max(1, num_examples // config.batch_size)  # of an epoch
     enough = 3000 if config.data or config.dataset else 600  # steps; the sample is easy
-    epochs = config.epochs or min(max(enough // steps, 20), max(50, 300 // steps))  # at least 300
+    most = 150 if config.task == "regression" else 50  # numbers of a small table take longer
+    epochs = config.epochs or min(max(enough // steps, 20), max(most, 300 // steps))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     print(f"{epochs} epochs of {steps} steps of {config.batch_size}, lr {config.lr}")
     patience = config.patience or max(epochs // 2, 3)

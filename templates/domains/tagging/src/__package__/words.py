@@ -76,17 +76,17 @@ def read_lines(path: Path, columns: str | None) -> Iterator[tuple[str, str] | No
     asked = (columns or ("2:4" if universal else "1")).split(":")
     if not all(number.isdecimal() and int(number) for number in asked):
         raise SystemExit(f"{path} has columns without names: say --columns 1:4, from 1 on")
+    tabs = any("\t" in line for line in lines)
     for line in (line.strip("\r ") for line in lines):
-        cells = line.split("\t") if "\t" in line else re.split(" +", line)
+        cells = line.split("\t") if tabs else re.split(" +", line)
         if not any(cells):
             yield None
-        if not any(cells) or cells[0] == "-DOCSTART-":
+        if not any(cells) or cells[0].startswith("-DOCSTART-"):
             continue
-        comment = universal or cells[0] == "#" or cells[0].startswith("# ")
-        if line.startswith("#") and len(cells) != width and comment:
+        if universal and re.match(r"#|\d+[-.]\d", line):
+            continue  # comments, and words that are written as one
+        if len(cells) != width and (cells[0] == "#" or cells[0].startswith("# ")):
             continue
-        if universal and re.match(r"\d+[-.]\d", line):
-            continue  # words that are written as one
         width = width or len(cells)
         places = [int(number) - 1 for number in (*asked, str(width))[:2]]
         if len(cells) != width or max(places) >= width or width < 2:
