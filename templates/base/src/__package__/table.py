@@ -173,8 +173,7 @@ def from_frame(
     if suffixes:
         inputs = [str(source.parent / i) if i and isinstance(i, str) else i for i in inputs]
         inputs = [{"bytes": i, "path": None} if isinstance(i, bytes) else i for i in inputs]
-        missing = [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]
-        if missing:
+        if missing := [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]!r}")
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]

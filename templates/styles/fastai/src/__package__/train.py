@@ -34,8 +34,7 @@ def train(config: Config, *others: Callback) -> dict[str, float]:
         table = table.groupby("split").head(2 * config.batch_size)
     dls = make_dls(table, task, spec, config)
 
-    described: dict[str, Any] = {"spec": asdict(spec), "task": asdict(task)}
-    folder = start_run(config, examples=len(table), **described)
+    folder = start_run(config, examples=len(table), spec=asdict(spec), task=asdict(task))
     weights = None if config.resume else config.pretrained
     options = {"path": folder, "model_dir": ".", "train_bn": not config.freeze}
     learn = to_precision(make_learner(dls, task, spec, weights, **options), config.precision)
