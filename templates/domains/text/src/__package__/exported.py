@@ -31,7 +31,7 @@ def complete(model: nn.Module, task: Task) -> None:
 
 
 def add(bag: nn.EmbeddingBag, rows: Tensor, per_sample_weights: Tensor) -> Tensor:
-    """Do without what would be a loop over the words in the file."""
+    """Do without what would be a loop over the texts in the file."""
     if torch.compiler.is_exporting():
         return (F.embedding(rows, bag.weight) * per_sample_weights[..., None]).sum(dim=1)
     return nn.EmbeddingBag.forward(bag, rows, per_sample_weights=per_sample_weights)
