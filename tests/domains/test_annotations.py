@@ -210,10 +210,12 @@ def test_words_with_tags_have_many_forms(tmp_path: Path) -> None:
         "I-PER",
         "B-LOC",
     ]
-    lines = ["# id 7\tdomain=en", "# id = 7", "Ada\t_\t_\tB-PER", "# id = 8", "#\t_\t_\tO", ""]
-    (tmp_path / "x.conll").write_text("\n".join(lines))
-    pairs = [pair for pair in words.read_lines(tmp_path / "x.conll", None) if pair]
-    assert pairs == [("Ada", "B-PER"), ("#", "O")]
+    for mark in ("\t", " "):
+        given = [mark.join((word, "_", "_", tag)) for word, tag in (("Ada", "B-PER"), ("#", "O"))]
+        lines = ["# id 7\tdomain=en", *["# id = 7"] * (mark == "\t"), *given, ""]
+        (tmp_path / "x.conll").write_text("\n".join(lines * 2))
+        pairs = [pair for pair in words.read_lines(tmp_path / "x.conll", None) if pair]
+        assert pairs == [("Ada", "B-PER"), ("#", "O")] * 2
     word = "1\tAda\tAda\tPROPN\t_\t_\t0\troot\t_\t_"
     lines = [word, "", "# text = as many parts as has a word", word, ""]
     (tmp_path / "x.conllu").write_text("\n".join(lines))

@@ -148,12 +148,12 @@ def test_a_column_may_hold_the_bytes_of_files() -> None:
     assert list(table["input"]) == [{"bytes": b"an image", "path": None}]
 
 
-@pytest.mark.parametrize("cell", ["", None])
-def test_a_path_that_is_missing_is_said(cell: str | None) -> None:
+@pytest.mark.parametrize("cell", ["", None, b""])
+def test_a_path_that_is_missing_is_said(cell: str | bytes | None) -> None:
     package = assemble("no_path", "base", "domains/vision", "styles/plain")
     frame = pd.DataFrame({"image": [cell], "label": ["a"]})
     config = package("config").Config()
-    with pytest.raises(SystemExit, match=r"a\.csv: 1 files are missing, such as (''|None)"):
+    with pytest.raises(SystemExit, match=r"a\.csv: 1 files are missing, such as (b?''|None)"):
         package("table").from_frame(frame, config, {".png"}, Path("a.csv"))
 
 

@@ -61,10 +61,20 @@ def test_a_clip_is_as_long_as_most_sounds_are(
     assert capsys.readouterr().out == f"run in {folder}, sample_rate 1000, seconds {seconds}\n"
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(100, 300), (200, 100), (500, 50), (5_000, 38)])
-def test_few_rows_are_learned_in_many_epochs(rows: int, epochs: int) -> None:
+@pytest.mark.parametrize(
+    ("task", "rows", "epochs"),
+    [
+        ("classification", 100, 300),
+        ("classification", 200, 100),
+        ("classification", 500, 50),
+        ("classification", 5_000, 38),
+        ("regression", 500, 150),
+        ("regression", 5_000, 38),
+    ],
+)
+def test_few_rows_are_learned_in_many_epochs(task: str, rows: int, epochs: int) -> None:
     module = assemble("rows", "base", "domains/tabular", "styles/plain")("config")
-    config = module.Config(data=Path("rows.csv"))
+    config = module.Config(data=Path("rows.csv"), task=task)
     assert module.with_defaults(config, rows).epochs == epochs
 
 

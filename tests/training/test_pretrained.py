@@ -135,9 +135,6 @@ def test_a_network_is_spoken_to_as_it_knows_it(
         assert model.generate([0, 5], 1, temperature=0, top_p=1) == [likeliest(network, [0, 5])]
 
 
-SPEECH = cells("speech-recognition")
-
-
 @pytest.mark.parametrize("package", ["text-plain"], indirect=True)
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 def test_changes_of_low_rank_leave_the_head_whole(package: Package, kind: str) -> None:
@@ -148,6 +145,9 @@ def test_changes_of_low_rank_leave_the_head_whole(package: Package, kind: str) -
     names = torch.load(package.folder / "runs/x/best.pt", weights_only=True)["model"]
     assert any("lora_A" in name for name in names)
     assert not any("classifier" in name and "lora" in name for name in names)
+
+
+SPEECH = cells("speech-recognition")
 
 
 @pytest.mark.parametrize(("package", "freeze"), SPEECH, indirect=["package"])

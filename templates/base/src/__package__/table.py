@@ -172,7 +172,7 @@ def from_frame(
     inputs = list(frame[first])
     if suffixes:
         inputs = [str(source.parent / i) if i and isinstance(i, str) else i for i in inputs]
-        inputs = [{"bytes": i, "path": None} if isinstance(i, bytes) else i for i in inputs]
+        inputs = [{"bytes": i, "path": None} if isinstance(i, bytes) and i else i for i in inputs]
         if missing := [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]:
             raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]!r}")
     rows = frame[wanted].itertuples(index=False)

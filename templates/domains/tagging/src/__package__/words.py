@@ -76,7 +76,7 @@ def read_lines(path: Path, columns: str | None) -> Iterator[tuple[str, str] | No
     asked = (columns or ("2:4" if universal else "1")).split(":")
     if not all(number.isdecimal() and int(number) for number in asked):
         raise SystemExit(f"{path} has columns without names: say --columns 1:4, from 1 on")
-    tabs = any("\t" in line for line in lines)
+    tabs = any("\t" in line for line in lines if not line.startswith("#"))
     for line in (line.strip("\r ") for line in lines):
         cells = line.split("\t") if tabs else re.split(" +", line)
         if not any(cells):
