@@ -62,11 +62,11 @@ def left_out(cell: Cell) -> set[str]:
 
     tests/training looks more closely at a run that is interrupted, and in the first cell at two
     processes and at a run that is resumed. These depend on the style alone, so the first domain has
-    them. A project's own tests are in the cells that are new in one way, but for that of two
-    processes, which is the slowest and for the night; its types are in those of a new style. Data
-    of a user's own are given to the first cell, and by night to every domain: cells that are new in
-    both ways are for the night, and spared nothing else. `ptscaffold test` tries all of it for
-    every change, types too.
+    them. A project's own tests are in the cells that are new in one way, but for those of two
+    processes, which are the slowest and for the night; its types, and its own command with two
+    processes, are in those of a new style with features. Data of a user's own are given to the
+    first cell, and by night to every domain: cells that are new in both ways are for the night, and
+    spared nothing else. `ptscaffold test` tries all of it for every change, types too.
     """
     new_domain, new_style = new_in(cell)
     if new_domain and new_style:
@@ -75,7 +75,7 @@ def left_out(cell: Cell) -> set[str]:
     if new_domain:
         spared |= {"own-data", "processes", "resume", "types"}
     elif new_style:
-        spared.add("own-data")
+        spared |= {"own-data"} if cell.features else {"own-data", "processes", "types"}
     else:
         spared |= {"processes", "resume", "tests", "types"}
     return spared

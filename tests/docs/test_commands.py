@@ -90,6 +90,8 @@ def quick(command: str) -> str:
 
     Of `ptscaffold test` the projects are made, and one that is there is installed and linted.
     """
+    if f"\t{command}\n" in (ROOT / "Makefile").read_text(encoding="utf-8"):
+        return "true"  # a line of `make test`
     if command.startswith("ptscaffold test") and "--only" not in command:
         return f"{command} --only {'lint' if command.endswith(' digits') else 'new'}"
     if command.startswith("pytest "):

@@ -52,7 +52,8 @@ def test_names_and_environment_leave_pictures_as_they_are(
     assert set(json.loads(said)["scores"]) == set(CLASSES)
 
 
-@pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
+@pytest.mark.nightly
+@pytest.mark.parametrize("package", CELLS, indirect=True)
 def test_a_gpu_s_precision_trains_on_the_cpu(package: Package) -> None:
     package.run("--device", "cpu", "--precision", "bf16", "--dry-run", "--run-dir", "runs/bf16")
 
@@ -103,6 +104,7 @@ def test_a_checkpoint_from_elsewhere_is_evaluated_here_or_refused_in_one_line(
     assert stderr == f"runs/moved/{checkpoint.name} is damaged, or no checkpoint of PyTorch\n"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("package", ["vision-fastai"], indirect=True)
 def test_a_checkpoint_without_its_settings_predicts_nothing_in_one_line(package: Package) -> None:
     package.run("--device", "cpu", "--dry-run", "--run-dir", "runs/x")
@@ -151,7 +153,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("package", [CELLS[0], *SLOW], indirect=True)
-@pytest.mark.parametrize("flags", WRONG)
+@pytest.mark.parametrize(
+    "flags", [pytest.param(f, marks=[pytest.mark.nightly] * (" -" in f)) for f in WRONG]
+)
 def test_a_wrong_flag_is_one_line(package: Package, flags: str) -> None:
     (package.folder / "a_file").touch()
     process = package.start("--dry-run", *flags.split())

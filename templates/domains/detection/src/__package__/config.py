@@ -39,7 +39,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     batch_size = config.batch_size or 16
     steps = max(1, num_examples // batch_size)  # of an epoch
-    enough = 320 if not (config.data or config.dataset) else 3000  # steps; the sample is easy
+    enough = 250 if not (config.data or config.dataset) else 3000  # steps; the sample is easy
     epochs = config.epochs or (20 if config.pretrained else min(max(enough // steps, 12), 100))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     lr = config.lr or (1e-3 if config.pretrained else 4e-3)

@@ -14,7 +14,7 @@ CORNERS = {"circle": 48, "square": 4, "triangle": 3}  # of each class
 SCALE = 4  # images are drawn large, then reduced: smooth edges
 
 
-def make_sample(root: Path, num_images: int = 600, size: int = 64, seed: int = 0) -> Path:
+def make_sample(root: Path, num_images: int = 500, size: int = 64, seed: int = 0) -> Path:
     """Write root/images/*.png and root/annotations.json, as COCO has it, unless they are there."""
     if not root.is_dir():
         rng, scratch = random.Random(seed), root.with_name(f"{root.name}.{os.getpid()}")

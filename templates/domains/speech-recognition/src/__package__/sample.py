@@ -13,7 +13,7 @@ VOWELS = {"a": (800, 1200), "e": (450, 1900), "i": (280, 2500), "o": (450, 850),
 CONSONANTS = {"f": (1000, 7500), "s": (4500, 7500), "x": (2000, 4000), "k": (1200, 2000)}
 
 
-def make_sample(root: Path, num_sounds: int = 900, seed: int = 0) -> Path:
+def make_sample(root: Path, num_sounds: int = 720, seed: int = 0) -> Path:
     """Write root/*.wav, and what is said to root/metadata.csv, unless they are there."""
     if not root.is_dir():
         rng, scratch = np.random.default_rng(seed), root.with_name(f"{root.name}.{os.getpid()}")

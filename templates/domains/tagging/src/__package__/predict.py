@@ -32,14 +32,12 @@ def read_inputs(inputs: list[str]) -> Iterator[str]:
 def spans_of(text: str, words: list[Word], tags: list[str]) -> list[dict[str, Any]]:
     """Give what is named in a text: its kind, and the characters from start to before end."""
     spans: list[dict[str, Any]] = []
-    before = ""
     for (_, (start, end)), tag in zip(words, tags, strict=True):
         mark, _, label = tag.partition("-")
-        if label and (mark == "B" or before != label):
+        if mark == "B":
             spans.append({"label": label, "start": start, "end": end})
         elif label:
             spans[-1]["end"] = end
-        before = label
     return [span | {"text": text[span["start"] : span["end"]]} for span in spans]
 
 

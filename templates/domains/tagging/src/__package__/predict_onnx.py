@@ -51,17 +51,31 @@ def cut(words: list[str]) -> Iterator[list[str]]:
     yield words
 
 
+def choose(logits: np.ndarray, names: list[str]) -> list[str]:
+    """Give the likeliest tags by logits (C, W), as task.py does."""
+    spans = any(name.startswith("B-") for name in names)
+    after = [[b[:2] == "I-" and a[2:] != b[2:] for b in names] for a in ["", *names]]
+    cost = np.array(after) * (1e4 * spans)
+    best, places = logits[:, 0] - cost[0], []
+    for word in logits.T[1:]:
+        ways = best[:, None] - cost[1:]
+        best = ways.max(axis=0) + word
+        places.append(ways.argmax(axis=0))
+    numbers = [best.argmax()]
+    for place in reversed(places):
+        numbers.append(place[numbers[-1]])
+    return [names[n] for n in reversed(numbers)]
+
+
 def spans_of(text: str, places: list[tuple[int, int]], tags: list[str]) -> list[dict[str, Any]]:
     """Give what is named in a text, as predict.py does."""
     spans: list[dict[str, Any]] = []
-    before = ""
     for (start, end), tag in zip(places, tags, strict=True):
         mark, _, label = tag.partition("-")
-        if label and (mark == "B" or before != label):
+        if mark == "B":
             spans.append({"label": label, "start": start, "end": end})
         elif label:
             spans[-1]["end"] = end
-        before = label
     return [span | {"text": text[span["start"] : span["end"]]} for span in spans]
 
 
@@ -92,7 +106,7 @@ if __name__ == "__main__":
         words, tags = [word for word, _ in split], list[str]()
         for part in cut(words) if words else ():
             [logits] = session.run(["logits"], {"inputs": prepare(part, about["spec"])})[0]
-            tags += [names[n] for n in logits[:, : len(part)].argmax(axis=0)]
+            tags += choose(logits[:, : len(part)], names)
         found: dict[str, Any] = {"words": words, "tags": tags}
         if any(name.startswith("B-") for name in names):
             found = {"spans": spans_of(text, [place for _, place in split], tags)}

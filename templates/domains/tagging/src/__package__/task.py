@@ -62,8 +62,23 @@ class Task:
         return (losses / (targets != IGNORE).sum(dim=1).clamp(min=1)).mean()
 
     def scores(self, logits: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Turn logits (B, C, WORDS) into tags (B, WORDS), -1 where no word is."""
-        return logits.argmax(dim=1).masked_fill(logits.amax(dim=1) <= OUTSIDE, IGNORE)
+        """Turn logits (B, C, WORDS) into tags (B, WORDS), -1 where no word is.
+
+        Of all in which nothing goes on that has not begun the likeliest (Viterbi, 1967).
+        """
+        none = logits.amax(dim=1) <= OUTSIDE
+        after = [[b[:2] == "I-" and a[2:] != b[2:] for b in self.names] for a in ["", *self.names]]
+        cost = torch.tensor(after, device=logits.device) * (1e4 * self.spans)
+        first, *others = logits.float().masked_fill(none[:, None], 0).unbind(dim=2)
+        best, places = first - cost[0], list[Tensor]()
+        for word in others:
+            ways, place = (best[:, :, None] - cost[1:]).max(dim=1)
+            best = ways + word
+            places.append(place)
+        tags = [best.argmax(dim=1, keepdim=True)]
+        for place in reversed(places):
+            tags.append(place.gather(1, tags[-1]))
+        return torch.cat(tags[::-1], dim=1).masked_fill(none, IGNORE)
 
     def metrics(self) -> MetricCollection:
         """Give the metrics of tags (N, WORDS) and targets: of the words, and of whole spans."""
