@@ -91,9 +91,12 @@ def test_annotations_of_nothing_are_left_out_and_counted(
         {"image_id": 0, "category_id": 8},
     ]
     more += [{"image_id": 0, "category_id": 1, "bbox": [], "segmentation": None}]
+    more += [{"image_id": 0, "category_id": 1, "bbox": [], "segmentation": [[5, 5]]}]
+    more += [{"image_id": 0, "category_id": 1, "bbox": [], "segmentation": []}]
+    more += [{"image_id": 0, "segments_info": []}]
     write_coco(tmp_path / "all.json", ["a.png"], [CAT], more, bom="\ufeff")
     assert classes(read(domain, tmp_path)) == [["cat"]]
-    assert "left out 3 annotations" in capsys.readouterr().out
+    assert "left out 6 annotations" in capsys.readouterr().out
 
 
 def test_boxes_of_voc_are_of_the_images_of_their_split(tmp_path: Path) -> None:
@@ -159,6 +162,19 @@ def test_lines_of_yolo(line: str, box: tuple[float, ...] | None, tmp_path: Path)
     else:
         [[found]] = [target["boxes"] for target in boxes.read_yolo(tmp_path, {".png"})["target"]]
         assert found[1:] == pytest.approx(box)
+
+
+def test_images_without_a_file_of_labels_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = assemble("yolo", "base", "domains/detection", "styles/plain")("boxes")
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "a.txt").write_text("1 .5 .5 .2 .2")
+    (tmp_path / "obj.names").write_text("cat\ndog\n")
+    targets = boxes.read_yolo(tmp_path, {".png"})["target"]
+    assert [[name for name, *_ in target["boxes"]] for target in targets] == [["dog"], []]
+    assert "1 images have no file of labels" in capsys.readouterr().out
 
 
 def test_a_class_that_only_other_splits_have_ends_no_run(

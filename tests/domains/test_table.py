@@ -349,3 +349,94 @@ def test_a_table_may_have_one_column_of_long_texts(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path / "x.csv")["text"]) == texts
     (tmp_path / "x.tsv").write_text('text\nsaid "so\n')
     assert list(read_rows(tmp_path / "x.tsv")["text"]) == ['said "so']
+
+
+def test_a_file_s_name_is_no_text(tmp_path: Path) -> None:
+    rows = [f"{'good' if i % 2 else 'bad'}\t{i}.txt\ttext {i}" for i in range(40)]
+    table = read_lines(tmp_path / "a.tsv", ["category\tfilename\tcontent", *rows])
+    assert set(table["input"]) == {f"text {i}" for i in range(40)}
+    with pytest.raises(SystemExit, match="say --columns"):
+        read_lines(tmp_path / "b.csv", ["file,label", *TEXTS])
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("train_reviews.csv", {"train": 32, "val": 8, "test": 20}),
+        ("reviews_train.csv", {"train": 32, "val": 8, "test": 20}),
+    ],
+)
+def test_a_file_is_named_for_its_split(path: str, expected: dict[str, int], tmp_path: Path) -> None:
+    (tmp_path / path).write_text("\n".join(["text,label", *TEXTS]))
+    others = [f"another {text}" for text in TEXTS[:20]]
+    (tmp_path / path.replace("train", "test")).write_text("\n".join(["text,label", *others]))
+    assert counts(read(tmp_path, suffixes=())) == expected
+
+
+@pytest.mark.parametrize("path", ["dev/photos.csv", "blood_test.csv"])
+def test_one_table_is_divided_whatever_it_is_called(path: str, tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    table = read_lines(tmp_path / path, ["text,label", *TEXTS])
+    assert counts(table) == {"train": 28, "val": 6, "test": 6}
+
+
+def test_paths_name_the_splits(tmp_path: Path) -> None:
+    for split, count in (("train", 40), ("test", 12)):
+        make_folders(tmp_path / split, count, classes=["all"])
+    rows = [
+        f"{path.relative_to(tmp_path).as_posix()},{'ab'[int(path.stem) % 2]}"
+        for path in tmp_path.rglob("*.png")
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    assert counts(read(tmp_path)) == {"train": 32, "val": 8, "test": 12}
+
+
+def test_a_label_may_be_a_list_of_one(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "label": [("good", "bad")[i % 2]]} for i in range(40)]
+    table = read_lines(tmp_path / "a.jsonl", map(json.dumps, rows))
+    assert set(table["target"]) == {"good", "bad"}
+    for labels, error in ([], "has no label"), (["good", "bad"], "multilabel"):
+        with pytest.raises(SystemExit, match=error):
+            read_lines(
+                tmp_path / "b.jsonl", map(json.dumps, [*rows, {"text": "", "label": labels}])
+            )
+    frame = pd.DataFrame({"text": [str(i) for i in range(40)], "label": [0, 1] * 20})
+    frame.loc[3, "label"] = None
+    frame.astype({"label": "Int64"}).to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(SystemExit, match="has no label"):
+        read(tmp_path / "c.parquet", suffixes=())
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (("1.921", "930", "24,5"), (1921, 930, 24.5)),
+        (("-1.234.567,25", "1.5", "2.000"), (-1234567.25, 1.5, 2000)),
+        (("1.921", "930", "24.5"), (1.921, 930, 24.5)),  # no comma: a dot parts decimals
+    ],
+)
+def test_dots_part_thousands_where_commas_part_decimals(
+    cells: tuple[str, ...], numbers: tuple[float, ...], tmp_path: Path
+) -> None:
+    lines = [f"text {i};{cells[i % 3]}" for i in range(42)]
+    table = read_lines(tmp_path / "a.csv", ["text;value", *lines], task="regression")
+    assert {target for (target,) in table["target"]} == set(numbers)
+
+
+def test_a_test_without_labels_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "test.csv").write_text("id,text\n1,a\n2,b\n")
+    with pytest.raises(SystemExit, match="say --columns"):
+        read(tmp_path, suffixes=())
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *TEXTS]))
+    assert counts(read(tmp_path, suffixes=())) == {"train": 32, "val": 8}
+    assert f"left out {tmp_path / 'test.csv'} has the columns id, text" in capsys.readouterr().out
+
+
+def test_a_folder_around_all_is_no_class(tmp_path: Path) -> None:
+    make_folders(tmp_path / "flowers/flowers")
+    assert set(read(tmp_path)["target"]) == {"cat", "dog"}
+    make_folders(tmp_path / "one", classes=["cat"])
+    with pytest.raises(SystemExit, match="a second class"):
+        read(tmp_path / "one")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from domains.assemble import assemble
@@ -71,3 +73,22 @@ def test_words_are_tokens_in_every_script(load: Any, text: str, tokens: list[str
 def to_bytes(text: str) -> list[str]:
     split = ByteLevel(add_prefix_space=False, use_regex=False)
     return [piece for piece, _ in split.pre_tokenize_str(text)]
+
+
+def test_a_table_is_no_text_to_predict(load: Any) -> None:
+    read = load("predict").read_inputs
+    assert list(read(["see a.csv"])) == [("see a.csv", "see a.csv")]
+    with pytest.raises(SystemExit, match=r"a\.csv: give texts"):
+        list(read(["a.csv"]))
+
+
+def test_chats_of_the_hub_are_lists_of_arrays(tmp_path: Path) -> None:
+    module = assemble("chats", "base", "domains/language-model", "styles/plain")
+    chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    pd.DataFrame({"messages": [chat] * 30}).to_parquet(tmp_path / "a.parquet")
+    rows = module("data").read_rows(module("config").Config(data=tmp_path / "a.parquet"))
+    assert len(rows) == 30
+    assert set(rows["target"]) == {"Hello"}
+    (tmp_path / "a.json").write_text('{"text": "a"}\n{"text": "b"}\n')
+    with pytest.raises(SystemExit, match="cannot read "):
+        module("data").read_rows(module("config").Config(data=tmp_path / "a.json"))

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from .config import Config
 from .table import FILES, files_in, from_frame, split_of, tidy
 
-NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")  # of YOLO's numbers
+NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's numbers
 OBJECTS = ("objects", "target", "boxes", "annotations")  # a column of all boxes of an image
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))  # columns of one box a row
 KINDS = ("class", "label", "category", "name")
@@ -111,7 +111,7 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
         names = {kind["id"]: tidy(kind["name"]) for kind in content["categories"]}
         boxes: dict[Any, list[Any]] = {image["id"]: [] for image in content["images"]}
         for each in content["annotations"]:
-            known = each["image_id"] in boxes and each["category_id"] in names
+            known = each["image_id"] in boxes and each.get("category_id") in names
             if each.get("iscrowd") or not each.get("bbox") or not known:
                 left_out += 1
                 continue
@@ -184,6 +184,8 @@ def read_yolo(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         raise SystemExit(
             f"{root}: no annotations of COCO (.json) or Pascal VOC (.xml), no labels of YOLO (.txt)"
         )
+    if labels < len(rows):
+        print(f"{len(rows) - labels} images have no file of labels: they count as empty")
     return make_rows(rows)
 
 
@@ -202,7 +204,8 @@ def read_names(root: Path) -> dict[int, str]:
     """Read what YOLO's numbers are called."""
     for file in (root / name for name in NAMES if (root / name).is_file()):
         text = file.read_text(encoding="utf-8-sig")
-        names = yaml.safe_load(text)["names"] if file.suffix != ".txt" else text.splitlines()
+        given = yaml.safe_load(text) if file.suffix in (".yaml", ".yml") else text.splitlines()
+        names = given.get("names", []) if isinstance(given, dict) else given
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): tidy(name) for number, name in pairs}
     return {}

@@ -60,7 +60,11 @@ def read_rows(config: Config) -> pd.DataFrame:
         return from_hub(named, config, (), from_columns) if named else make_sample()
     data = unpack(data)
     if data.suffix.lower() == ".json" and data.is_file():
-        return from_columns(pd.DataFrame(json.loads(data.read_bytes())), config, (), data)
+        try:
+            frame = pd.DataFrame(json.loads(data.read_bytes()))
+        except ValueError as error:
+            raise SystemExit(f"cannot read {data}: {error}") from None
+        return from_columns(frame, config, (), data)
     files = find_texts(data)
     return part(read_texts(files, data)) if files else read(data, config, (), from_columns)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_scalar
 
 from .config import Config
 from .run import fetching
@@ -100,7 +101,7 @@ def from_columns(
 
 
 def as_text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell)
+    return "" if is_scalar(cell) and pd.isna(cell) else str(cell)
 
 
 def guess(names: list[str]) -> tuple[str, str]:

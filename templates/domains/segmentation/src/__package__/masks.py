@@ -161,9 +161,9 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
         number = {kind["id"]: names.index(kind["name"]) for kind in content["categories"]}
         polygons: dict[int, list[Any]] = {image["id"]: [] for image in content["images"]}
         for each in content["annotations"]:
-            known = each["image_id"] in polygons and each["category_id"] in number
-            if known and isinstance(each.get("segmentation"), list):
-                parts = each["segmentation"]
+            known = each["image_id"] in polygons and each.get("category_id") in number
+            parts = each["segmentation"] if isinstance(each.get("segmentation"), list) else []
+            if known and (parts := [part for part in parts if len(part) >= 6]):
                 polygons[each["image_id"]] += [[number[each["category_id"]], p] for p in parts]
             else:
                 left_out += 1

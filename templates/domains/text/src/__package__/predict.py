@@ -10,6 +10,7 @@ import tyro
 
 from .data import SUFFIXES, make_transform, read_text
 from .evaluate import load_model
+from .table import TABLES
 
 
 def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
@@ -22,6 +23,8 @@ def read_inputs(inputs: list[str]) -> Iterator[tuple[str, str]]:
             if not Path(item).is_file():
                 raise SystemExit(f"{item}: no such file")
             yield item, read_text(Path(item))
+        elif item.lower().endswith(TABLES) and len(item.split()) == 1:
+            raise SystemExit(f"{item}: give texts, files of one text each, or - for lines")
         else:
             yield item, item
 
