@@ -55,7 +55,7 @@ MORE_OF: Final = {
     ("speech-recognition", "export"): 100,
     ("speech-recognition", "serve"): 35,
     ("tabular", "export"): 15,
-    ("tagging", "export"): 65,
+    ("tagging", "export"): 53,
     ("tagging", "serve"): 25,
 }
 CELLS = list(starmap(Cell, product(*(sorted(LAYERS.names(k)) for k in ("domains", "styles")))))
