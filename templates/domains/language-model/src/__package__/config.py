@@ -36,7 +36,7 @@ def with_defaults(config: Config, num_examples: int) -> Config:
     """Fill in what follows from the number of training examples, and say it."""
     batch_size = config.batch_size or (8 if config.pretrained else 16)
     steps = max(1, num_examples // batch_size)  # of an epoch
-    enough = 250 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
+    enough = 300 if not (config.data or config.dataset) else 2000  # steps; the sample is easy
     epochs = config.epochs or (3 if config.pretrained else min(max(enough // steps, 4), 10))
     epochs, steps = (1, 2) if config.dry_run else (epochs, steps)
     full = 5e-5 if config.pretrained else 5e-3
