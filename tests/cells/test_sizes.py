@@ -22,15 +22,15 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1451, 12, 400, 120),
-    "segmentation": (1653, 13, 400, 120),
-    "detection": (1878, 14, 400, 120),
-    "text": (1520, 13, 400, 120),
-    "tagging": (1707, 13, 400, 120),
-    "language-model": (1771, 14, 400, 120),
-    "audio": (1626, 13, 400, 120),
-    "speech-recognition": (1796, 15, 400, 120),
-    "tabular": (1506, 13, 400, 120),
+    "vision": (1482, 12, 400, 120),
+    "segmentation": (1684, 13, 400, 120),
+    "detection": (1906, 14, 400, 120),
+    "text": (1559, 13, 400, 120),
+    "tagging": (1738, 13, 400, 120),
+    "language-model": (1796, 14, 400, 120),
+    "audio": (1657, 13, 400, 120),
+    "speech-recognition": (1821, 15, 400, 120),
+    "tabular": (1537, 13, 400, 120),
 }
 # Against plain PyTorch: a Trainer prints no line an epoch, keeps no single file of the best, ends
 # by no signal, takes all GPUs; Lightning parts what the loop has in one place; boxes in fastai need

@@ -99,7 +99,9 @@ def test_annotations_of_nothing_are_left_out_and_counted(
     assert "left out 6 annotations" in capsys.readouterr().out
 
 
-def test_boxes_of_voc_are_of_the_images_of_their_split(tmp_path: Path) -> None:
+def test_boxes_of_voc_are_of_the_images_of_their_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     boxes = assemble("voc", "base", "domains/detection", "styles/plain")("boxes")
     corners = "<xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax>"
     for part in ("train", "val"):
@@ -107,8 +109,10 @@ def test_boxes_of_voc_are_of_the_images_of_their_split(tmp_path: Path) -> None:
         file = tmp_path / part / "Annotations/0.xml"
         file.parent.mkdir()
         file.write_text(f"<a><object><name>cat</name><bndbox>{corners}</bndbox></object></a>")
+    write_image(tmp_path / "train/JPEGImages/1.jpg")
     files = sorted(tmp_path.rglob("*.xml"))
     table = boxes.read_voc(files, tmp_path, {".jpg"})
+    assert "left out 1 images without an .xml" in capsys.readouterr().out
     assert [Path(path).parts[-3] for path in table["input"]] == list(table["split"])
     with pytest.raises(SystemExit, match=r"no image has the name of an \.xml"):
         boxes.read_voc(files, tmp_path, {".png"})
@@ -237,3 +241,13 @@ def test_words_with_tags_have_many_forms(tmp_path: Path) -> None:
     (tmp_path / "x.conllu").write_text("\n".join(lines))
     pairs = [pair for pair in words.read_lines(tmp_path / "x.conllu", None) if pair]
     assert pairs == [("Ada", "PROPN")] * 2
+
+
+def test_a_mask_of_jpeg_is_black_and_white(tmp_path: Path) -> None:
+    masks = assemble("blurred", "base", "domains/segmentation", "styles/plain")("masks")
+    drawn = Image.new("L", (40, 40))
+    drawn.paste(255, (13, 7, 29, 31))
+    drawn.save(tmp_path / "a.jpg", quality=50)
+    drawn.save(tmp_path / "a.png")
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "a.jpg")))) > 2
+    assert (masks.read_mask(tmp_path / "a.jpg") == masks.read_mask(tmp_path / "a.png")).all()

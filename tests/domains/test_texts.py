@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,51 @@ def test_chats_of_the_hub_are_lists_of_arrays(tmp_path: Path) -> None:
     rows = module("data").read_rows(module("config").Config(data=tmp_path / "a.parquet"))
     assert len(rows) == 30
     assert set(rows["target"]) == {"Hello"}
-    (tmp_path / "a.json").write_text('{"text": "a"}\n{"text": "b"}\n')
+    (tmp_path / "a.json").write_text('{"text": "a"}\n{"text": "b"\n')
     with pytest.raises(SystemExit, match="cannot read "):
         module("data").read_rows(module("config").Config(data=tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"conversations": [{"from": "Human", "value": "Hi"}, {"from": "ChatGPT", "value": "Ho"}]}],
+        [{"prompt": [{"role": "user", "content": "Hi"}],
+          "completion": [{"role": "assistant", "content": "Ho"}]}],
+        [{"instruction": "Hi", "input": "", "output": "Ho"}],
+    ],
+    ids=["sharegpt", "trl", "alpaca"],
+)  # fmt: skip
+def test_a_folder_with_json_of_chats(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    module = assemble("chats_of_json", "base", "domains/language-model", "styles/plain")
+    (tmp_path / "data.json").write_text(json.dumps(rows * 30))
+    (tmp_path / "README.md").write_text("# Chats")
+    found = module("data").read_rows(module("config").Config(data=tmp_path))
+    assert set(found["input"]) == {"user: Hi\nassistant: "}
+    assert set(found["target"]) == {"Ho"}
+
+
+def test_speech_of_ljspeech(tmp_path: Path) -> None:
+    """Names without an ending, sounds in a folder below, no names of columns."""
+    module = assemble("ljspeech", "base", "domains/speech-recognition", "styles/plain")
+    (tmp_path / "wavs").mkdir()
+    lines = []
+    for n in range(3):
+        (tmp_path / f"wavs/LJ{n}.wav").write_bytes(b"")
+        lines.append(f'LJ{n}|In 18{n}, or "so{", so" * n}, he said.|In eighteen, he said.')
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    config = module("config").Config(columns="1:3")
+    read, take = module("table").read, module("transcripts").from_columns
+    rows = read(tmp_path, config, {".wav"}, take)
+    assert [Path(path).name for path in rows["input"]] == ["LJ0.wav", "LJ1.wav", "LJ2.wav"]
+    assert set(rows["target"]) == {"in eighteen he said"}
+
+
+def test_texts_that_are_cut_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    module = assemble("long_texts", "base", "domains/text", "styles/plain")
+    texts = ["word " * (400 if n % 4 else 40) for n in range(400)]
+    table = pd.DataFrame({"input": texts, "split": "train"})
+    module("data").make_spec(module("config").Config(), table)
+    assert capsys.readouterr().out == "75% of the texts are cut to 256 tokens: --max-length\n"
+    module("data").make_spec(module("config").Config(max_length=400), table)
+    assert capsys.readouterr().out == ""

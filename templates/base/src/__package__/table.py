@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from .run import fetching
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "dev": "val"}
 SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+LISTS = ("metadata", "_annotations", "_classes")  # tables of Hugging Face and of Roboflow
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 FILES = ["path", "file", "filename", "file_name", "image", "audio"]
 INPUTS = ["text", "sentence", "content", "review", "document"]
@@ -39,9 +40,10 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
     `suffixes` are those of the examples, none where tables hold them; `how` replaces `from_frame`.
     """
     data = unpack(data)
-    tables = found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
+    tables = found = tables_in(data)
+    words = {p: (p.stem, *re.split(r"[-_.]", p.stem)[::-1]) for p in found}  # reviews_test
     if data.is_dir():
-        tables = [p for p in found if split_at_end(p.stem) or p.stem == "metadata"]
+        tables = [p for p in found if any(map(split_of, words[p][:2])) or p.stem in LISTS]
         if not tables and suffixes and how is None:
             tables = [p for p in found if p.parent == data and lists_examples(p)]
         if not tables and suffixes:
@@ -50,11 +52,11 @@ def read(data: Path, config: Config, suffixes: Collection[str], how: Any = None)
         raise SystemExit(f"{data}: give a folder, or a file of {', '.join(TABLES + ARCHIVES)}")
     frames = []
     for path in tables or found:
-        words = re.split(r"[-_.]", path.stem)  # reviews_test, and test_reviews too
-        said = (path.stem, words[-1], words[0], path.parent.name * (path.parent != data))
+        said = (*words[path][:2], words[path][-1], path.parent.name * (path.parent != data))
         split = next(filter(None, map(split_of, said)), "") if path != data else ""
         try:
-            frames.append((how or from_frame)(read_rows(path), config, suffixes, path, split))
+            frame = read_rows(path, config.columns)
+            frames.append((how or from_frame)(frame, config, suffixes, path, split))
         except SystemExit as error:
             if split != "test" or all("test" in p.stem.lower() for p in tables or found):
                 raise
@@ -67,17 +69,25 @@ def split_of(name: str) -> str:
     return SPLITS.get(re.split(r"[-_.]\d", name.strip().lower())[0], "")
 
 
-def split_at_end(name: str) -> str:
-    """Tell which split a file is named for, such as reviews_test too."""
-    return split_of(name) or split_of(re.split(r"[-_.]", name)[-1])
-
-
 def lists_examples(path: Path) -> bool:
     """Whether a table beside folders says itself which examples there are, and what of."""
     with suppress(SystemExit):
         names = {str(name).lower() for name in read_rows(path)}
         return bool(names & {*FILES} and names & {*TARGETS})
     return False
+
+
+def tables_in(data: Path) -> list[Path]:
+    """List the tables of a folder, or the one file."""
+    found = [p for p in files_in(data) if p.suffix.lower() in TABLES]
+    return [p for p in found if p == data or p.suffix.lower() != ".json" or holds_rows(p)]
+
+
+def holds_rows(path: Path) -> bool:
+    """Whether JSON is a list of rows, or a row a line, and no settings."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline(2**16) + file.readline(2**16)
+    return bool(re.match(r"\s*(\[\s*\{|\{.*\}\s*\{)", head))
 
 
 def files_in(data: Path) -> list[Path]:
@@ -145,19 +155,29 @@ def folders_in(root: Path) -> list[Path]:
     return [p for p in sorted(root.iterdir()) if p.is_dir() and not hidden(p.name)]
 
 
-def read_rows(path: Path) -> pd.DataFrame:
+def read_rows(path: Path, columns: str | None = None) -> pd.DataFrame:
+    """Read a table; it has no header, where `columns` are numbers that are no names in it."""
+    wanted = {*re.split("[:,]", columns or "")} - {""}
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         with path.open(encoding="utf-8-sig") as file:
-            if path.suffix.lower() == ".jsonl":
-                return pd.DataFrame([json.loads(line) for line in file if line.strip()])
+            if path.suffix.lower() in (".json", ".jsonl"):
+                text = file.read()
+                if not text.lstrip().startswith("["):
+                    text = "[" + ",".join(filter(str.strip, text.split("\n"))) + "]"
+                return pd.DataFrame(json.loads(text))
             marks = "\t,;|" if path.suffix.lower() == ".tsv" else ",\t;|"  # of none the first
-            mark = max(marks, key=re.sub('"[^"]*"', "", file.readline()).count)
+            head = re.sub('"[^"\n]*"', "", file.read(9999)).splitlines()[:9] or [""]
+        counts = {mark: [line.count(mark) for line in head] for mark in marks}
+        mark = max(marks, key=lambda m: (min(counts[m]) == max(counts[m]) > 0, counts[m][0]))
         # In a file with tabs a quote is a character like any other
-        options: Any = {"quoting": csv.QUOTE_NONE if mark == "\t" else csv.QUOTE_MINIMAL}
+        options: Any = {"quoting": csv.QUOTE_NONE if mark in "\t|" else csv.QUOTE_MINIMAL}
         options |= {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-        frame = pd.read_csv(path, sep=mark, skipinitialspace=True, **options)
+        options |= {"sep": mark, "skipinitialspace": True}
+        frame = pd.read_csv(path, **options)
+        if all(map(str.isdecimal, wanted)) and wanted - set(frame):
+            frame = pd.read_csv(path, header=None, **options).rename(columns=lambda n: str(n + 1))
     except ValueError as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
     if not isinstance(frame.index, pd.RangeIndex):  # the first cells of rows that have too many
@@ -184,13 +204,10 @@ def from_frame(
     many = len(wanted) > 1 and config.task == "classification"
     if not first or not wanted or many or {first, *wanted} - set(names):
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
-        raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET")
-    inputs = list(frame[first])
-    if suffixes:
-        inputs = [str(source.parent / i) if i and isinstance(i, str) else i for i in inputs]
-        inputs = [{"bytes": i, "path": None} if isinstance(i, bytes) and i else i for i in inputs]
-        if missing := [i for i in inputs if is_scalar(i) and not Path(str(i)).is_file()]:
-            raise SystemExit(f"{source}: {len(missing)} files are missing, such as {missing[0]!r}")
+        raise SystemExit(f"{source} has the columns {there}: say --columns INPUT:TARGET, or 1:2")
+    if not rest and len(several := [n for n in names if n.lower() in TARGETS]) > 1:
+        print(f"{source}: of the columns {', '.join(several)} it is {wanted[0]} that is learned")
+    inputs = locate(frame[first], source, suffixes) if suffixes else list(frame[first])
     rows = frame[wanted].itertuples(index=False)
     targets = [read_target(row, config.task, wanted, source) for row in rows]
     named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
@@ -203,6 +220,24 @@ def from_frame(
     table = pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)
     table.attrs["targets"] = wanted  # the names of numbers
     return table
+
+
+def locate(cells: Iterable[Any], source: Path, suffixes: Collection[str]) -> list[Any]:
+    """Find the files of a table: by their paths from it, or as one of them alone is called."""
+    files = [{"bytes": c, "path": None} if isinstance(c, bytes) and c else c for c in cells]
+    found: list[Any] = [str(source.parent / str(f)) if is_scalar(f) else f for f in files]
+    lost = [n for n, f in enumerate(found) if isinstance(f, str) and not Path(f).is_file()]
+    places = defaultdict[str, set[str]](set)
+    for path in files_in(source.parent) if lost else ():
+        if path.suffix.lower() in suffixes:
+            places[path.name].add(str(path))
+            places[path.stem].add(str(path))
+    for n in lost:  # named without an ending, or as on another machine
+        same = places[re.split(r"[\\/]", found[n])[-1]]
+        if len(same) != 1:
+            raise SystemExit(f"{source}: {found[n]!r} is missing")
+        found[n] = min(same)
+    return found
 
 
 def from_hub(name: str, config: Config, suffixes: Collection[str], how: Any = None) -> pd.DataFrame:
@@ -260,13 +295,9 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 
 
 def tidy(label: Any) -> str:
-    """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
-    text = str(label).strip()
-    if text.isascii():
-        return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text.endswith("0") else text
-    with suppress(UnicodeEncodeError):  # half of a character stays
-        text = os.fsencode(text).decode(errors="replace")
-    return unicodedata.normalize("NFC", text)
+    """Spell a label in one way: 1.0 as 1, accents as one character."""
+    text = unicodedata.normalize("NFC", str(label).strip())
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text.endswith("0") else text
 
 
 def divide(

@@ -161,6 +161,8 @@ def read_voc(files: list[Path], root: Path, suffixes: Collection[str]) -> pd.Dat
             rows.append((str(found[0]), size, boxes, split))
     if not rows:
         raise SystemExit(f"{root}: no image has the name of an .xml")
+    if alone := len(images) - len(rows):
+        print(f"left out {alone} images without an .xml or a split")
     return make_rows(rows)
 
 

@@ -22,7 +22,7 @@ from .boxes import open_image, size_of
 from .config import Config
 from .model import STRIDE, Spec, pretrained_spec
 from .sample import make_sample
-from .table import BAR, TABLES, divide, files_in, from_hub, read, split_of, unpack
+from .table import BAR, LISTS, divide, files_in, from_hub, read, split_of, tables_in, unpack
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -44,13 +44,12 @@ def make_table(config: Config) -> pd.DataFrame:
     data = unpack(data)
     files = files_in(data)
     root = data if data.is_dir() else data.parent
-    tables = [p for p in files if p.suffix.lower() in TABLES]
     notes = [p for p in files if p.suffix.lower() == ".xml"]
     if coco := boxes.find_coco(files):
         rows = boxes.read_coco(coco, root)
     elif notes:
         rows = boxes.read_voc(notes, root, SUFFIXES)
-    elif data.is_dir() and not any(split_of(p.stem) or p.stem == "metadata" for p in tables):
+    elif data.is_dir() and not any(split_of(p.stem) or p.stem in LISTS for p in tables_in(data)):
         rows = boxes.read_yolo(data, SUFFIXES)
     else:
         rows = read(data, config, SUFFIXES, boxes.from_columns)
@@ -72,9 +71,8 @@ class Transform:
         self.size = spec.image_size
         steps: list[Any] = [v2.Resize((self.size, self.size))]
         if train:  # where left and right do not matter, add v2.RandomHorizontalFlip()
-            move = v2.RandomAffine(
-                0, (0.1, 0.1), (0.8, 1.2), interpolation=v2.InterpolationMode.BILINEAR
-            )
+            how = v2.InterpolationMode.BILINEAR
+            move = v2.RandomAffine(0, (0.1, 0.1), (0.8, 1.2), interpolation=how)
             steps += [move, v2.ColorJitter(0.2, 0.2, 0.2), v2.ClampBoundingBoxes()]
             steps += [v2.SanitizeBoundingBoxes(min_size=2)]
         to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]

@@ -16,6 +16,7 @@ from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 from .run import fetching
 
 STRIDE = 32  # pixels of the coarsest of three grids; those of the others are 8 and 16
+GRIDS: Any = {"features_only": True, "out_indices": (-3, -2, -1)}  # of networks of timm
 make_norm = partial(nn.BatchNorm2d, momentum=0.3)  # 0.1 lags where epochs are short
 
 
@@ -36,12 +37,8 @@ def make_model(spec: Spec, num_outputs: int, weights: str | None = None) -> nn.M
     with fetching("--pretrained", weights or "."):  # a folder: no hub is asked
         import timm
 
-        body = timm.create_model(
-            source(weights) if weights else spec.arch,
-            pretrained=weights is not None,
-            features_only=True,
-            out_indices=(-3, -2, -1),
-        )
+        name = source(weights) if weights else spec.arch
+        body = timm.create_model(name, bool(weights), **GRIDS)
     model: Any = Detector(body, body.feature_info.channels(), num_outputs, width=128, depth=2)
     model.below_head = 0.1  # of the rate, for what is pretrained
     # What is new, for the styles; not a lambda, which fastai's `export` cannot write
@@ -54,7 +51,7 @@ def pretrained_spec(name: str, image_size: int) -> Spec:
     with fetching("--pretrained", name):
         import timm
 
-        net = timm.create_model(source(name), features_only=True, out_indices=(-3, -2, -1)).eval()
+        net = timm.create_model(source(name), **GRIDS).eval()
         wanted = net.pretrained_cfg
         size = -(-(image_size or wanted["input_size"][-1]) // STRIDE) * STRIDE
         sides = [seen.shape[-1] for seen in net(torch.zeros(1, 3, size, size))]

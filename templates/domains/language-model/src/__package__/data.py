@@ -1,6 +1,5 @@
 """Texts as rows of tokens: the table of examples, and what becomes of a text for the network."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -59,12 +58,6 @@ def read_rows(config: Config) -> pd.DataFrame:
     if data is None:
         return from_hub(named, config, (), from_columns) if named else make_sample()
     data = unpack(data)
-    if data.suffix.lower() == ".json" and data.is_file():
-        try:
-            frame = pd.DataFrame(json.loads(data.read_bytes()))
-        except ValueError as error:
-            raise SystemExit(f"cannot read {data}: {error}") from None
-        return from_columns(frame, config, (), data)
     files = find_texts(data)
     return part(read_texts(files, data)) if files else read(data, config, (), from_columns)
 

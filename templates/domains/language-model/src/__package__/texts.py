@@ -12,7 +12,7 @@ from pandas.api.types import is_scalar
 
 from .config import Config
 from .run import fetching
-from .table import TABLES, files_in, split_of
+from .table import files_in, split_of, tables_in
 
 SUFFIXES = {".txt", ".text", ".md", ".rst", ".tex"}
 CHATS = ("messages", "conversations", "conversation")
@@ -22,7 +22,7 @@ PROMPTS = ("prompt", "instruction", "question", "query", "input")
 ANSWERS = ("completion", "response", "answer", "output", "target")
 TEXTS = ("text", "content", "document", "story", "body")
 # As ShareGPT and others have them
-ROLES = {"human": "user"} | dict.fromkeys(("gpt", "bot", "model"), "assistant")
+ROLES = {"human": "user"} | dict.fromkeys(("gpt", "chatgpt", "bot", "model", "ai"), "assistant")
 FEW = 20  # texts that are parted, so that some can validate
 
 Chat = list[dict[str, str]]  # of role and content
@@ -30,11 +30,9 @@ Chat = list[dict[str, str]]  # of role and content
 
 def find_texts(data: Path) -> list[Path]:
     """Give the files of one text each; none, where a table holds the texts."""
-    if data.is_file():
-        return [] if data.suffix.lower() in TABLES else [data]
-    files = files_in(data)
-    tables = any(p.suffix.lower() in TABLES for p in files)
-    return [] if tables else [p for p in files if p.suffix.lower() in SUFFIXES]
+    if tables_in(data):
+        return []
+    return [p for p in files_in(data) if p == data or p.suffix.lower() in SUFFIXES]
 
 
 def read_texts(files: list[Path], root: Path) -> pd.DataFrame:
@@ -88,10 +86,13 @@ def from_columns(
     rows = []
     for row in frame.to_dict("records"):
         given = "\n\n".join(filter(None, (as_text(row[name]) for name in (first, *more))))
-        if second:
+        lists = not isinstance(row[first], str | float | None)
+        if second and not lists:
             pairs = [(asked(given, config), as_text(row[second]))]
-        elif first.lower() in CHATS or not isinstance(row[first], str | float | None):
-            chat = read_chat(row[first], source)
+        elif lists or first.lower() in CHATS:
+            chat = read_chat(row[first], source) + (
+                read_chat(row[second], source) if second else []
+            )
             given, pairs = str(chat[:2]), list(answers(chat, config))
         else:
             given, pairs = as_text(row[first]), [("", as_text(row[first]))]
@@ -124,7 +125,7 @@ def read_chat(cell: Any, source: Path) -> Chat:
     try:
         rows = parse(cell) if isinstance(cell, str) else list(cell)
         found = [(row["role"] if "role" in row else row["from"], said(row)) for row in rows]
-        return [{"role": ROLES.get(role, role), "content": text} for role, text in found]
+        return [{"role": ROLES.get(role.lower(), role), "content": text} for role, text in found]
     except (AttributeError, KeyError, SyntaxError, TypeError, ValueError):
         shown = str(cell)[:80]
         raise SystemExit(f"{source}: a chat is a list of role and content, not {shown}") from None

@@ -22,7 +22,7 @@ from .config import Config
 from .masks import IGNORE, open_image, size_of
 from .model import Spec, pretrained_spec
 from .sample import make_sample
-from .table import BAR, TABLES, divide, files_in, from_hub, read, split_of, unpack
+from .table import BAR, LISTS, divide, files_in, from_hub, read, split_of, tables_in, unpack
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -39,10 +39,9 @@ def make_table(config: Config) -> pd.DataFrame:
     data = unpack(data)
     files = files_in(data)
     root = data if data.is_dir() else data.parent
-    tables = [p for p in files if p.suffix.lower() in TABLES]
     if coco := masks.find_coco(files):
         rows = masks.read_coco(coco, root)
-    elif data.is_dir() and not any(split_of(p.stem) or p.stem == "metadata" for p in tables):
+    elif data.is_dir() and not any(split_of(p.stem) or p.stem in LISTS for p in tables_in(data)):
         rows = masks.read_pairs(data, SUFFIXES)
     else:
         rows = read(data, config, SUFFIXES, masks.from_columns)

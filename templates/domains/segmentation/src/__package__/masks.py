@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageDraw
 from tqdm.contrib.concurrent import thread_map
 
 from .config import Config
-from .table import BAR, FILES, files_in, from_frame, split_of
+from .table import BAR, FILES, files_in, from_frame, locate, split_of
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 IGNORE = 255  # a pixel of no class
@@ -49,6 +49,8 @@ def read_mask(target: Any, size: tuple[int, int] | None = None) -> npt.NDArray[n
     drawn = open_image(target) if polygons is None else Image.new("L", tuple(target["size"]))
     for number, corners in polygons or ():
         ImageDraw.Draw(drawn).polygon(corners, fill=number)
+    if drawn.format == "JPEG":  # which blurs numbers, but not black and white
+        drawn = drawn.convert("L").point([255 * (value > 127) for value in range(256)])
     with drawn as image:
         image = image.resize(size, Image.Resampling.NEAREST) if size else image
         plain = image.mode in ("1", "L", "P") or image.mode.startswith("I")
@@ -172,7 +174,8 @@ def read_coco(files: dict[Path, dict[str, Any]], root: Path) -> pd.DataFrame:
             tried = [file.parent / image["file_name"], root / image["file_name"]]
             tried += nearest(places[tried[0].name], file, root)
             path = next((p for p in tried if p.exists()), tried[0])
-            size = [image["width"], image["height"]]
+            size = [image.get("width"), image.get("height")]
+            size = size if all(size) else list(size_of(path))
             rows.append((str(path), {"size": size, "polygons": polygons[image["id"]]}, split))
     if left_out:
         print(f"left out {left_out} annotations that are no polygons of a listed image and class")
@@ -191,9 +194,7 @@ def from_columns(
     mask = mask or next((n for wanted in MASKS for n in names if n.lower() == wanted), "")
     if {image, mask} - set(names):
         raise SystemExit(f"{source} has the columns {', '.join(names)}: say --columns IMAGE:MASK")
-    masks = [str(source.parent / m) if isinstance(m, str) else m for m in frame[mask]]
-    if missing := [m for m in masks if isinstance(m, str) and not Path(m).exists()]:
-        raise SystemExit(f"{source}: {len(missing)} masks are missing, such as {missing[0]}")
+    masks = locate(frame[mask], source, suffixes)
     named = frame.assign(**{mask: "a mask"})  # `from_frame` takes targets for words
     table = from_frame(named, replace(config, columns=f"{image}:{mask}"), suffixes, source, split)
     return table.assign(target=masks)

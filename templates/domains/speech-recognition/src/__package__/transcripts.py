@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .config import Config
-from .table import TABLES, files_in, split_of
+from .table import LISTS, files_in, locate, split_of, tables_in
 
 SOUNDS = ("audio", "path", "file", "filename", "file_name", "audio_filepath", "wav", "input")
 TEXTS = ("sentence", "text", "transcript", "transcription", "normalized_text", "target")
@@ -44,7 +44,7 @@ def from_folder(root: Path, suffixes: Collection[str]) -> pd.DataFrame:
         folders = path.relative_to(root).parts[:-1]
         split = next(filter(None, (split_of(re.split(r"[-_]", f)[0]) for f in folders)), "")
         rows.append((str(path), spell(text), split))
-    if alone >= len(rows) and any(p.suffix.lower() in TABLES for p in found):  # has the texts
+    if alone >= len(rows) and tables_in(root):  # has the texts
         rows = []
     elif alone:
         print(f"left out {alone} sounds without a text")
@@ -55,10 +55,10 @@ def find_tables(data: Path) -> list[Path]:
     """Give what `read` takes: a table, or a folder whose tables are named for splits, or them."""
     if not data.is_dir():
         return [data]
-    tables = [p for p in files_in(data) if p.suffix.lower() in TABLES]
+    tables = tables_in(data)
     if not tables:
         raise SystemExit(f"{data} has no sounds with a text")
-    named = any(split_of(path.stem) or path.stem == "metadata" for path in tables)
+    named = any(split_of(path.stem) or path.stem in LISTS for path in tables)
     return [data] if named else tables
 
 
@@ -74,14 +74,8 @@ def from_columns(
     if set(wanted) - set(names):
         there = ", ".join(names) + f", not {config.columns}" * bool(config.columns)
         raise SystemExit(f"{source} has the columns {there}: say --columns SOUND:TEXT")
-    inputs, folders = list(frame[wanted[0]]), [source.parent, source.parent / "clips"]
-    for place, item in enumerate(inputs):
-        if not isinstance(item, dict):  # of the hub, with its bytes; clips is of Common Voice
-            found = [path for folder in folders if (path := folder / str(item)).is_file()]
-            if not found:
-                raise SystemExit(f"{source}: {item} is missing")
-            inputs[place] = str(found[0])
     named = next((frame[n] for n in names if n.lower() == "split"), [""] * len(frame))
     splits = [split or split_of(str(cell)) for cell in named]
     targets = [spell(text) if isinstance(text, str) else "" for text in frame[wanted[1]]]
+    inputs = locate(frame[wanted[0]], source, suffixes)
     return pd.DataFrame({"input": inputs, "target": targets, "split": splits}, dtype=object)

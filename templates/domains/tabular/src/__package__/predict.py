@@ -14,13 +14,13 @@ from .evaluate import load_model
 from .table import TABLES, read_rows
 
 
-def read_inputs(inputs: list[str]) -> Iterator[dict[Any, Any]]:
+def read_inputs(inputs: list[str], columns: set[str]) -> Iterator[dict[Any, Any]]:
     """Give the rows of files, of standard input, or of the arguments themselves."""
     for item in inputs:
         if item != "-" and Path(item).suffix.lower() in TABLES:
             if not Path(item).is_file():
                 raise SystemExit(f"{item}: no such file")
-            for row in read_rows(Path(item)).to_dict("records"):
+            for row in read_rows(Path(item), ":" + ",".join(columns)).to_dict("records"):
                 yield {name: cell for name, cell in row.items() if cell == cell}  # NaN: no cell
             continue
         for line in filter(str.strip, sys.stdin if item == "-" else [item]):
@@ -41,7 +41,7 @@ def main(inputs: tyro.conf.Positional[list[str]], checkpoint: Path | None = None
     """
     model, task, spec = load_model(checkpoint)
     transform, columns = make_transform(spec), {*spec.numbers, *spec.categories}
-    for row in read_inputs(inputs):
+    for row in read_inputs(inputs, columns):
         if not columns & set(row):
             raise SystemExit(f"{row} has none of the columns {', '.join(sorted(columns))}")
         values = transform(row)

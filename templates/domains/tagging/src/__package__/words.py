@@ -13,7 +13,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from .config import Config
 from .model import WORDS
-from .table import TABLES, files_in, from_frame, split_of
+from .table import TABLES, files_in, from_frame, split_of, tables_in
 
 CONLL = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".train", ".testa", ".testb")
 OF_CONLL = {"testa": "val", "testb": "test"}  # its names of splits
@@ -39,7 +39,7 @@ def find_conll(data: Path) -> list[Path]:
     """Give the files of a word a line; .txt could be notes, and counts where nothing else is."""
     files = files_in(data)
     found = [p for p in files if p.suffix.lower() in CONLL]
-    tables = any(p.suffix.lower() in TABLES for p in files)
+    tables = tables_in(data)
     found = found or [p for p in files if p.suffix.lower() == ".txt" and not tables]
     if not found and not tables:
         raise SystemExit(f"{data}: give files of {', '.join((*CONLL, *TABLES))}, or their folder")

@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from .config import Config
 from .model import PAD, Spec, load_tokenizer, pretrained_spec
 from .sample import make_sample
-from .table import TABLES, divide, files_in, from_hub, read, unpack
+from .table import divide, from_hub, read, tables_in, unpack
 
 SUFFIXES = {".txt", ".text", ".md"}
 # Scripts without spaces: each character is a word
@@ -34,7 +34,7 @@ def make_table(config: Config) -> pd.DataFrame:
         rows = from_hub(config.dataset, config, ()) if config.dataset else make_sample()
     else:
         data = unpack(data)
-        files = data.is_dir() and not any(p.suffix.lower() in TABLES for p in files_in(data))
+        files = data.is_dir() and not tables_in(data)
         rows = read(data, config, SUFFIXES if files else ())
         if files:
             rows["input"] = [read_text(Path(path)) for path in rows["input"]]
@@ -54,8 +54,16 @@ def read_text(path: Path) -> str:
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     length = config.max_length or 256
     if config.pretrained:
-        return pretrained_spec(config.pretrained, length, config.lora)
-    return Spec(train_tokenizer(table["input"][table["split"] == "train"]).to_str(), length)
+        spec = pretrained_spec(config.pretrained, length, config.lora)
+    else:
+        texts = table["input"][table["split"] == "train"]
+        spec = Spec(train_tokenizer(texts).to_str(), length)
+    tokenizer, some = load_tokenizer(spec.tokenizer), table["input"][:: len(table) // 100 + 1]
+    tokenizer.no_truncation()
+    cut = sum(len(tokenizer.encode(text)) > spec.max_length for text in some) / len(some)
+    if cut > 0.05:
+        print(f"{cut:.0%} of the texts are cut to {spec.max_length} tokens: --max-length")
+    return spec
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
