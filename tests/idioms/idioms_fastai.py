@@ -35,6 +35,7 @@ from fastai.callback.all import (
     SaveModelCallback,
     SuggestionMethod,
 )
+from fastai.callback.tensorboard import TensorBoardCallback
 from matplotlib import pyplot as plt
 from project.config import Config, with_defaults
 from project.data import make_spec, make_table
@@ -42,6 +43,7 @@ from project.dls import make_dls, make_learner
 from project.learner import RunFolder, TaskLoss
 from project.task import Task
 from project.train import train
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 matplotlib.use("Agg")
 FLAGS = {field.name for field in fields(Config)}
@@ -260,6 +262,12 @@ def test_csv_logger(learn: Learner) -> None:
     log = learn.csv_logger.read_log()
     assert list(log.columns) == ["epoch", "train_loss", "valid_loss", "accuracy", "f1", "time"]
     assert len(log) == 2
+
+
+def test_tensorboard_of_fastai(learn: Learner, tmp_path: Path) -> None:
+    learn.fit(1, cbs=TensorBoardCallback(tmp_path, trace_model=False, log_preds=False))
+    board = EventAccumulator(str(tmp_path)).Reload()
+    assert {"train_loss", "valid_loss", "accuracy", "lr_0"} <= set(board.Tags()["scalars"])
 
 
 def test_metrics_of_fastai_beside_ours(learn: Learner) -> None:

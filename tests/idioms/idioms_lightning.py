@@ -146,6 +146,26 @@ def test_options_of_the_trainer_stand_above_those_of_the_project(data: DataModul
     assert seen == [(3, "bf16-mixed")]
 
 
+def test_steps_of_one_s_own_return_what_lightning_takes(data: DataModule) -> None:
+    class Manual(Module):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.automatic_optimization = False
+
+        def training_step(self, batch: Any, batch_idx: int) -> None:  # type: ignore[override]
+            optimizer: Any = self.optimizers()
+            optimizer.zero_grad()
+            self.manual_backward(self.task.loss(self(batch[0]), batch[1]))
+            optimizer.step()
+
+        def validation_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            super().validation_step(batch, batch_idx)
+            return self.task.loss(self(batch[0]), batch[1])
+
+    config = replace(data.config, device="cpu", epochs=3)  # 12 steps: the tenth is looked at
+    assert train(config, Manual).keys() == {"accuracy"}
+
+
 def test_fast_dev_run(data: DataModule, module: Module) -> None:
     callbacks = [LearningRateMonitor(), Progress()]
     run = trainer(fast_dev_run=True, logger=CSVLogger("csv"), callbacks=callbacks)

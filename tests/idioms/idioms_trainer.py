@@ -261,6 +261,15 @@ def test_another_metric(parts: dict[str, Any]) -> None:
     assert 0 <= trainer.evaluate()["eval_right"] <= 1
 
 
+def test_a_metric_that_sees_the_inputs(parts: dict[str, Any]) -> None:
+    def measure(found: EvalPrediction) -> dict[str, float]:
+        return {"inputs": len(found.inputs)}
+
+    options = arguments(include_for_metrics=["inputs", "loss"])
+    trainer = ModelTrainer(args=options, compute_metrics=measure, **parts)
+    assert trainer.evaluate()["eval_inputs"] == len(parts["eval_dataset"])
+
+
 def test_another_network(parts: dict[str, Any]) -> None:
     class Other(nn.Module):
         def __init__(self, classes: int) -> None:

@@ -40,7 +40,8 @@ def loaders(block: DataBlock, table: pd.DataFrame, config: Config) -> DataLoader
 def for_task(task: Task) -> dict[str, Any]:
     """Give the loss, the metrics and the optimizer of a Learner: Adam, fused; norms decay too."""
     metrics = [TaskMetric(task, str(name)) for name in task.metrics()]
-    adam = partial(OptimWrapper, opt=AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    how = {"fused": True, "foreach": False}  # not None, which TensorBoardCallback cannot write
+    adam = partial(OptimWrapper, opt=AdamW, betas=(0.9, 0.99), eps=1e-5, **how)
     return {"loss_func": TaskLoss(task), "metrics": metrics, "opt_func": adam}
 
 

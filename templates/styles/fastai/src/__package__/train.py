@@ -105,7 +105,7 @@ def to_precision(learn: Learner, precision: str) -> Learner:
 def print_row(recorder: Recorder, row: list[Any]) -> None:
     """Print a row of the table of epochs so that a log file can be read."""
     cells = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row]
-    print(*map(" ".join, zip(recorder.metric_names, cells, strict=True)), sep="  ")
+    print(*map(" ".join, zip(recorder.metric_names, cells, strict=False)), sep="  ")
 
 
 if __name__ == "__main__":

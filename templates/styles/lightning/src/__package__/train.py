@@ -110,7 +110,8 @@ class Progress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step % 10 == 0 and outputs["loss"].isnan():
+        loss = dict(outputs or {}).get("loss")  # a training_step of your own need not give it
+        if trainer.global_step % 10 == 0 and loss is not None and loss.isnan():
             raise SystemExit("train/loss is not a number: try a lower --lr")
         self.examples += len(batch[0]) * trainer.world_size
         module.log("examples_per_second", self.examples / (time.perf_counter() - self.began))
@@ -126,7 +127,7 @@ class Progress(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, *_: int
     ) -> None:
-        if outputs is not None:  # of a validation_step of one's own
+        if getattr(outputs, "shape", ())[:1] == batch[1].shape[:1]:  # not of a step of your own
             self.seen.append((outputs.cpu(), batch[1].cpu()))
         if batch_idx == 0:
             self.inputs = batch[0][:9].cpu()

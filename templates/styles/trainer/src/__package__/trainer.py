@@ -24,6 +24,8 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # to look fixes no 
 class Network(nn.Module):
     """What a Trainer wants of a model: with labels a loss, and what the metrics compare."""
 
+    main_input_name = "inputs"  # for `include_for_metrics`
+
     def __init__(self, model: nn.Module, task: Task, freeze: bool = False) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)
