@@ -22,7 +22,7 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1482, 12, 400, 120),
+    "vision": (1489, 12, 400, 120),
     "segmentation": (1684, 13, 400, 120),
     "detection": (1906, 14, 400, 120),
     "text": (1559, 13, 400, 120),
@@ -35,7 +35,7 @@ LIMITS: Final = {
 # Against plain PyTorch: a Trainer prints no line an epoch, keeps no single file of the best, ends
 # by no signal, takes all GPUs; Lightning parts what the loop has in one place; boxes in fastai need
 # blocks of their own.
-MORE: Final = {"trainer": 94, "lightning": 70, "fastai": 50}
+MORE: Final = {"trainer": 94, "lightning": 70, "fastai": 51}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +31,20 @@ def test_a_pixel_without_a_number_hides_no_other(
     torch.testing.assert_close(torch.from_numpy(prepared[0]), found, rtol=0, atol=1e-5)
 
 
-def test_a_line_of_pixels_takes_no_memory(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("size", [(400, 100), (100, 400), (30, 7), (100_000, 1)])
+def test_what_is_wide_or_high_is_squeezed_and_not_cut(
+    size: tuple[int, int], tmp_path: Path
 ) -> None:
-    package = assemble("vision_line", "base", "domains/vision", "styles/plain")
-    for number in range(20):
-        folder = tmp_path / "images" / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (16, 16), number).save(folder / f"{number}.png")
-    Image.new("L", (1, 100_000)).save(path := tmp_path / "images/a/line.png")
-    reason = "more than 50 times as long as it is wide"
-    spec = package("model").Spec(image_size=224)
-    with pytest.raises(ValueError, match=reason):
-        package("data").make_transform(spec)(str(path))
-    with pytest.raises(ValueError, match=reason):
-        package("predict_onnx").prepare(str(path), vars(spec))
-    table = package("data").make_table(package("config").Config(data=tmp_path / "images"))
-    assert len(table) == 20
-    assert f"left out 1 that cannot be read, such as {path}" in capsys.readouterr().out
+    package = assemble("vision_wide", "base", "domains/vision", "styles/plain")
+    spec = package("model").Spec(image_size=48)
+    pixels = np.zeros(size[::-1], dtype=np.uint8)
+    along = int(size[0] < size[1])  # the longer side
+    ends = pixels if along else pixels.T
+    ends[: max(size) // 5], ends[-max(size) // 5 :] = 255, 255
+    Image.fromarray(pixels).save(path := tmp_path / "wide.png")
+    shown = package("data").make_transform(spec)(str(path))
+    line = shown[0].mean(dim=along)
+    assert line[:6].mean() - line[24] > 3 < line[-6:].mean() - line[24]
+    prepared = package("predict_onnx").prepare(str(path), vars(spec))
+    torch.testing.assert_close(torch.from_numpy(prepared[0]), shown, rtol=0, atol=1e-5)
+    assert package("data").load(str(path), 48).size == (side := min(54, isqrt(np.prod(size))), side)

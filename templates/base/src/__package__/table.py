@@ -295,8 +295,9 @@ def read_target(row: Any, task: str, names: list[str], source: Path) -> Any:
 
 
 def tidy(label: Any) -> str:
-    """Spell a label in one way: 1.0 as 1, accents as one character."""
-    text = unicodedata.normalize("NFC", str(label).strip())
+    """Spell a label in one way: 1.0 as 1, accents as one character, whatever the locale is."""
+    text = str(label).strip().encode(errors="surrogateescape").decode(errors="replace")
+    text = unicodedata.normalize("NFC", text)
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text.endswith("0") else text
 
 
@@ -315,8 +316,7 @@ def divide(
         numbers = pd.Series(keys).groupby(keys).cumcount()
         keys = [f"{key} {n}" for key, n in zip(keys, numbers, strict=True)]
     seed = config.seed % 2**32
-    keys = [digest(f"{seed} {key}".encode(errors="surrogatepass")) for key in keys]
-    table = table.assign(key=keys)
+    table = table.assign(key=[digest(f"{seed} {k}".encode(errors="surrogatepass")) for k in keys])
     if readable:
         good = pd.Series(map(bool, thread_map(readable, table["input"], **BAR)), table.index)
         if not good.all():

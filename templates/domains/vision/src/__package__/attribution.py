@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .data import shorter_side
+from .data import side_of
 from .model import Spec
 from .run import optional
 
 
 def read_given(files: tuple[str, ...], spec: Spec) -> list[tuple[str, Any]]:
     """Give what each input is called, and the item that it is."""
-    if bad := [name for name in files if not shorter_side(name)]:
+    if bad := [name for name in files if not side_of(name)]:
         raise SystemExit(f"{bad[0]} is no image that can be read")
     return [(name, name) for name in files]
 

@@ -1,6 +1,7 @@
 """Images: the table of examples, and what becomes of an image on its way to the network."""
 
 import io
+import math
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -24,7 +25,6 @@ from .table import BAR, divide, from_hub, read
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True  # a damaged image is gray where it ends, and ends no run
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-LONG = 50  # to resize what is so many times as long as it is wide would take all memory
 KEEP = 2**30  # bytes of pixels that are kept, so that every file is decoded once
 collate = None  # all images have one size
 
@@ -38,7 +38,7 @@ def make_table(config: Config) -> pd.DataFrame:
             rows = from_torchvision(config.dataset)
     else:
         rows = from_hub(config.dataset, config, SUFFIXES)
-    return divide(rows, config, shorter_side)
+    return divide(rows, config, side_of)
 
 
 def from_torchvision(name: str) -> pd.DataFrame:
@@ -54,7 +54,7 @@ def from_torchvision(name: str) -> pd.DataFrame:
 def make_spec(config: Config, table: pd.DataFrame) -> Spec:
     if config.pretrained:
         return pretrained_spec(config.pretrained, config.image_size)
-    sides = [shorter_side(item) for item in table["input"][:: len(table) // 100 + 1]]
+    sides = [side_of(item) for item in table["input"][:: len(table) // 100 + 1]]
     return Spec(config.image_size or min(max(round(median(sides) / 16) * 16, 32), 128))
 
 
@@ -87,23 +87,27 @@ def open_image(item: Any) -> Image.Image:
     return item if isinstance(item, Image.Image) else Image.open(item)
 
 
-def shorter_side(item: Any) -> int:
-    """Give the pixels of a side, 0 if the image cannot be read."""
+def side_of(item: Any) -> float:
+    """Give the side of a square with as many pixels, 0 if the image cannot be read."""
     try:
         with open_image(item) as image:
-            return min(image.size) if max(image.size) <= LONG * min(image.size) else 0
+            return math.sqrt(image.width * image.height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return 0
 
 
+def wide(image: Image.Image) -> bool:
+    """Whether to cut the ends off could lose what an image shows."""
+    return max(image.size) > 4 / 3 * min(image.size)
+
+
 def load(item: Any, size: int) -> Image.Image:
-    """Read an image as RGB, its shorter side not much longer than `size`."""
+    """Read an image as RGB, its shorter side not much longer than `size`; squeeze a wide one."""
     enough = size * 9 // 8
-    if isinstance(item, Image.Image) and item.mode == "RGB" and min(item.size) <= enough:
+    kept = isinstance(item, Image.Image) and item.mode == "RGB" and min(item.size) <= enough
+    if kept and not wide(item):
         return item
     with open_image(item) as opened:
-        if max(opened.size) > LONG * min(opened.size):
-            raise ValueError(f"it is more than {LONG} times as long as it is wide")
         opened.draft("RGB", (size * 2, size * 2))  # a JPEG is decoded at a fraction of its size
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):  # 12 bits, 16 bits, numbers: by the range they use
@@ -113,6 +117,9 @@ def load(item: Any, size: int) -> Image.Image:
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB")
+    if wide(image):
+        side = min(round(math.sqrt(image.width * image.height)), enough)
+        image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2)
     if min(image.size) > enough:
         image = ImageOps.cover(image, (enough, enough), Image.Resampling.BOX)
     return image

@@ -17,8 +17,6 @@ def prepare(item: str, spec: dict[str, Any]) -> np.ndarray:
     size = spec["image_size"]
     enough = size * 9 // 8
     with Image.open(item) as opened:
-        if max(opened.size) > 50 * min(opened.size):
-            raise ValueError("it is more than 50 times as long as it is wide")
         opened.draft("RGB", (size * 2, size * 2))
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):
@@ -28,6 +26,9 @@ def prepare(item: str, spec: dict[str, Any]) -> np.ndarray:
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB")
+    if max(image.size) > 4 / 3 * min(image.size):
+        side = min(round((image.width * image.height) ** 0.5), enough)
+        image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2)
     if min(image.size) > enough:
         image = ImageOps.cover(image, (enough, enough), Image.Resampling.BOX)
     width, height = (size * side // min(image.size) for side in image.size)

@@ -30,8 +30,8 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     data = DataModule(config)
     data.setup("fit")
     config, task = data.config, data.task
-    described: dict[str, Any] = {"spec": asdict(data.spec), "task": asdict(task)}
-    hparams = described | {"lr": config.lr, "freeze": config.freeze, "seed": config.seed}
+    about: dict[str, Any] = {"spec": asdict(data.spec), "task": asdict(task)}
+    hparams = about | {"lr": config.lr, "freeze": config.freeze, "seed": config.seed}
     module = kind(**hparams, weights=None if config.resume else config.pretrained)
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
@@ -40,8 +40,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
             print(f"finished before: {config.resume}")
             return {task.monitor[0]: float(state["best_score"])}
     first = os.environ.get("RANK", "0") == "0"
-    described["examples"] = len(data.table)
-    folder = start_run(config, **described) if first else Path("runs/other")
+    folder = start_run(config, examples=len(data.table), **about) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))
     with optional("graph"):

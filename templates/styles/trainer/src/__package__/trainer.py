@@ -24,12 +24,11 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # to look fixes no 
 class Network(nn.Module):
     """What a Trainer wants of a model: with labels a loss, and what the metrics compare."""
 
-    main_input_name = "inputs"  # for `include_for_metrics`
-
     def __init__(self, model: nn.Module, task: Task, freeze: bool = False) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)
         self.task, self.freeze = task, freeze
+        self.main_input_name = "inputs"  # for `include_for_metrics`
         self.register_state_dict_post_hook(untie)
         if freeze:
             model.requires_grad_(False)
@@ -107,9 +106,8 @@ class ModelTrainer(Trainer):
                 key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
                 groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
-        kind, given = self.optimizer_cls_and_kwargs or self.get_optimizer_cls_and_kwargs(
-            self.args, self.model
-        )
+        ask = self.get_optimizer_cls_and_kwargs
+        kind, given = self.optimizer_cls_and_kwargs or ask(self.args, self.model)
         self.optimizer = kind(options, **given)
         return self.optimizer
 
