@@ -251,3 +251,24 @@ def test_a_mask_of_jpeg_is_black_and_white(tmp_path: Path) -> None:
     drawn.save(tmp_path / "a.png")
     assert len(np.unique(np.asarray(Image.open(tmp_path / "a.jpg")))) > 2
     assert (masks.read_mask(tmp_path / "a.jpg") == masks.read_mask(tmp_path / "a.png")).all()
+
+
+def test_tables_of_roboflow_stand_in_folders_of_splits(tmp_path: Path) -> None:
+    package = assemble("roboflow", "base", "domains/detection", "styles/plain")
+    for number, split in enumerate(("train", "valid", "test")):
+        write_image(tmp_path / split / "a.jpg", number)
+        lines = ["filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,40,40,cat,5,5,15,15"]
+        (tmp_path / split / "_annotations.csv").write_text("\n".join(lines))
+    table = package("data").make_table(package("config").Config(data=tmp_path))
+    assert set(table["split"]) == {"train", "val", "test"}
+    assert classes(table) == [["cat"]] * 3
+
+
+def test_polygons_of_images_that_do_not_say_their_size(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    write_coco(tmp_path / "all.json", ["a.png"], [CAT])
+    content = json.loads((tmp_path / "all.json").read_text())
+    content["images"] = [{"id": 0, "file_name": "a.png"}]
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    [target] = read("segmentation", tmp_path)["target"]
+    assert target["size"] == [40, 40]
