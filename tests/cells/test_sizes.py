@@ -22,20 +22,20 @@ from ptscaffold.trial.matrix import Cell
 # At most: lines of the package, its modules, lines of the tests, of README.md. The first are on
 # their way to 750, 850 and 900: they become smaller, but for a fault that a user would meet.
 LIMITS: Final = {
-    "vision": (1489, 12, 400, 120),
-    "segmentation": (1684, 13, 400, 120),
-    "detection": (1906, 14, 400, 120),
-    "text": (1559, 13, 400, 120),
-    "tagging": (1738, 13, 400, 120),
-    "language-model": (1796, 14, 400, 120),
-    "audio": (1657, 13, 400, 120),
-    "speech-recognition": (1821, 15, 400, 120),
+    "vision": (1488, 12, 400, 120),
+    "segmentation": (1683, 13, 400, 120),
+    "detection": (1905, 14, 400, 120),
+    "text": (1558, 13, 400, 120),
+    "tagging": (1737, 13, 400, 120),
+    "language-model": (1795, 14, 400, 120),
+    "audio": (1656, 13, 400, 120),
+    "speech-recognition": (1820, 15, 400, 120),
     "tabular": (1537, 13, 400, 120),
 }
 # Against plain PyTorch: a Trainer prints no line an epoch, keeps no single file of the best, ends
 # by no signal, takes all GPUs; Lightning parts what the loop has in one place; boxes in fastai need
 # blocks of their own.
-MORE: Final = {"trainer": 94, "lightning": 70, "fastai": 51}
+MORE: Final = {"trainer": 94, "lightning": 81, "fastai": 52}
 LAYERS = Catalogue()
 # At most: lines that a feature adds to the package, those of the domain's part of it among them.
 ADDED: Final = {

@@ -12,6 +12,7 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
+    BaseFinetuning,
     EarlyStopping,
     EMAWeightAveraging,
     LearningRateMonitor,
@@ -164,6 +165,100 @@ def test_steps_of_one_s_own_return_what_lightning_takes(data: DataModule) -> Non
 
     config = replace(data.config, device="cpu", epochs=3)  # 12 steps: the tenth is looked at
     assert train(config, Manual).keys() == {"accuracy"}
+
+
+def test_batches_may_be_dictionaries(data: DataModule) -> None:
+    class Named(Module):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return self.task.loss(self(batch["inputs"]), batch["targets"])
+
+        def validation_step(self, batch: Any, batch_idx: int) -> Any:
+            return super().validation_step((batch["inputs"], batch["targets"]), batch_idx)
+
+    class NamedData(DataModule):
+        def setup(self, stage: str) -> None:
+            super().setup(stage)
+            make = collate or torch.utils.data.default_collate
+            names = ("inputs", "targets")
+            together = {"collate_fn": lambda some: dict(zip(names, make(some), strict=True))}
+            self.train_dataloader = lambda: DataLoader(self.train_set, 8, **together)  # type: ignore[method-assign]
+            self.val_dataloader = lambda: DataLoader(self.val_set, 8, **together)  # type: ignore[method-assign]
+
+    run = trainer(callbacks=[Progress()], logger=TensorBoardLogger("."))
+    run.fit(make(data, Named), NamedData(data.config))
+    assert run.global_step == 8
+
+
+def test_a_module_beside_the_network_learns_too(data: DataModule) -> None:
+    class WithScale(Module):
+        def __init__(self, **hparams: Any) -> None:
+            super().__init__(**hparams)
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.model(inputs) * self.scale
+
+    module = make(data, WithScale)
+    trainer().fit(module, data)
+    assert module.scale.item() != 1
+
+
+def test_what_a_callback_freezes_and_frees_learns_from_then_on(data: DataModule) -> None:
+    seen = []
+
+    class Free(BaseFinetuning):
+        def freeze_before_training(self, module: LightningModule) -> None:
+            self.freeze(module.model, train_bn=False)  # type: ignore[arg-type]
+            assert isinstance(module, Module)
+            last = list(module.model.modules())[-1]
+            self.make_trainable(last)
+
+        def finetune_function(self, module: Any, epoch: int, optimizer: Any) -> None:
+            seen.append(next(module.parameters()).detach().clone())
+            if epoch == 1:
+                self.unfreeze_and_add_param_group(module.model, optimizer)
+
+    module = make(data, lr=1e-2)
+    trainer(max_epochs=3, callbacks=[Free()]).fit(module, data)
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[1], seen[2])
+
+
+def test_the_trainers_own_gradient_clip_val_stands_above_1(data: DataModule) -> None:
+    ends = []
+    for clip in (None, 1.0, 1e-3):
+        torch.manual_seed(0)
+        module = make(data, WithSteps, lr=1e-2)
+        trainer(max_epochs=1, gradient_clip_val=clip).fit(module, data)
+        ends.append(torch.cat([p.detach().flatten() for p in module.parameters()]))
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+
+
+def test_a_run_goes_on_after_validation_and_test(data: DataModule, module: Module) -> None:
+    run = trainer(max_epochs=1)
+    run.validate(module, data, verbose=False)
+    run.fit(module, data)
+    run.test(module, data, verbose=False)
+    run.fit_loop.max_epochs = 2
+    run.fit(module, data)
+    assert run.global_step == 8
+
+
+def test_two_processes_that_the_trainer_starts_share_one_run(few: Path, tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(f"""
+from pathlib import Path
+from project.config import Config
+from project.train import train
+options = dict(columns="input:target", batch_size=8, epochs=1, num_workers=0, device="cpu")
+train(Config(data=Path({str(few)!r}), **options), devices=2, strategy="ddp")
+""")
+    command = [sys.executable, "two.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert run.stdout.count("finished: ") == 1, run.stdout + run.stderr
+    [folder] = (tmp_path / "runs").iterdir()
+    assert (folder / "best.ckpt").is_file()
 
 
 def test_fast_dev_run(data: DataModule, module: Module) -> None:

@@ -1,6 +1,7 @@
 """The network: an additive model of all columns and a residual MLP. Logits out."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +51,7 @@ class TableNet(nn.Module):
         super().__init__()
         sizes = [len(known) + 1 for known in spec.categories.values()]
         self.split = [len(spec.numbers), len(sizes)]
-        starts = torch.tensor([0, *sizes]).cumsum(dim=0)[:-1]
-        self.register_buffer("starts", starts, persistent=False)
+        self.starts = list(accumulate(sizes, initial=0))[:-1]  # no buffer, which EMA would average
         self.bins = Bins(list(spec.numbers.values()))
         pieces = self.bins.low.shape[1] + 1
         # What a column says alone, a logit for each of its bins and categories
@@ -69,11 +69,12 @@ class TableNet(nn.Module):
             nn.init.zeros_(zero)
         with torch.no_grad():  # an empty cell says nothing until it is learned what it says
             self.numbers[:, -1] = 0
-            self.categories.weight[starts] = 0
+            self.categories.weight[self.starts] = 0
 
     def forward(self, inputs: Tensor) -> Tensor:
         numbers, categories = inputs.split(self.split, dim=1)
-        rows = categories.long() + self.starts  # (B, C)
+        rows = categories.long()  # (B, C)
+        rows = rows + rows.new_tensor(self.starts)
         alone, parts = self.by_category(rows).sum(dim=1), [self.categories(rows)]
         if self.split[0]:  # an exported network can do nothing with none
             bins = self.bins(numbers)  # (B, N, T)

@@ -209,9 +209,8 @@ def make_optimizer(model: Any, lr: float) -> AdamW:
     decay = getattr(model, "weight_decay", 0.05)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for p in model.parameters():
-        if p.requires_grad:
-            key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
-            groups.setdefault(key, []).append(p)
+        key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
+        groups.setdefault(key, []).append(p)
     options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
     return AdamW(options, lr, fused=True)
 

@@ -47,6 +47,10 @@ class Module(LightningModule):
     def forward(self, inputs: Tensor) -> Tensor:
         return self.model(inputs)
 
+    def on_fit_start(self) -> None:
+        for metric in (self.val_metrics, self.test_metrics, self.mean_loss):
+            metric.reset()  # what a validation before has left is of inference mode
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout follows from the step, so that a resumed run repeats it
         step = self.trainer.fit_loop.total_batch_idx
@@ -58,9 +62,10 @@ class Module(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        # The Trainer's gradient_clip_val refuses a fused optimizer in bf16
-        self.log("grad_norm", nn.utils.clip_grad_norm_(self.parameters(), 1.0))
+    def configure_gradient_clipping(self, *_: Any, gradient_clip_val: Any, **__: Any) -> None:
+        # Lightning's own refuses a fused optimizer in bf16, and logs no norm
+        norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val or 1.0)
+        self.log("grad_norm", norm)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.evaluate(batch, "val/loss", self.val_metrics)
@@ -82,14 +87,13 @@ class Module(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Decay matrices, not norms and biases; what is pretrained learns at a lower rate."""
-        lr, new = self.hparams["lr"], set(self.head.parameters())
+        lr, body = self.hparams["lr"], set(self.model.parameters()) - set(self.head.parameters())
         below = lr * getattr(self.model, "below_head", 0.1)
         decay = getattr(self.model, "weight_decay", 0.05)
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for p in self.model.parameters():
-            if p.requires_grad:
-                key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
-                groups.setdefault(key, []).append(p)
+        for p in self.parameters():  # the frozen too, which a callback may free
+            key = (below if p in body else lr, decay if p.dim() > 1 else 0.0)
+            groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
         fused = self.trainer.precision != "16-mixed"  # else clipped before they are unscaled
         optimizer = AdamW(options, lr, fused=fused)

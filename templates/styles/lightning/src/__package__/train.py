@@ -14,7 +14,10 @@ import torch
 from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.data import extract_batch_size
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
 from .config import Config
 from .data import draw
@@ -36,10 +39,11 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
     last = find(config.resume, "last.ckpt") if config.resume else None
     saved = torch.load(last, "cpu", weights_only=True) if last else {"callbacks": {}}
     for state in saved["callbacks"].values():
-        if state.get("wait_count", 0) >= config.patience:  # Lightning would train an epoch more
+        # Lightning would train an epoch more
+        if state.get("stopped_epoch") and state["wait_count"] >= config.patience:
             print(f"finished before: {config.resume}")
             return {task.monitor[0]: float(state["best_score"])}
-    first = os.environ.get("RANK", "0") == "0"
+    first = getattr(rank_zero_only, "rank", 0) == 0
     folder = start_run(config, examples=len(data.table), **about) if first else Path("runs/other")
     place: dict[str, Any] = {"save_dir": folder.parent, "name": "", "version": folder.name}
     board = TensorBoardLogger(**place, default_hp_metric=False, purge_step=saved.get("global_step"))
@@ -57,7 +61,7 @@ def train(config: Config, kind: type[Module] = Module, **options: Any) -> dict[s
         "max_epochs": config.epochs,
         "limit_train_batches": limit,
         "limit_val_batches": limit,
-        "log_every_n_steps": limit or min(10, len(data.train_dataloader())),
+        "log_every_n_steps": limit or min(10, len(data.train_set) // data.batch_size or 1),
         "logger": [board, CSVLogger(folder, name=""), *options.pop("loggers", [])],
         "enable_progress_bar": sys.stdout.isatty(),
     }
@@ -112,7 +116,7 @@ class Progress(Callback):
         loss = dict(outputs or {}).get("loss")  # a training_step of your own need not give it
         if trainer.global_step % 10 == 0 and loss is not None and loss.isnan():
             raise SystemExit("train/loss is not a number: try a lower --lr")
-        self.examples += len(batch[0]) * trainer.world_size
+        self.examples += extract_batch_size(batch) * trainer.world_size
         module.log("examples_per_second", self.examples / (time.perf_counter() - self.began))
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
@@ -121,15 +125,17 @@ class Progress(Callback):
         module.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", *shown, sep="  ")
 
     def on_validation_epoch_start(self, trainer: Trainer, module: Any) -> None:
-        self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.seen: list[tuple[Tensor, Tensor]] = []
 
     def on_validation_batch_end(
         self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, *_: int
     ) -> None:
-        if getattr(outputs, "shape", ())[:1] == batch[1].shape[:1]:  # not of a step of your own
-            self.seen.append((outputs.cpu(), batch[1].cpu()))
-        if batch_idx == 0:
-            self.inputs = batch[0][:9].cpu()
+        shape = getattr(outputs, "shape", ())
+        match batch:  # a step of your own may take and give what it likes
+            case [Tensor() as inputs, Tensor() as targets] if shape[:1] == targets.shape[:1]:
+                if not self.seen:
+                    self.inputs = inputs[:9].cpu()
+                self.seen.append((outputs.cpu(), targets.cpu()))
 
     def on_validation_epoch_end(self, trainer: Trainer, module: Any) -> None:
         boards = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
@@ -147,7 +153,7 @@ class Progress(Callback):
 
 
 class Saver(ModelCheckpoint):
-    def check_monitor_top_k(self, trainer: Trainer, current: torch.Tensor | None = None) -> bool:
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         # Of equals the later: on few examples there are many, and the early have hardly learned
         same = current is not None and bool(current == self.best_model_score)
         return super().check_monitor_top_k(trainer, current) or same
@@ -174,7 +180,7 @@ def machine(config: Config) -> dict[str, Any]:
         # MPS is one device, and talks to no other
         "accelerator": "cpu" if here > 1 and torch.backends.mps.is_available() else name,
         "devices": [int(number)] if number else here,
-        "num_nodes": int(os.environ.get("WORLD_SIZE", 1)) // here,
+        "num_nodes": int(os.environ.get("GROUP_WORLD_SIZE", 1)),
         "sync_batchnorm": cuda,
         "precision": {"bf16": "bf16-mixed", "fp16": "16-mixed"}.get(precision, "32-true"),
     }

@@ -102,9 +102,8 @@ class ModelTrainer(Trainer):
         below, decay = lr * getattr(self.model.model, "below_head", 0.1), self.args.weight_decay
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for p in self.model.parameters():
-            if p.requires_grad:
-                key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
-                groups.setdefault(key, []).append(p)
+            key = (lr if p in new else below, decay if p.dim() > 1 else 0.0)
+            groups.setdefault(key, []).append(p)
         options = [{"params": ps, "lr": r, "weight_decay": d} for (r, d), ps in groups.items()]
         ask = self.get_optimizer_cls_and_kwargs
         kind, given = self.optimizer_cls_and_kwargs or ask(self.args, self.model)
