@@ -62,10 +62,10 @@ class Module(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def configure_gradient_clipping(self, *_: Any, gradient_clip_val: Any, **__: Any) -> None:
+    def configure_gradient_clipping(self, *_: Any, **options: Any) -> None:
         # Lightning's own refuses a fused optimizer in bf16, and logs no norm
-        norm = nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val or 1.0)
-        self.log("grad_norm", norm)
+        most = options.get("gradient_clip_val") or 1.0
+        self.log("grad_norm", nn.utils.clip_grad_norm_(self.parameters(), most))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.evaluate(batch, "val/loss", self.val_metrics)
